@@ -1,0 +1,341 @@
+"""What stages leave for each other: folders that are complete or do not count.
+
+An artifact is filled as `<folder>.partial`, which begins with facts.json; every file in it is
+written aside and renamed; manifest.json comes last, then the folder is renamed. So a folder without
+the suffix is complete, and a stage that was killed goes on in the partial one.
+
+    python -m lib.artifacts verify WORK
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lib.errors import InputError, run_stage
+from lib.files import TEMPORARY, Journal, sha256, write_json
+from lib.layout import MAKERS, Place
+
+FORMAT = 1
+FACTS, MANIFEST, JOURNAL = "facts.json", "manifest.json", "journal.jsonl"
+LOG = "log"  # times and the like: neither listed nor hashed
+LIBRARIES = ("torch", "segmentation-models-pytorch", "albumentations", "opencv-python-headless",
+             "pydicom", "numpy", "pandas", "scikit-learn")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A complete artifact, as its manifest tells."""
+
+    place: Place
+    manifest: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return self.manifest["id"]
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return self.manifest["facts"]
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """The path of each input, relative to WORK, and its id."""
+        return self.manifest["inputs"]
+
+    @property
+    def files(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.manifest["files"]
+
+    def path(self, name: str) -> Path:
+        """The path of one of its files.
+
+        Raises:
+            InputError: if the manifest does not list it.
+        """
+        if name not in self.files:
+            raise InputError(f"{self.place} has no {name}; remake it with {self.place.maker}")
+        return self.place.folder / name
+
+
+@dataclass
+class Draft:
+    """An artifact that is being made, in `<folder>.partial`."""
+
+    place: Place
+    facts: Mapping[str, Any]
+    inputs: dict[str, str]
+    started: float = field(default_factory=time.time)
+
+    @property
+    def folder(self) -> Path:
+        return self.place.partial
+
+    @property
+    def journal(self) -> Journal:
+        """Records of what is done so far; gone when the artifact is finished."""
+        return Journal(self.folder / JOURNAL)
+
+    def path(self, name: str) -> Path:
+        """Where a file goes; write it with `lib.files`."""
+        return self.folder / name
+
+    def finish(self, inputs: Iterable[Artifact] = (), **made: Any) -> Artifact:
+        """Write the manifest and give the folder its name.
+
+        Args:
+            inputs: those that were not yet known when the draft began.
+            made: what stands outside the id: device, threads.
+        """
+        (self.folder / JOURNAL).unlink(missing_ok=True)
+        for left_over in self.folder.rglob(f"*{TEMPORARY}"):
+            left_over.unlink()
+        identity = {
+            "kind": self.place.kind,
+            "format": FORMAT,
+            "facts": self.facts,
+            "inputs": self.inputs | _ids(inputs),
+            "files": {name: _stamp(self.folder / name) for name in _file_names(self.folder)},
+        }
+        manifest = identity | {"id": _digest(identity), "made": _circumstances(self.started) | made}
+        write_json(self.folder / MANIFEST, manifest)
+        (self.folder / FACTS).unlink()
+        os.replace(self.folder, self.place.folder)
+        return Artifact(self.place, manifest)
+
+
+def begin(
+    place: Place,
+    facts: Mapping[str, Any],
+    inputs: Iterable[Artifact] = (),
+    replace: bool = False,
+) -> Draft | None:
+    """Begin an artifact, or go on with one that was interrupted.
+
+    Args:
+        place: where it goes.
+        facts: all that decides its content, the inputs apart; whatever JSON can hold.
+        inputs: the artifacts that it is made from.
+        replace: remove what is there, finished or not, and begin anew.
+
+    Returns:
+        The draft; None if the artifact is complete, with these facts and inputs.
+
+    Raises:
+        InputError: if what is there, finished or not, has other facts or inputs.
+    """
+    draft = Draft(place, json.loads(json.dumps(facts)), _ids(inputs))
+    if replace:
+        _remove(place.folder)
+        _remove(place.partial)
+    if place.folder.exists():
+        artifact = read(place)
+        _refuse_other(draft, artifact.facts, artifact.inputs)
+        return None
+    if (place.partial / FACTS).exists():
+        begun = json.loads((place.partial / FACTS).read_bytes())
+        _refuse_other(draft, begun["facts"], begun["inputs"])
+        if (place.partial / MANIFEST).exists():  # killed between the manifest and the renaming
+            (place.partial / MANIFEST).unlink()
+    else:
+        _remove(place.partial)
+        write_json(place.partial / FACTS, {"facts": draft.facts, "inputs": draft.inputs})
+    return draft
+
+
+def read(place: Place) -> Artifact:
+    """Open a complete artifact; kind, format, id, and every file's name and size are checked.
+
+    Raises:
+        InputError: if it is missing, unfinished, of another kind or format, or damaged; the message
+            names the stage to run.
+    """
+    if not place.folder.exists():
+        state = "is unfinished" if place.partial.exists() else "is not there"
+        raise InputError(f"{place} {state}; run {place.maker}")
+    try:
+        manifest = json.loads((place.folder / MANIFEST).read_bytes())
+        fault = _fault(place, manifest)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        fault = f"has a damaged or missing {MANIFEST}"
+    if fault:
+        raise InputError(f"{place} {fault}; remake it with {place.maker} --replace")
+    return Artifact(place, manifest)
+
+
+def verify(root: Path) -> list[str]:
+    """Check every artifact under WORK: the hashes of all files, and the chain of inputs.
+
+    Returns:
+        A line for each fault; none if all is well.
+    """
+    faults, found = [], {}
+    for path in sorted(root.rglob(MANIFEST)):
+        name = path.parent.relative_to(root).as_posix()
+        if not name.endswith(".partial"):
+            try:
+                found[name] = read(Place(root, name, _kind(name)))
+            except InputError as error:
+                faults.append(str(error))
+    for artifact in found.values():
+        faults += _damaged_files(artifact) + _broken_links(artifact, found)
+    return faults
+
+
+def _damaged_files(artifact: Artifact) -> list[str]:
+    place = artifact.place
+    return [
+        f"{place}/{name} is damaged: another sha256 than in the manifest; "
+        f"remake it with {place.maker} --replace"
+        for name, stamp in artifact.files.items()
+        if sha256(place.folder / name) != stamp["sha256"]
+    ]
+
+
+def _broken_links(artifact: Artifact, found: Mapping[str, Artifact]) -> list[str]:
+    """Inputs that lie here and are not the ones it was made from; those made elsewhere may lack."""
+    return [
+        f"{artifact.place} was made from another {name} than the one here; "
+        f"remake it with {artifact.place.maker} --replace"
+        for name, made_from in artifact.inputs.items()
+        if name in found and found[name].id != made_from
+    ]
+
+
+def _kind(name: str) -> str:
+    first = name.split("/")[0]
+    return first if first in MAKERS else first.removesuffix("s")
+
+
+def _fault(place: Place, manifest: Mapping[str, Any]) -> str | None:
+    """What is wrong with a complete folder, or None."""
+    if manifest["kind"] != place.kind:
+        return f"is a {manifest['kind']}, not a {place.kind}"
+    if manifest["format"] != FORMAT:
+        return f"has format {manifest['format']}; this version reads {FORMAT}"
+    identity = {key: manifest[key] for key in ("kind", "format", "facts", "inputs", "files")}
+    if _digest(identity) != manifest["id"]:
+        return f"has a {MANIFEST} that was changed by hand"
+    there = {name: (place.folder / name).stat().st_size for name in _file_names(place.folder)}
+    for name in sorted(there.keys() | manifest["files"].keys()):
+        if name not in there:
+            return f"lacks {name}"
+        if name not in manifest["files"]:
+            return f"holds {name}, which its manifest does not list"
+        if there[name] != manifest["files"][name]["size"]:
+            return f"is damaged: {name} has {there[name]} bytes"
+    return None
+
+
+def _refuse_other(draft: Draft, facts: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
+    """Refuse to go on with, or to take for up to date, what was made from other facts or inputs."""
+    place = draft.place
+    cure = "choose another name, or --replace to remove and remake it"
+    old, new = _flat(facts), _flat(draft.facts)
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            raise InputError(
+                f"{place} was made with {key} = {old.get(key)!r}, not {new.get(key)!r}; {cure}"
+            )
+    for name, made_from in draft.inputs.items():
+        if inputs.get(name) != made_from:
+            raise InputError(f"{place} was made from another {name}; {cure}")
+
+
+def _flat(value: Any, key: str = "") -> dict[str, Any]:
+    """Nested facts as dotted keys: phases.0.epochs."""
+    if isinstance(value, Mapping):
+        items: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    else:
+        return {key: value}
+    flat: dict[str, Any] = {}
+    for name, inner in items:
+        flat |= _flat(inner, f"{key}.{name}" if key else str(name))
+    return flat
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, renamed first: a half-removed one must not look complete."""
+    doomed = folder.with_name(f"{folder.name}.removed")
+    if folder.exists():
+        shutil.rmtree(doomed, ignore_errors=True)
+        os.replace(folder, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _file_names(folder: Path) -> list[str]:
+    """The files that count, as paths relative to the folder, sorted."""
+    names = []
+    for parent, folders, files in os.walk(folder):
+        if Path(parent) == folder:
+            folders[:] = [name for name in folders if name != LOG]
+        names += [(Path(parent) / file).relative_to(folder).as_posix() for file in files]
+    return sorted(set(names) - {FACTS, MANIFEST})
+
+
+def _ids(artifacts: Iterable[Artifact]) -> dict[str, str]:
+    return {artifact.place.name: artifact.id for artifact in artifacts}
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    return {"size": path.stat().st_size, "sha256": sha256(path)}
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _circumstances(started: float) -> dict[str, Any]:
+    """What is worth knowing of the making, and must not change the id."""
+    return {
+        "command": shlex.join(sys.argv),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES if _installed(name)},
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.time() - started, 1),
+    }
+
+
+def _installed(name: str) -> bool:
+    return any(True for _ in metadata.distributions(name=name))
+
+
+def _commit() -> str:
+    """The commit of this code; "unknown" without git, as in a source archive."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Check every artifact under a working folder.")
+    parser.add_argument("action", choices=["verify"])
+    parser.add_argument("work", type=Path)
+    args = parser.parse_args()
+    if not args.work.is_dir():
+        raise InputError(f"{args.work} is not a folder")
+    faults = verify(args.work)
+    if faults:
+        raise InputError("\nerror: ".join(faults))
+    print(f"{args.work}: every artifact is whole and fits its inputs")
+
+
+if __name__ == "__main__":
+    run_stage(main)

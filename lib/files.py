@@ -1,0 +1,57 @@
+"""Files that a kill leaves whole: written aside and renamed, or appended line by line."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+TEMPORARY = ".tmp"
+
+
+@contextmanager
+def write_aside(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, renamed at the end: a file is whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}{TEMPORARY}")
+    yield aside
+    os.replace(aside, path)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file aside and rename it."""
+    with write_aside(path) as aside:
+        aside.write_bytes(content)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON aside and rename it: sorted keys, so that equal content is equal bytes."""
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
+    write_bytes(path, text.encode() + b"\n")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Journal:
+    """Records that survive a kill: a JSON line each; a torn last line does not count."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            return []
+        whole, newline, torn = self.path.read_bytes().rpartition(b"\n")
+        if torn:  # what is appended next must not grow onto it
+            write_bytes(self.path, whole + newline)
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def append(self, records: Iterable[Mapping[str, Any]]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("".join(f"{json.dumps(record)}\n" for record in records))

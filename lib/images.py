@@ -1,0 +1,73 @@
+"""Images as training and inference share them: 8-bit gray PNGs, one way to resize each kind."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from lib.errors import InputError
+from lib.files import write_bytes
+
+# Measured on radiographs at 512: a higher level costs more time than the smaller file saves.
+PNG_LEVEL = 1
+
+
+def read_png(path: Path) -> np.ndarray:
+    """Read an 8-bit gray PNG.
+
+    Returns:
+        (height, width) uint8.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 2 or image.dtype != np.uint8:
+        raise InputError(f"{path} is missing or no whole 8-bit gray PNG; remake its folder")
+    return image
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write a (height, width) uint8 image aside and rename it."""
+    _, code = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
+    write_bytes(path, code.tobytes())
+
+
+def shrink(image: np.ndarray, size: int) -> np.ndarray:
+    """Resize an image to (size, size) by averaging areas, in integers.
+
+    A radiograph that is not square loses its aspect; the RLE frame of a re-host is square too.
+    """
+    if image.shape == (size, size):
+        return image
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def shrink_mask(mask: np.ndarray, size: int) -> np.ndarray:
+    """Resize a bool mask: a pixel is inside where at least half of its area is.
+
+    Returns:
+        (size, size) uint8, 0 or 255, as the cache stores it.
+    """
+    share = shrink(mask.astype(np.uint8) * 255, size)
+    return np.where(share >= 128, 255, 0).astype(np.uint8)
+
+
+def to_frame(probabilities: np.ndarray, size: int) -> np.ndarray:
+    """Bring a map to the RLE frame by bilinear interpolation, before anything is counted.
+
+    Args:
+        probabilities: (height, width) float32 in [0, 1].
+        size: the frame's side, in pixels.
+
+    Returns:
+        (size, size) float32.
+    """
+    if probabilities.shape == (size, size):
+        return probabilities
+    return cv2.resize(probabilities, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
+def quantize(probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities as the 8-bit values of a map: v = round(255 p)."""
+    return np.rint(probabilities * 255).astype(np.uint8)

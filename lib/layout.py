@@ -1,0 +1,128 @@
+"""Every path under WORK, and the stage that makes what lies there."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.errors import InputError
+
+# What makes each kind of artifact: the cure in every "not there" error.
+MAKERS = {
+    "raw_demo": "01_prepare.py --demo",
+    "dataset": "01_prepare.py",
+    "cache": "01_prepare.py --sizes {last}",
+    "run": "02_train.py",
+    "probs": "03_infer.py",
+    "ensemble": "04_ensemble.py",
+    "decision": "04_ensemble.py",
+    "submission": "05_submit.py",
+}
+
+Fold = int | str
+ALL_DATA = "all-data"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one artifact lies: a name relative to WORK, and what kind of thing it is."""
+
+    root: Path
+    name: str
+    kind: str
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.name
+
+    @property
+    def partial(self) -> Path:
+        return self.root / f"{self.name}.partial"
+
+    @property
+    def maker(self) -> str:
+        """The command that makes it, for error messages."""
+        return MAKERS[self.kind].format(last=self.name.rsplit("/", 1)[-1])
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Work:
+    """The working folder and the places in it."""
+
+    root: Path
+
+    @property
+    def raw_demo(self) -> Place:
+        return Place(self.root, "raw_demo", "raw_demo")
+
+    @property
+    def dataset(self) -> Place:
+        return Place(self.root, "dataset", "dataset")
+
+    def cache(self, size: int) -> Place:
+        return Place(self.root, f"cache/{size}", "cache")
+
+    def run(self, run: str, fold: Fold) -> Place:
+        return Place(self.root, f"runs/{check_name(run)}/{fold_name(fold)}", "run")
+
+    def probs(self, run: str, fold: Fold, tta: str = "flip") -> Place:
+        suffix = "" if tta == "flip" else ".noflip"
+        return Place(self.root, f"probs/{check_name(run)}{suffix}/{fold_name(fold)}", "probs")
+
+    def ensemble(self, name: str) -> Place:
+        return Place(self.root, f"ensembles/{check_name(name)}", "ensemble")
+
+    def decision(self, name: str) -> Place:
+        return Place(self.root, f"decisions/{check_name(name)}", "decision")
+
+    def submission(self, name: str) -> Place:
+        return Place(self.root, f"submissions/{check_name(name)}", "submission")
+
+
+def fold_name(fold: Fold) -> str:
+    """The folder of a fold: fold0, fold1, ... or all-data."""
+    return ALL_DATA if fold == ALL_DATA else f"fold{int(fold)}"
+
+
+def check_name(name: str) -> str:
+    """Return a recipe's, run's, ensemble's or tag's name if it can be a folder's.
+
+    Raises:
+        InputError: if it is empty, too long, or holds anything but letters, digits, and `_ . + -`.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", name) or name.endswith(
+        (".partial", ".removed")
+    ):
+        raise InputError(f"{name[:60]!r} cannot be a name: use letters, digits, _ . + and -")
+    return name
+
+
+def check_image_id(image_id: str) -> str:
+    """Return an ImageId if it is safe as a file's name: it comes from files that anyone may write.
+
+    Raises:
+        InputError: if it is empty, longer than 128 characters, begins with a dot, or holds anything
+            but letters, digits, and `_ . -`.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}", image_id):
+        raise InputError(
+            f"ImageId {image_id[:60]!r} cannot be a file name: use letters, digits, _ . and -"
+        )
+    return image_id
+
+
+def image_file(image_id: str) -> str:
+    """The image in cache/<size>/."""
+    return f"images/{image_id}.png"
+
+
+def mask_file(image_id: str) -> str:
+    """The mask in cache/<size>/, for positives only."""
+    return f"masks/{image_id}.png"
+
+
+def map_file(split: str, image_id: str) -> str:
+    """The probability map in probs/ and ensembles/; split is "oof" or "test"."""
+    return f"{split}/{image_id}.png"

@@ -1,0 +1,15 @@
+"""What several test modules need."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real radiographs and labels beside the checkout; tests that use them skip without."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no real data beside the checkout")
+    return SHARED_DATA
