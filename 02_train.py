@@ -1,0 +1,70 @@
+"""Train a recipe on folds of the dataset; alone in its folder, each fold can run anywhere.
+
+    python 02_train.py --recipe r34_512 --folds 0 1
+    python 02_train.py --recipe r34_512 --set phases.0.lr=1e-3 --name r34_512_lr1e-3
+
+Reads   WORK/dataset/, WORK/cache/<size>/
+Writes  WORK/runs/<recipe, or name>/fold<k>/
+"""
+
+import argparse
+from pathlib import Path
+
+from lib import artifacts, dataset, layout, recipes
+from lib.errors import InputError, run_stage
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recipe", required=True, help="python -m lib.recipes lists them")
+    parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: all folds")
+    parser.add_argument("--name", help="of the run; default: the recipe's name")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    parser.add_argument("--workers", type=int, default=0, help="processes that load images")
+    parser.add_argument("--work", type=Path, default=Path("work"))
+    parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # What needs torch comes after the flags: --help does not wait for it.
+    from lib import device
+    from lib.models.weights import encoder_fact
+    from lib.recipes import facts
+    from lib.train.loop import Job, summary, train_fold
+
+    if args.set and not args.name:
+        raise InputError("--set changes the recipe, so the run needs a --name of its own")
+    work = layout.Work(args.work)
+    recipe = facts.override(recipes.get(args.recipe), args.set)
+    start = args.encoder_weights or recipe.network.encoder_weights
+    data = dataset.read(work)
+    caches = {phase.size: artifacts.read(work.cache(phase.size)) for phase in recipe.phases}
+    for fold in data.checked_folds(args.folds):
+        draft = artifacts.begin(
+            work.run(args.name or recipe.name, fold),
+            {
+                "recipe": facts.to_facts(recipe),
+                "fold": fold,
+                "encoder_weights": encoder_fact(start),
+            },
+            inputs=[data.artifact, *caches.values()],
+            replace=args.replace,
+        )
+        if draft is None:
+            print(f"up to date: {work.run(args.name or recipe.name, fold)}")
+            continue
+        where = device.pick(args.device)
+        job = Job(draft, recipe, fold, data, caches, start, where, args.workers)
+        history = train_fold(job)
+        run = draft.finish(**device.describe(where))
+        print(f"{summary(job, history)} -> {run.place.folder}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,63 @@
+"""Make the probability maps of a run: each fold's own validation images, and every test image.
+
+    python 03_infer.py --run r34_512
+
+Reads   WORK/runs/<run>/fold<k>/, WORK/cache/<size>/, WORK/dataset/
+Writes  WORK/probs/<run>/fold<k>/  (probs/<run>.noflip/ with --tta none)
+"""
+
+import argparse
+from pathlib import Path
+
+from lib import artifacts, dataset, layout
+from lib.errors import run_stage
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", required=True, help="a folder under WORK/runs")
+    parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: those trained")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    parser.add_argument("--tta", choices=["flip", "none"], default="flip")
+    parser.add_argument("--batch", type=int, help="images at a time; default: by their size")
+    parser.add_argument("--workers", type=int, default=0, help="processes that load images")
+    parser.add_argument("--work", type=Path, default=Path("work"))
+    parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    # What needs torch comes after the flags: --help does not wait for it.
+    from lib import device
+    from lib.infer.maps import Job, default_batch, infer_fold, out_of_fold
+    from lib.recipes import facts
+
+    work = layout.Work(args.work)
+    data = dataset.read(work)
+    for fold in work.trained_folds(args.run, args.folds):
+        run = artifacts.read(work.run(args.run, fold))
+        recipe = facts.from_facts(run.facts["recipe"])
+        size = recipe.phases[-1].size
+        cache = artifacts.read(work.cache(size))
+        place = work.probs(args.run, fold, args.tta)
+        inputs = [run, cache, data.artifact]
+        draft = artifacts.begin(place, {"tta": args.tta, "size": size}, inputs, args.replace)
+        if draft is None:
+            print(f"up to date: {place}")
+            continue
+        where = device.pick(args.device)
+        oof, test = out_of_fold(run, data), data.test_ids
+        batch = args.batch or default_batch(size)
+        job = Job(
+            draft, recipe, run, cache, oof, test, args.tta == "flip", batch, where, args.workers
+        )
+        infer_fold(job)
+        draft.finish(batch=batch, **device.describe(where))
+        print(f"{len(oof)} out-of-fold and {len(test)} test maps -> {place.folder}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,11 +1,12 @@
 """The tables of WORK/dataset, as every stage after the first reads them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import pandas as pd
 
-from lib import artifacts, rle, tables
+from lib import artifacts, layout, rle, tables
 from lib.artifacts import Artifact
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Fold, Work
@@ -69,6 +70,17 @@ class Dataset:
         """The images of a fold, sorted; none for all-data."""
         self.check_fold(fold)
         return sorted(name for name, own in self.folds.items() if own == fold)
+
+    def checked_folds(self, asked: Sequence[str] | None) -> list[Fold]:
+        """The folds asked for, or else all of the split.
+
+        Raises:
+            InputError: if one does not exist.
+        """
+        folds: list[Fold] = [layout.parse_fold(fold) for fold in asked or ()]
+        for fold in folds or [0]:
+            self.check_fold(fold)
+        return folds or list(sorted(set(self.folds.values())))
 
     def check_fold(self, fold: Fold) -> None:
         """Refuse a fold that the split does not have.

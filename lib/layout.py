@@ -1,6 +1,7 @@
 """Every path under WORK, and the stage that makes what lies there."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,19 @@ MAKERS = {
     "decision": "04_ensemble.py",
     "submission": "05_submit.py",
 }
+
+# Where each kind lies under WORK.
+PATTERNS = {
+    "raw_demo": "raw_demo",
+    "dataset": "dataset",
+    "cache": "cache/*",
+    "run": "runs/*/*",
+    "probs": "probs/*/*",
+    "ensemble": "ensembles/*",
+    "decision": "decisions/*",
+    "submission": "submissions/*",
+}
+UNFINISHED, DOOMED = ".partial", ".removed"  # what ends so is no artifact
 
 Fold = int | str
 ALL_DATA = "all-data"
@@ -36,7 +50,7 @@ class Place:
 
     @property
     def partial(self) -> Path:
-        return self.root / f"{self.name}.partial"
+        return self.root / f"{self.name}{UNFINISHED}"
 
     @property
     def maker(self) -> str:
@@ -71,6 +85,20 @@ class Work:
         suffix = "" if tta == "flip" else ".noflip"
         return Place(self.root, f"probs/{check_name(run)}{suffix}/{fold_name(fold)}", "probs")
 
+    def trained_folds(self, run: str, asked: Sequence[str] | None) -> list[Fold]:
+        """The folds asked for, or else all that lie in runs/<run>/, unfinished ones too.
+
+        Raises:
+            InputError: if there is no such run.
+        """
+        if asked:
+            return [parse_fold(fold) for fold in asked]
+        folder = self.run(run, 0).folder.parent
+        names = sorted({path.name.removesuffix(".partial") for path in folder.glob("*/")})
+        if not names:
+            raise InputError(f"{folder} is not there or empty; run 02_train.py")
+        return [parse_fold(name.removeprefix("fold")) for name in names]
+
     def ensemble(self, name: str) -> Place:
         return Place(self.root, f"ensembles/{check_name(name)}", "ensemble")
 
@@ -79,6 +107,29 @@ class Work:
 
     def submission(self, name: str) -> Place:
         return Place(self.root, f"submissions/{check_name(name)}", "submission")
+
+
+def places(root: Path) -> list[Place]:
+    """Every folder under WORK that should be a complete artifact, sorted by kind and name."""
+    return [
+        Place(root, folder.relative_to(root).as_posix(), kind)
+        for kind, pattern in PATTERNS.items()
+        for folder in sorted(root.glob(pattern))
+        if folder.is_dir() and folder.suffix not in (UNFINISHED, DOOMED)
+    ]
+
+
+def parse_fold(text: str) -> Fold:
+    """A fold as a flag or a folder names it: a number, or all-data.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    if text == ALL_DATA:
+        return ALL_DATA
+    if not text.isdecimal():
+        raise InputError(f"{text!r} is no fold: give numbers such as 0 1, or {ALL_DATA}")
+    return int(text)
 
 
 def fold_name(fold: Fold) -> str:
@@ -93,7 +144,7 @@ def check_name(name: str) -> str:
         InputError: if it is empty, too long, or holds anything but letters, digits, and `_ . + -`.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", name) or name.endswith(
-        (".partial", ".removed")
+        (UNFINISHED, DOOMED)
     ):
         raise InputError(f"{name[:60]!r} cannot be a name: use letters, digits, _ . + and -")
     return name

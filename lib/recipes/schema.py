@@ -1,7 +1,13 @@
 """What a recipe is: everything that changes the result of training and inference."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval
+
+Count = Annotated[int, Ge(1)]
+Share = Annotated[float, Interval(ge=0, le=1)]
+Weight = Annotated[float, Ge(0)]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -17,12 +23,12 @@ class Rule:
     Areas are pixels of the RLE frame (1024 x 1024 in the competition).
     """
 
-    top: float = 0.5
-    min_area: int = 0
-    bottom: float = 0.5
-    component_min_area: int = 0
+    top: Share = 0.5
+    min_area: Annotated[int, Ge(0)] = 0
+    bottom: Share = 0.5
+    component_min_area: Annotated[int, Ge(0)] = 0
     fill_holes: bool = False
-    class_min: float | None = None
+    class_min: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +64,10 @@ class Loss:
         image_bce: binary cross-entropy of the image-level head.
     """
 
-    bce: float = 0.0
-    dice: float = 0.0
-    focal: float = 0.0
-    image_bce: float = 0.0
+    bce: Weight = 0.0
+    dice: Weight = 0.0
+    focal: Weight = 0.0
+    image_bce: Weight = 0.0
 
 
 @dataclass(frozen=True)
@@ -84,22 +90,22 @@ class Phase:
         early_stop: epochs without a better score after which the phase ends; None: never.
     """
 
-    size: int
-    epochs: int
-    batch: int
-    lr: float
-    min_lr: float = 0.0
-    accumulate: int = 1
+    size: Count
+    epochs: Count
+    batch: Count
+    lr: Annotated[float, Gt(0)]
+    min_lr: Weight = 0.0
+    accumulate: Count = 1
     optimizer: Literal["adam", "adamw"] = "adam"
-    weight_decay: float = 0.0
+    weight_decay: Weight = 0.0
     schedule: Literal["constant", "cosine", "plateau"] = "cosine"
-    factor: float = 0.1
-    patience: int = 5
-    positive_rate: float | None = None
-    clip: float | None = None
+    factor: Annotated[float, Interval(gt=0, lt=1)] = 0.1
+    patience: Count = 5
+    positive_rate: Annotated[float, Interval(gt=0, le=1)] | None = None
+    clip: Annotated[float, Gt(0)] | None = None
     loss: Loss = Loss(bce=1.0, dice=1.0)
-    keep: int = 1
-    early_stop: int | None = None
+    keep: Count = 1
+    early_stop: Count | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,47 @@
+"""Where the networks run, and in what precision."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+
+from lib.errors import InputError
+
+
+def pick(name: str) -> torch.device:
+    """The device of a `--device` flag.
+
+    Args:
+        name: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
+
+    Raises:
+        InputError: if there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0][:100]
+        raise InputError(f"--device {name} cannot be used ({reason}); try auto or cpu") from None
+    return device
+
+
+def precision(device: torch.device) -> torch.dtype:
+    """bfloat16 on a GPU that has it, float16 on another, float32 on the CPU."""
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def autocast(device: torch.device) -> AbstractContextManager:
+    """Run what is inside in the device's precision."""
+    dtype = precision(device)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """What a manifest says of the machine."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"device": name, "threads": torch.get_num_threads()}

@@ -1,0 +1,1 @@
+"""The room of stage 03: from weights to probability maps."""

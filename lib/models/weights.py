@@ -1,0 +1,119 @@
+"""Reading and writing weights: plain state_dicts, equal bytes for equal tensors, no pickles."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from segmentation_models_pytorch.encoders import get_encoder
+
+from lib.errors import InputError
+from lib.files import sha256, write_bytes
+from lib.models.base import SegmentationNetwork
+from lib.recipes import Recipe
+
+
+def save(path: Path, content: Any) -> None:
+    """Write a state_dict, or nested plain values and tensors, aside and rename it.
+
+    Through memory, because torch.save puts the name of the file into the file.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def load(path: Path) -> Any:
+    """Read what `save` wrote, onto the CPU.
+
+    Raises:
+        InputError: if the file is missing, damaged, or holds more than tensors and plain values.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises anything from KeyError to UnpicklingError here
+        reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
+        raise InputError(f"{path} cannot be read as weights: {reason}") from None
+
+
+def load_model(model: SegmentationNetwork, path: Path) -> SegmentationNetwork:
+    """Load a checkpoint of stage 02 into a network of its recipe.
+
+    Raises:
+        InputError: if the file cannot be read, or its tensors are not the network's.
+    """
+    try:
+        model.load_state_dict(load(path))
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} does not fit the recipe's network: {reason}") from None
+    return model
+
+
+def encoder_fact(source: str) -> str:
+    """What a manifest says of where the encoder started: a file by its content.
+
+    Raises:
+        InputError: if the file is not there.
+    """
+    if source in ("imagenet", "none"):
+        return source
+    if not Path(source).is_file():
+        raise InputError(f"--encoder-weights {source} is no file; give imagenet, none or a file")
+    return f"sha256 {sha256(Path(source))}"
+
+
+def start_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> str:
+    """Give a network's encoder its pretrained weights.
+
+    Args:
+        source: "imagenet" (downloaded by smp), "none", or a file with a state_dict of the encoder.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        InputError: if the weights cannot be had, or any tensor of the encoder is not among them:
+            training never starts from random weights unasked.
+    """
+    if source == "none":
+        return "encoder starts from random weights"
+    if model.encoder is None:
+        raise InputError(f"network {recipe.network.name} has no encoder; --encoder-weights none")
+    if source == "imagenet":
+        state, origin = _imagenet(recipe), "ImageNet"
+    else:
+        state, origin = load(Path(source)), source
+    return f"encoder starts from {origin}: {_load_all(model.encoder, state, origin)}"
+
+
+def _imagenet(recipe: Recipe) -> dict[str, torch.Tensor]:
+    encoder, depth = recipe.network.encoder, len(recipe.network.decoder_channels)
+    try:
+        full = get_encoder(encoder, len(recipe.input.mean), depth=depth, weights="imagenet")
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"ImageNet weights of {encoder} cannot be had ({str(error).splitlines()[0][:90]}): "
+            "connect, or give --encoder-weights FILE, or --encoder-weights none on purpose"
+        ) from None
+    return full.state_dict()
+
+
+def _load_all(encoder: torch.nn.Module, state: Any, origin: str) -> str:
+    """Load a state_dict; every tensor of the encoder must be in it, in its shape."""
+    wanted = encoder.state_dict()
+    if not isinstance(state, dict):
+        raise InputError(
+            f"{origin} holds a {type(state).__name__}, not the state_dict of an encoder"
+        )
+    matched = [k for k, v in wanted.items() if getattr(state.get(k), "shape", None) == v.shape]
+    if len(matched) < len(wanted):
+        lacking = sorted(wanted.keys() - set(matched))
+        raise InputError(
+            f"{origin} matches {len(matched)} of the encoder's {len(wanted)} tensors; "
+            f"missing or of another shape: {', '.join(lacking)}"
+        )
+    encoder.load_state_dict({key: state[key] for key in matched})
+    unused = sorted(state.keys() - wanted.keys())
+    ignored = f"; not the encoder's and left out: {', '.join(unused)}" if unused else ""
+    return f"{len(matched)} of {len(wanted)} tensors matched{ignored}"

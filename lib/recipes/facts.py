@@ -1,0 +1,82 @@
+"""Recipes as the plain facts of a manifest, and back; and `--set` on top of one."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from lib.errors import InputError
+from lib.recipes.schema import Input, Loss, Network, Phase, Recipe, Rule
+
+# A misspelt key must never be ignored.
+for _part in (Input, Loss, Network, Phase, Recipe, Rule):
+    with_config(ConfigDict(extra="forbid"))(_part)
+_ADAPTER = TypeAdapter(Recipe)
+
+
+def to_facts(recipe: Recipe) -> dict[str, Any]:
+    """A recipe in full, as JSON can hold it."""
+    return asdict(recipe)
+
+
+def from_facts(facts: Mapping[str, Any]) -> Recipe:
+    """A recipe from what `to_facts` gave.
+
+    Raises:
+        InputError: for a key or a value that a recipe cannot have.
+    """
+    try:
+        return _ADAPTER.validate_python(facts)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"recipe key {key} = {first['input']!r}: {first['msg']}; "
+            f"python -m lib.recipes {facts.get('name', 'NAME')} shows them all"
+        ) from None
+
+
+def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """Change a recipe by `--set` arguments.
+
+    Args:
+        recipe: the recipe to start from.
+        settings: "dotted.key=value" each, such as "phases.0.epochs=2"; a value is JSON (null, true,
+            [0.5]) or else text.
+
+    Raises:
+        InputError: for a key that does not exist, or a value that it cannot have.
+    """
+    facts = json.loads(json.dumps(to_facts(recipe)))
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting}: write key=value, such as phases.0.epochs=2")
+        *parents, last = key.split(".")
+        parent = facts
+        for name in parents:
+            parent = parent[_index(parent, name, key)]
+        parent[_index(parent, last, key)] = _value(value)
+    return from_facts(facts)
+
+
+def _index(parent: Any, name: str, key: str) -> str | int:
+    """Where `name` stands in a dict or a list of facts."""
+    if isinstance(parent, dict) and name in parent:
+        return name
+    if isinstance(parent, list) and name.isdigit() and int(name) < len(parent):
+        return int(name)
+    entries = range(len(parent)) if isinstance(parent, list) else ()
+    there = parent if isinstance(parent, dict) else entries
+    raise InputError(
+        f"--set {key}: there is no {name!r}; there is {', '.join(map(str, there)) or 'nothing'}"
+    )
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

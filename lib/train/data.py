@@ -1,0 +1,111 @@
+"""Feeding: cached images to batches on the way to the device, the same whatever the workers."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from lib import images, layout, rle
+from lib.artifacts import Artifact
+from lib.dataset import Dataset
+from lib.recipes import Recipe
+from lib.train.augment import Augmentation
+from lib.train.sampling import EpochBatches, seed_of
+
+Sample = tuple[torch.Tensor, ...]
+
+
+class CachedImages:
+    """Images and masks of a cache, as (H, W) uint8, masks 0 or 1."""
+
+    def __init__(self, cache: Artifact, dataset: Dataset) -> None:
+        self.cache = cache
+        self.dataset = dataset
+
+    def image(self, image_id: str) -> np.ndarray:
+        return images.read_png(self.cache.path(layout.image_file(image_id)))
+
+    def mask(self, image_id: str) -> np.ndarray:
+        if not self.dataset.positive(image_id):
+            return np.zeros((self.cache.facts["size"],) * 2, np.uint8)
+        return images.read_png(self.cache.path(layout.mask_file(image_id))) // 255
+
+
+class TrainingSet(TorchDataset[Sample]):
+    """Augmented images and masks, (1, H, W) uint8, by (epoch, index)."""
+
+    def __init__(
+        self, source: CachedImages, ids: Sequence[str], augmentation: str, key: tuple
+    ) -> None:
+        self.source, self.ids, self.key = source, ids, key
+        self.augment = Augmentation(augmentation)
+
+    def __getitem__(self, item: tuple[int, int]) -> Sample:
+        epoch, index = item
+        image_id = self.ids[index]
+        image, mask = self.source.image(image_id), self.source.mask(image_id)
+        image, mask = self.augment(image, mask, seed_of(*self.key, epoch, image_id))
+        return torch.from_numpy(image.copy())[None], torch.from_numpy(mask.copy())[None]
+
+
+class ValidationSet(TorchDataset[Sample]):
+    """Images and masks at the phase's size, and the truth in the RLE frame, (1, H, W) uint8."""
+
+    def __init__(self, source: CachedImages, ids: Sequence[str]) -> None:
+        self.source, self.ids = source, ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        image_id, dataset = self.ids[index], self.source.dataset
+        truth = rle.decode(dataset.truth[image_id], dataset.rle_size, dataset.rle_size)
+        arrays = self.source.image(image_id), self.source.mask(image_id), truth.view(np.uint8)
+        return tuple(torch.from_numpy(array)[None] for array in arrays)
+
+
+def epoch_batches(
+    source: CachedImages, ids: Sequence[str], recipe: Recipe, phase: int
+) -> EpochBatches:
+    """The batches of a phase; set `epoch` before each."""
+    settings = recipe.phases[phase]
+    positive = [source.dataset.positive(name) for name in ids]
+    return EpochBatches(positive, settings.positive_rate, settings.batch, key=(recipe.seed, phase))
+
+
+def training_loader(
+    source: CachedImages,
+    ids: Sequence[str],
+    recipe: Recipe,
+    phase: int,
+    batches: EpochBatches,
+    workers: int,
+) -> DataLoader[Sample]:
+    """The augmented images of an epoch, in its batches."""
+    dataset = TrainingSet(source, ids, recipe.augmentation, key=(recipe.seed, phase))
+    return DataLoader(dataset, batch_sampler=batches, **loading(workers))
+
+
+def validation_loader(
+    source: CachedImages, ids: Sequence[str], batch: int, workers: int
+) -> DataLoader[Sample]:
+    """The images of a fold, in order."""
+    return DataLoader(ValidationSet(source, ids), batch_size=batch, **loading(workers))
+
+
+def loading(workers: int) -> dict:
+    """How every loader works: as many processes as asked, each with one thread."""
+    return {
+        "num_workers": workers,
+        "persistent_workers": workers > 0,
+        "pin_memory": torch.cuda.is_available(),
+        "worker_init_fn": _one_thread,
+        "generator": torch.Generator(),  # so that a loader draws nothing from the training's
+    }
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)

@@ -1,0 +1,83 @@
+"""Validation with the competition's metric, at the recipe's fixed rule."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch.nn import functional as F
+
+from lib import device as machine
+from lib import metrics
+from lib.decision.rules import levels
+from lib.models import SegmentationNetwork
+from lib.models.base import Criterion
+from lib.recipes import Rule
+
+
+@torch.inference_mode()
+def validate(
+    model: SegmentationNetwork,
+    loader: Iterable[tuple[torch.Tensor, ...]],
+    criterion: Criterion,
+    rule: Rule,
+    device: torch.device,
+) -> dict[str, float]:
+    """Score a network on the images of its fold.
+
+    Thresholds, total area and class gate of the rule are applied; component area and holes are
+    left to stage 04, since they would take every map off the device.
+
+    Args:
+        model: the network.
+        loader: batches of images, masks at their size, and truth in the RLE frame.
+        criterion: the loss of the phase.
+        rule: the recipe's; never a maximum over thresholds.
+        device: where to compute.
+
+    Returns:
+        loss (the mean over images), dice, positive_dice, and class_auc; NaN for what cannot be
+        computed: without positives, without an image-level head.
+    """
+    model.eval()
+    losses, counts, image_probabilities = [], [], []
+    for images, masks, truth in loader:
+        images, masks = images.to(device, non_blocking=True), masks.to(device, non_blocking=True)
+        with machine.autocast(device):
+            loss = model.training_loss(images, masks, criterion)["loss"]
+            probabilities, positive = model.predict(images)
+        losses.append(loss * len(images))
+        counts.append(_counts(probabilities, truth.to(device, non_blocking=True), rule))
+        if positive is not None:
+            image_probabilities.append(positive)
+    above, inside, overlap, area = torch.cat(counts, 1).cpu().numpy()
+    p = torch.cat(image_probabilities).cpu().numpy() if image_probabilities else None
+    empty = above < rule.min_area
+    if rule.class_min is not None and p is not None:
+        empty |= p < rule.class_min
+    dice = metrics.dice(np.where(empty, 0, inside), area, np.where(empty, 0, overlap))
+    return {
+        "loss": float(torch.stack(losses).sum() / area.size),
+        "dice": float(dice.mean()),
+        "positive_dice": metrics.positive_dice(dice, area > 0),
+        "class_auc": _auc(area > 0, p),
+    }
+
+
+def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: Rule) -> torch.Tensor:
+    """Pixels above top, above bottom, of those inside the truth, and of the truth: (4, N)."""
+    top, bottom = levels(rule)
+    frame = F.interpolate(
+        probabilities, size=truth.shape[-2:], mode="bilinear", align_corners=False
+    )
+    values = (255 * frame).round_()
+    inside, truth = values > bottom, truth.bool()
+    parts = (values > top, inside, inside & truth, truth)
+    return torch.stack([part.sum(dim=(1, 2, 3)) for part in parts])
+
+
+def _auc(positive: np.ndarray, p: np.ndarray | None) -> float:
+    if p is None or positive.all() or not positive.any() or np.isnan(p).any():
+        return math.nan
+    return float(roc_auc_score(positive, p))

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# The five stages in order. Killed at any point, the same command goes on where it stopped.
+#
+#   bash run_all.sh                the demo: phantom radiographs, no data needed
+#   bash run_all.sh RAW_DIR        the competition's data, as downloaded
+#
+# Environment: WORK     where everything goes (default: work)
+#              RECIPES  what is trained, blank-separated (default: demo, or r34_512 with RAW_DIR)
+#              FOLDS    which folds (default: 0 1 in the demo, or all with RAW_DIR)
+#              NAME     of the ensemble (default: final)
+#              REPLACE  1: remove and remake what is there
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib/environment.sh"
+
+work=${WORK:-work}
+name=${NAME:-final}
+if [ $# -eq 0 ]; then
+    raw=(--demo)
+    truth=(--truth "$work/raw_demo/test-truth.csv")
+    recipes=${RECIPES:-demo}
+    folds=${FOLDS:-0 1}
+elif [ $# -eq 1 ]; then
+    raw=(--raw "$1")
+    truth=()
+    recipes=${RECIPES:-r34_512}
+    folds=${FOLDS:-}
+else
+    echo "usage: bash run_all.sh [RAW_DIR]" >&2
+    exit 2
+fi
+read -ra recipes <<<"$recipes"
+read -ra folds <<<"$folds"
+[ ${#folds[@]} -eq 0 ] || folds=(--folds "${folds[@]}")
+common=(--work "$work")
+[ "${REPLACE:-0}" != 1 ] || common+=(--replace)
+
+stage() {
+    echo "== $*"
+    "$python" "$home/$1" "${@:2}" "${common[@]}"
+}
+
+stage 01_prepare.py "${raw[@]}" --recipes "${recipes[@]}"
+for recipe in "${recipes[@]}"; do
+    stage 02_train.py --recipe "$recipe" "${folds[@]}"
+    stage 03_infer.py --run "$recipe" "${folds[@]}"
+done
+stage 04_ensemble.py --members "${recipes[@]}" --name "$name" "${folds[@]}"
+stage 05_submit.py --decision "$name-triplet" "${truth[@]}"

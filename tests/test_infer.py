@@ -1,0 +1,121 @@
+"""Maps of a run: whose images, flips, checkpoints, and going on after a kill."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lib import artifacts, dataset, images
+from lib.artifacts import Artifact
+from lib.dataset import Dataset
+from lib.errors import InputError
+from lib.infer import maps
+from lib.infer.tta import predict
+from lib.layout import Work
+from lib.models import build_model
+from tests import fakes
+from tests.test_train import SIZE, TINY, hashes, job_of, loop, one_thread, work  # noqa: F401
+
+
+@pytest.fixture
+def run(work: Work) -> Artifact:  # noqa: F811
+    job = job_of(work, dataclasses.replace(TINY, phases=TINY.phases[1:]))
+    loop.train_fold(job)
+    return job.draft.finish()
+
+
+def infer_job(work: Work, run: Artifact, batch: int = 4) -> maps.Job:  # noqa: F811
+    data, cache = dataset.read(work), artifacts.read(work.cache(SIZE))
+    draft = artifacts.begin(work.probs("tiny", 0), {"tta": "flip"}, [run, cache, data.artifact])
+    assert draft
+    oof = maps.out_of_fold(run, data)
+    device = torch.device("cpu")
+    return maps.Job(draft, TINY, run, cache, oof, data.test_ids, True, batch, device, 0)
+
+
+def test_every_validation_and_test_image_gets_a_map(work: Work, run: Artifact) -> None:  # noqa: F811
+    job = infer_job(work, run)
+    assert maps.infer_fold(job) == 8
+    probs = job.draft.finish()
+    data = Dataset(artifacts.read(work.dataset))
+    assert {name for name in probs.files if name.startswith("oof/")} == {
+        f"oof/{name}.png" for name in data.validation_ids(0)
+    }
+    assert {name for name in probs.files if name.startswith("test/")} == {
+        "test/test0.png",
+        "test/test1.png",
+    }
+    assert images.read_png(probs.path("test/test0.png")).shape == (SIZE, SIZE)
+    assert len(probs.path("class.csv").read_text().splitlines()) == 9
+
+
+def test_a_killed_inference_goes_on_and_ends_with_the_same_bytes(
+    work: Work,  # noqa: F811
+    run: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = infer_job(work, run)
+    maps.infer_fold(whole)
+    whole.draft.journal.path.unlink()
+    expected = hashes(whole.draft.folder)
+    artifacts._remove(whole.draft.folder)
+    written, write = [], images.write_png
+
+    def killed(path: Path, image: np.ndarray) -> None:
+        if len(written) == 5:
+            raise KeyboardInterrupt
+        written.append(path)
+        write(path, image)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(images, "write_png", killed)
+        with pytest.raises(KeyboardInterrupt):
+            maps.infer_fold(infer_job(work, run))
+    seen = []
+    monkeypatch.setattr(images, "write_png", lambda *a: (seen.append(a[0].name), write(*a)))
+    again = infer_job(work, run)
+    maps.infer_fold(again)
+    assert len(seen) == 4  # the first batch was done
+    again.draft.journal.path.unlink()
+    assert hashes(again.draft.folder) == expected
+
+
+def test_flips_and_checkpoints_are_averaged_as_probabilities() -> None:
+    models = [build_model(dataclasses.replace(TINY, seed=seed)).eval() for seed in (1, 2)]
+    gray = torch.randint(0, 256, (3, 1, SIZE, SIZE), dtype=torch.uint8)
+    with torch.inference_mode():
+        found, positive = predict(models, gray, flip=True)
+        each = [model.predict(gray)[0] for model in models]
+        each += [model.predict(gray.flip(-1))[0].flip(-1) for model in models]
+        plain, _ = predict(models[:1], gray, flip=False)
+    assert torch.allclose(found, torch.stack(each).mean(0), atol=1e-6)
+    assert torch.allclose(plain, each[0], atol=1e-6)
+    assert positive is not None
+    assert positive.shape == (3,)
+
+
+def test_a_mirrored_image_gets_the_mirrored_map() -> None:
+    model = build_model(TINY).eval()
+    gray = torch.randint(0, 256, (2, 1, SIZE, SIZE), dtype=torch.uint8)
+    with torch.inference_mode():
+        there, back = (predict([model], x, flip=True)[0] for x in (gray, gray.flip(-1)))
+    assert torch.allclose(there, back.flip(-1), atol=1e-6)
+
+
+def test_a_run_of_another_dataset_gives_no_out_of_fold_maps(work: Work, run: Artifact) -> None:  # noqa: F811
+    artifacts._remove(work.dataset.folder)
+    fakes.make_dataset(work, fakes.masks(12, SIZE, seed=1), size=SIZE)
+    with pytest.raises(InputError, match="trained on another dataset"):
+        maps.out_of_fold(run, dataset.read(work))
+
+
+def test_without_labels_any_run_may_make_test_maps(work: Work, run: Artifact) -> None:  # noqa: F811
+    artifacts._remove(work.dataset.folder)
+    fakes.make_dataset(work, {}, size=SIZE)
+    assert maps.out_of_fold(run, dataset.read(work)) == []
+
+
+def test_a_batch_is_cut_by_the_size_of_its_images() -> None:
+    assert [maps.default_batch(size) for size in (128, 512, 1024, 4096)] == [64, 16, 4, 1]

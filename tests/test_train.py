@@ -1,0 +1,224 @@
+"""Training on a dozen tiny images: what is kept, how it goes on, what it refuses."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lib import artifacts, dataset, recipes
+from lib.errors import InputError
+from lib.files import sha256
+from lib.layout import ALL_DATA, Fold, Work
+from lib.recipes import Loss, Network, Phase, Recipe, facts
+from lib.train import checkpoints, loop
+from lib.train.checkpoints import best, is_over
+from tests import fakes
+
+SIZE = 32
+TINY = dataclasses.replace(
+    recipes.get("demo"),
+    network=Network("unet", "resnet18", "none", decoder_channels=(8, 8, 4), image_head=True),
+    phases=(
+        Phase(size=SIZE, epochs=2, batch=4, lr=1e-3, loss=Loss(bce=1, image_bce=1)),
+        Phase(size=SIZE, epochs=3, batch=3, lr=1e-3, positive_rate=0.5, keep=2, accumulate=2),
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    work = Work(tmp_path)
+    truth = fakes.masks(12, SIZE)
+    fakes.make_dataset(work, truth, size=SIZE)
+    fakes.make_cache(work, truth, SIZE)
+    return work
+
+
+def job_of(work: Work, recipe: Recipe = TINY, fold: Fold = 0, workers: int = 0) -> loop.Job:
+    data = dataset.read(work)
+    cache = artifacts.read(work.cache(SIZE))
+    run_facts = {"recipe": facts.to_facts(recipe), "fold": fold}
+    draft = artifacts.begin(work.run("tiny", fold), run_facts, [data.artifact, cache])
+    assert draft
+    return loop.Job(draft, recipe, fold, data, {SIZE: cache}, "none", torch.device("cpu"), workers)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "log" not in path.relative_to(folder).parts
+    }
+
+
+def test_a_run_holds_the_last_phases_best_weights_and_its_history(work: Work) -> None:
+    job = job_of(work)
+    history = loop.train_fold(job)
+    kept = best(checkpoints.of_phase(history, 1), 2)
+    assert sorted(hashes(job.draft.folder)) == sorted(
+        ["facts.json", "history.csv", "curves.png", *map(checkpoints.weight_file, kept)]
+    )
+    table = pd.read_csv(job.draft.path("history.csv"))
+    assert list(table["phase"]) == [0, 0, 1, 1, 1]
+    assert list(table["epoch"]) == [0, 1, 0, 1, 2]
+    assert (table["score"] == table["valid_dice"]).all()
+    assert (job.draft.folder / "log" / "times.csv").exists()
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int, before_commit: bool) -> None:
+    """End the process's stand-in after so many epochs, before or after the last is committed."""
+    done, commit = [], checkpoints.commit
+
+    def interrupted(*args: object) -> None:
+        done.append(1)
+        if before_commit and len(done) > epochs:
+            raise KeyboardInterrupt
+        commit(*args)
+        if not before_commit and len(done) >= epochs:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "commit", interrupted)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "before_commit"),
+    [(1, True), (1, False), (2, True), (2, False), (4, True), (5, False)],
+)
+def test_an_interrupted_run_ends_with_the_same_bytes(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, before_commit: bool
+) -> None:
+    whole = job_of(work)
+    loop.train_fold(whole)
+    expected = hashes(whole.draft.folder)
+    artifacts._remove(whole.draft.folder)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, epochs, before_commit)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train_fold(job_of(work))
+    again = job_of(work)
+    loop.train_fold(again)
+    assert hashes(again.draft.folder) == expected
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_number_of_workers_changes_nothing(work: Work, workers: int) -> None:
+    results = []
+    for count in (0, workers):
+        job = job_of(work, workers=count)
+        loop.train_fold(job)
+        results.append(hashes(job.draft.folder))
+        artifacts._remove(job.draft.folder)
+    assert results[0] == results[1]
+
+
+def test_another_seed_gives_other_weights(work: Work) -> None:
+    scores = []
+    for seed in (1, 2):
+        job = job_of(work, dataclasses.replace(TINY, seed=seed))
+        scores.append([row["train_loss"] for row in loop.train_fold(job)])
+        artifacts._remove(job.draft.folder)
+    assert scores[0] != scores[1]
+
+
+def test_all_data_trains_without_validation(work: Work) -> None:
+    job = job_of(work, fold=ALL_DATA)
+    history = loop.train_fold(job)
+    assert "valid_dice" not in history[0]
+    assert "training loss" in loop.summary(job, history)
+    assert len(list(job.draft.path("weights").iterdir())) == 2
+
+
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(work: Work) -> None:
+    wild = dataclasses.replace(TINY.phases[1], lr=1e30, schedule="constant", clip=None)
+    job = job_of(work, dataclasses.replace(TINY, phases=(TINY.phases[0], wild)))
+    with pytest.raises(InputError, match="loss is (nan|inf) in phase 1 epoch [01];.*lower lr"):
+        loop.train_fold(job)
+    assert list(job.draft.path("weights").glob("phase0_*.pt"))
+    assert checkpoints.resume(job.draft)
+
+
+def test_an_auc_cannot_rank_without_a_head(work: Work) -> None:
+    headless = dataclasses.replace(TINY.network, image_head=False)
+    phase = dataclasses.replace(TINY.phases[0], loss=Loss(bce=1))
+    recipe = dataclasses.replace(TINY, network=headless, phases=(phase,), select="class_auc")
+    with pytest.raises(InputError, match="select = class_auc cannot be computed on fold 0"):
+        loop.train_fold(job_of(work, recipe))
+
+
+def rows(*scores: float) -> list[checkpoints.Row]:
+    return [{"phase": 0, "epoch": i, "score": score} for i, score in enumerate(scores)]
+
+
+def test_the_best_are_the_highest_and_of_equals_the_earliest() -> None:
+    assert [row["epoch"] for row in best(rows(0.1, 0.5, 0.3, 0.5), 3)] == [1, 3, 2]
+
+
+def test_a_phase_is_over_after_its_epochs_or_when_nothing_better_comes() -> None:
+    phase = dataclasses.replace(TINY.phases[0], epochs=5, early_stop=2)
+    assert not is_over(phase, [])
+    assert not is_over(phase, rows(0.1, 0.5, 0.5))
+    assert is_over(phase, rows(0.1, 0.5, 0.4, 0.5))
+    assert is_over(dataclasses.replace(phase, early_stop=None), rows(0, 1, 2, 3, 4))
+
+
+def test_accumulated_batches_are_one_step_of_their_mean(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six images in batches of 3, accumulated by 2: one step an epoch, on the mean gradient."""
+    phase = dataclasses.replace(TINY.phases[1], epochs=1, positive_rate=None)
+    job = job_of(work, dataclasses.replace(TINY, phases=(phase,)))
+    steps, groups = [], []
+    step, backward = loop.PhaseTraining._step, loop.PhaseTraining._backward
+    monkeypatch.setattr(loop.PhaseTraining, "_step", lambda self: (steps.append(1), step(self))[1])
+    monkeypatch.setattr(
+        loop.PhaseTraining,
+        "_backward",
+        lambda self, x, y, group: (groups.append(group), backward(self, x, y, group))[1],
+    )
+    loop.train_fold(job)
+    assert len(steps) == 1
+    assert groups == [2, 2]
+
+
+def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> None:
+    """A network that answers the truth itself scores 1; one that answers nothing, the negatives."""
+    from lib.recipes import Rule
+    from lib.train.data import CachedImages, validation_loader
+    from lib.train.losses import WeightedLoss
+    from lib.train.validate import validate
+
+    job = job_of(work)
+    source = CachedImages(job.caches[SIZE], job.dataset)
+    ids = job.dataset.validation_ids(0)
+
+    class Oracle(torch.nn.Module):
+        factor = 1.0
+
+        def predict(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
+            return (images > 127).float() * self.factor, None
+
+        def training_loss(self, *args: object) -> dict[str, torch.Tensor]:
+            return {"loss": torch.tensor(0.5)}
+
+    oracle = Oracle()
+    arguments = (WeightedLoss(Loss(bce=1)), Rule(0.7, 1, 0.3), torch.device("cpu"))
+    figures = validate(oracle, validation_loader(source, ids, 4, 0), *arguments)
+    assert figures["dice"] == pytest.approx(1.0)
+    assert figures["loss"] == pytest.approx(0.5)
+    oracle.factor = 0.7  # passes bottom, but nothing is above top
+    figures = validate(oracle, validation_loader(source, ids, 4, 0), *arguments)
+    negatives = np.mean([not job.dataset.positive(name) for name in ids])
+    assert figures["dice"] == pytest.approx(negatives)
+    assert figures["positive_dice"] == 0
