@@ -11,28 +11,23 @@ import argparse
 import hashlib
 import json
 import os
-import platform
-import shlex
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from lib import layout
 from lib.errors import InputError, run_stage
 from lib.files import TEMPORARY, Journal, sha256, write_json
-from lib.layout import MAKERS, Place
+from lib.layout import Place
+from lib.provenance import circumstances
 
 FORMAT = 1
 FACTS, MANIFEST, JOURNAL = "facts.json", "manifest.json", "journal.jsonl"
+SEAL = "seal"  # the digest of all else in the manifest, what stands outside the id too
 LOG = "log"  # times and the like: neither listed nor hashed
-LIBRARIES = ("torch", "segmentation-models-pytorch", "albumentations", "opencv-python-headless",
-             "pydicom", "numpy", "pandas", "scikit-learn")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -109,10 +104,10 @@ class Draft:
             "inputs": self.inputs | _ids(inputs),
             "files": {name: _stamp(self.folder / name) for name in _file_names(self.folder)},
         }
-        manifest = identity | {"id": _digest(identity), "made": _circumstances(self.started) | made}
+        manifest = identity | {"id": _digest(identity), "made": circumstances(self.started) | made}
+        manifest |= {SEAL: _digest(manifest)}
         write_json(self.folder / MANIFEST, manifest)
-        (self.folder / FACTS).unlink()
-        os.replace(self.folder, self.place.folder)
+        _publish(self.place)
         return Artifact(self.place, manifest)
 
 
@@ -140,6 +135,8 @@ def begin(
     if replace:
         _remove(place.folder)
         _remove(place.partial)
+    if (place.partial / MANIFEST).exists():  # killed just before the renaming
+        _publish(place)
     if place.folder.exists():
         artifact = read(place)
         _refuse_other(draft, artifact.facts, artifact.inputs)
@@ -147,8 +144,6 @@ def begin(
     if (place.partial / FACTS).exists():
         begun = json.loads((place.partial / FACTS).read_bytes())
         _refuse_other(draft, begun["facts"], begun["inputs"])
-        if (place.partial / MANIFEST).exists():  # killed between the manifest and the renaming
-            (place.partial / MANIFEST).unlink()
     else:
         _remove(place.partial)
         write_json(place.partial / FACTS, {"facts": draft.facts, "inputs": draft.inputs})
@@ -182,13 +177,11 @@ def verify(root: Path) -> list[str]:
         A line for each fault; none if all is well.
     """
     faults, found = [], {}
-    for path in sorted(root.rglob(MANIFEST)):
-        name = path.parent.relative_to(root).as_posix()
-        if not name.endswith(".partial"):
-            try:
-                found[name] = read(Place(root, name, _kind(name)))
-            except InputError as error:
-                faults.append(str(error))
+    for place in layout.places(root):
+        try:
+            found[place.name] = read(place)
+        except InputError as error:
+            faults.append(str(error))
     for artifact in found.values():
         faults += _damaged_files(artifact) + _broken_links(artifact, found)
     return faults
@@ -214,20 +207,20 @@ def _broken_links(artifact: Artifact, found: Mapping[str, Artifact]) -> list[str
     ]
 
 
-def _kind(name: str) -> str:
-    first = name.split("/")[0]
-    return first if first in MAKERS else first.removesuffix("s")
+def _publish(place: Place) -> None:
+    """Give a folder whose manifest is written its name."""
+    (place.partial / FACTS).unlink(missing_ok=True)
+    os.replace(place.partial, place.folder)
 
 
 def _fault(place: Place, manifest: Mapping[str, Any]) -> str | None:
     """What is wrong with a complete folder, or None."""
     if manifest["kind"] != place.kind:
-        return f"is a {manifest['kind']}, not a {place.kind}"
+        return f"is of kind {manifest['kind']}, not {place.kind}"
     if manifest["format"] != FORMAT:
         return f"has format {manifest['format']}; this version reads {FORMAT}"
-    identity = {key: manifest[key] for key in ("kind", "format", "facts", "inputs", "files")}
-    if _digest(identity) != manifest["id"]:
-        return f"has a {MANIFEST} that was changed by hand"
+    if _digest({key: manifest[key] for key in manifest if key != SEAL}) != manifest[SEAL]:
+        return f"has a {MANIFEST} that is damaged or was changed by hand"
     there = {name: (place.folder / name).stat().st_size for name in _file_names(place.folder)}
     for name in sorted(there.keys() | manifest["files"].keys()):
         if name not in there:
@@ -245,10 +238,9 @@ def _refuse_other(draft: Draft, facts: Mapping[str, Any], inputs: Mapping[str, s
     cure = "choose another name, or --replace to remove and remake it"
     old, new = _flat(facts), _flat(draft.facts)
     for key in sorted(old.keys() | new.keys()):
-        if old.get(key) != new.get(key):
-            raise InputError(
-                f"{place} was made with {key} = {old.get(key)!r}, not {new.get(key)!r}; {cure}"
-            )
+        was, wanted = (repr(flat[key]) if key in flat else "absent" for flat in (old, new))
+        if was != wanted:
+            raise InputError(f"{place} was made with {key} = {was}, not {wanted}; {cure}")
     for name, made_from in draft.inputs.items():
         if inputs.get(name) != made_from:
             raise InputError(f"{place} was made from another {name}; {cure}")
@@ -256,12 +248,9 @@ def _refuse_other(draft: Draft, facts: Mapping[str, Any], inputs: Mapping[str, s
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:
     """Nested facts as dotted keys: phases.0.epochs."""
-    if isinstance(value, Mapping):
-        items: Iterable[tuple[Any, Any]] = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    else:
+    if not isinstance(value, Mapping | list) or not value:  # an empty list is a fact too
         return {key: value}
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
     flat: dict[str, Any] = {}
     for name, inner in items:
         flat |= _flat(inner, f"{key}.{name}" if key else str(name))
@@ -270,7 +259,7 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
 
 def _remove(folder: Path) -> None:
     """Remove a folder, renamed first: a half-removed one must not look complete."""
-    doomed = folder.with_name(f"{folder.name}.removed")
+    doomed = folder.with_name(f"{folder.name}{layout.DOOMED}")
     if folder.exists():
         shutil.rmtree(doomed, ignore_errors=True)
         os.replace(folder, doomed)
@@ -297,31 +286,6 @@ def _stamp(path: Path) -> dict[str, Any]:
 
 def _digest(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-def _circumstances(started: float) -> dict[str, Any]:
-    """What is worth knowing of the making, and must not change the id."""
-    return {
-        "command": shlex.join(sys.argv),
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in LIBRARIES if _installed(name)},
-        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.time() - started, 1),
-    }
-
-
-def _installed(name: str) -> bool:
-    return any(True for _ in metadata.distributions(name=name))
-
-
-def _commit() -> str:
-    """The commit of this code; "unknown" without git, as in a source archive."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def main() -> None:

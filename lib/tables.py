@@ -1,6 +1,7 @@
 """Tables in CSV files: ours read strictly, other people's with all their ways of writing -1."""
 
 import csv
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,10 +33,11 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         frame = pd.read_csv(
             path, dtype=str, keep_default_na=False, skipinitialspace=True, header=None,
             encoding="utf-8-sig", skip_blank_lines=False, quoting=csv.QUOTE_MINIMAL,
+            compression="gzip" if path.suffix == ".gz" else None,
         )  # fmt: skip
     except FileNotFoundError:
         raise InputError(f"{path} is not there") from None
-    except (ValueError, OSError, EOFError, pd.errors.ParserError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read as CSV: {str(error).splitlines()[0]}") from None
     frame.columns = [name.strip() for name in frame.iloc[0]]
     frame.index += 1
@@ -72,4 +74,4 @@ def _check_columns(path: Path, there: list[str], wanted: Sequence[str]) -> None:
     for name in wanted:
         if there.count(name) != 1:
             count = "no" if name not in there else "more than one"
-            raise InputError(f"{path} has {count} column {name}; it has {', '.join(there)[:200]}")
+            raise InputError(f"{path} has {count} column {name}; it has {there!r:.200}")

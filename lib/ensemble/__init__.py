@@ -1,0 +1,1 @@
+"""Stage 04: average the maps of several runs, and decide what becomes a mask."""

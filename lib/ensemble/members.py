@@ -1,0 +1,174 @@
+"""Which maps are averaged, and whether they fit together."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib import artifacts, images, tables
+from lib.artifacts import Artifact
+from lib.dataset import Dataset
+from lib.errors import InputError
+from lib.layout import ALL_DATA, Fold, Work, fold_name, map_file, parse_fold
+
+EQUAL = "equal"
+CLASSES = "class.csv"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The maps of one fold of one member.
+
+    Attributes:
+        weight: of the member; those of all members sum to 1.
+    """
+
+    member: str
+    fold: Fold
+    weight: float
+    probs: Artifact
+
+    @cached_property
+    def maps(self) -> list[str]:
+        """Its maps, as oof/<ImageId>.png and test/<ImageId>.png."""
+        return sorted(file for file in self.probs.files if file.endswith(".png"))
+
+    @property
+    def out_of_fold(self) -> bool:
+        """Whether it has maps of labelled images."""
+        return any(file.startswith("oof/") for file in self.maps)
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """ImageId and p(positive), as text; no rows without an image head."""
+        return tables.read(self.probs.path(CLASSES), ("ImageId", "p"))[["ImageId", "p"]]
+
+    @property
+    def cure(self) -> str:
+        return f"run 03_infer.py --run {self.member} --folds {self.fold} --replace"
+
+
+def gather(
+    work: Work,
+    dataset: Dataset,
+    members: Sequence[str],
+    folds: Sequence[str] | None,
+    weights: Sequence[str],
+) -> list[Source]:
+    """Open the maps of every member and fold, and check that all cover the dataset's images.
+
+    Args:
+        members: names of runs.
+        folds: of every member; None: those that the first member has maps of, all-data only if
+            there are no others.
+        weights: "equal", or a number for each member.
+
+    Raises:
+        InputError: if maps are missing, are of other images than the dataset has in that fold, or
+            cannot be the frame's.
+    """
+    _refuse_repeated("member", members)
+    shares = _shares(weights, members)
+    chosen = [parse_fold(fold) for fold in folds] if folds else _folds_of(work, members[0])
+    _refuse_repeated("fold", chosen)
+    sources = []
+    for member in members:
+        for fold in chosen:
+            if dataset.folds:
+                dataset.check_fold(fold)
+            probs = artifacts.read(work.probs(member, fold))
+            sources.append(Source(member, fold, shares[member], probs))
+            _check(sources[-1], dataset)
+    return sources
+
+
+def read_map(path: Path, size: int) -> np.ndarray:
+    """Read a map and bring it to the RLE frame.
+
+    Args:
+        size: the frame's side, in pixels.
+
+    Returns:
+        (size, size) float32 in [0, 1].
+
+    Raises:
+        InputError: if it is damaged, not square, or larger than the frame.
+    """
+    values = images.read_png(path)
+    height, width = values.shape
+    if height != width or height > size:
+        raise InputError(
+            f"{path} is {height}x{width}, which cannot be the {size}x{size} frame's; remake the "
+            "maps with 03_infer.py, or the dataset with 01_prepare.py --rle-size"
+        )
+    return images.to_frame(values.astype(np.float32) / 255, size)
+
+
+def _shares(weights: Sequence[str], members: Sequence[str]) -> dict[str, float]:
+    """Weights that sum to 1, by member."""
+    listed = " ".join(weights)
+    if listed == EQUAL:
+        weights = ["1"] * len(members)
+    if len(weights) != len(members):
+        raise InputError(f"weights {listed} for {len(members)} members; give one each, or equal")
+    try:
+        numbers = [float(weight) for weight in weights]
+    except ValueError:
+        raise InputError(f"weights {listed} are not all numbers; give numbers, or equal") from None
+    total = sum(numbers)
+    if min(numbers) < 0 or not 0 < total < math.inf:
+        raise InputError(
+            f"weights {listed} must sum to a positive number, and none be negative; "
+            "leave out a member that does not help"
+        )
+    return {member: number / total for member, number in zip(members, numbers, strict=True)}
+
+
+def _folds_of(work: Work, member: str) -> list[Fold]:
+    """The numbered folds that there are maps of; all-data if there are none."""
+    parent = work.probs(member, ALL_DATA).folder.parent
+    numbers = [path.name.removeprefix("fold") for path in parent.glob("fold*")]
+    numbered: list[Fold] = sorted(int(number) for number in numbers if number.isdecimal())
+    if not numbered and not (parent / ALL_DATA).exists():
+        raise InputError(f"there are no maps of {member}; run 03_infer.py --run {member}")
+    return numbered or [ALL_DATA]
+
+
+def _refuse_repeated(what: str, names: Sequence[Fold]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{what} {name} is given twice; give it once")
+
+
+def _check(source: Source, dataset: Dataset) -> None:
+    """Refuse maps that do not fit the dataset, before anything is written."""
+    probs = source.probs
+    if probs.inputs.get(dataset.artifact.place.name) != dataset.artifact.id:
+        raise InputError(f"{probs.place} was made from another dataset; {source.cure}")
+    # A map out of fold in another fold would come from a network that has seen the image.
+    held_out = dataset.validation_ids(source.fold) if dataset.folds else []
+    wanted = {map_file("oof", name) for name in held_out}
+    wanted |= {map_file("test", name) for name in dataset.test_ids}
+    _refuse_other(f"{probs.place} lacks", wanted - set(source.maps), source)
+    _refuse_other(
+        f"{fold_name(source.fold)} of the dataset lacks", set(source.maps) - wanted, source
+    )
+    with_p = source.classes["ImageId"]
+    if len(with_p) and sorted(with_p) != sorted(Path(file).stem for file in source.maps):
+        raise InputError(f"{probs.place}/{CLASSES} is not of the maps beside it; {source.cure}")
+    if source.maps:  # all are of one size; each is looked at again when it is read
+        read_map(probs.path(source.maps[0]), dataset.rle_size)
+
+
+def _refuse_other(finding: str, files: Iterable[str], source: Source) -> None:
+    """Refuse files that only one side has, with the first few by name."""
+    names = sorted(files)
+    if names:
+        more = ", ..." if len(names) > 3 else ""
+        raise InputError(
+            f"{finding} {len(names)} of the maps ({', '.join(names[:3])}{more}); {source.cure}"
+        )

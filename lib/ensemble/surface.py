@@ -1,0 +1,131 @@
+"""surface.png: the score over thresholds and over minimum area, to tune by eye."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lib.decision.choice import Plateau
+from lib.decision.rules import LEVELS, levels
+from lib.files import write_aside
+from lib.recipes.schema import Rule
+
+SHOWN_ERRORS = 10  # how many standard errors below the best are shown
+PROBABILITY = (lambda level: level / LEVELS, lambda probability: probability * LEVELS)
+EDGED: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "black", "zorder": 3}
+BEST = EDGED | {"color": "gold", "marker": "*", "markersize": 17}
+CHOSEN = EDGED | {"color": "tab:red", "marker": "o", "markersize": 11}
+FOLD = EDGED | {"color": "white", "marker": "s", "markersize": 12}
+
+
+def draw(path: Path, plateau: Plateau, chosen: Rule, folds: Mapping[int, Rule]) -> None:
+    """Draw a searched surface; equal surfaces are equal bytes.
+
+    Left, the score of each pair of levels at its best area (of each level, with one threshold);
+    right, the score over the minimum area, for the chosen pair and for the best.
+
+    Args:
+        path: of the PNG.
+        plateau: around the best of the surface.
+        chosen: the rule that was chosen or stated.
+        folds: what each fold's own images would choose.
+    """
+    preset = plateau.surface.preset
+    figure = Figure(figsize=(15 if preset.gated else 8, 7.5), dpi=90, layout="constrained")
+    axes = figure.subplots(1, 2 if preset.gated else 1, squeeze=False)[0]
+    draw_thresholds = _draw_levels if preset.one_threshold else _draw_pairs
+    draw_thresholds(axes[0], plateau, chosen, folds)
+    if preset.gated:
+        _draw_areas(axes[1], plateau, chosen)
+    legend = axes[0].get_legend_handles_labels()
+    figure.legend(*legend, loc="outside lower center", ncols=len(axes))
+    with write_aside(path) as aside:
+        figure.savefig(aside, format="png", metadata={"Software": None})
+
+
+def _draw_pairs(axes: Axes, plateau: Plateau, chosen: Rule, folds: Mapping[int, Rule]) -> None:
+    """The score of every pair as colour; blank where bottom would be above top."""
+    shown = np.ma.masked_invalid(plateau.surface.score.T)
+    low, high = _shown_range(plateau)
+    heat = axes.imshow(shown, origin="lower", aspect="auto", vmin=low, vmax=high)
+    axes.figure.colorbar(heat, ax=axes, label="mean Dice at the best minimum area", extend="min")
+    axes.contour(plateau.inside.T, levels=[0.5], colors="white", linewidths=1.5)
+    axes.plot([], [], color="lightgray", label=_floor_text(plateau))
+    for fold, rule in folds.items():
+        _mark_fold(axes, fold, levels(rule))
+    axes.plot([], [], **FOLD, label="best on one fold's images alone")
+    for rule, style in _rules(plateau, chosen):
+        axes.plot(*levels(rule), **style)
+    axes.set(xlabel="top (level): the gate counts pixels above it")
+    axes.set(ylabel="bottom (level): the mask is what is above it")
+    axes.secondary_xaxis("top", functions=PROBABILITY).set_xlabel("top (probability)")
+    axes.secondary_yaxis("right", functions=PROBABILITY).set_ylabel("bottom (probability)")
+
+
+def _draw_levels(axes: Axes, plateau: Plateau, chosen: Rule, folds: Mapping[int, Rule]) -> None:
+    """The score of every level, where one threshold is both top and bottom."""
+    score = plateau.surface.score.diagonal()
+    low, high = _shown_range(plateau)
+    axes.plot(score, color="black")
+    axes.axhline(plateau.floor, color="gray", linestyle="--", label=_floor_text(plateau))
+    for fold, rule in folds.items():
+        _mark_fold(axes, fold, (levels(rule)[0], low))
+    axes.plot([], [], **FOLD, label="best on one fold's images alone")
+    for rule, style in _rules(plateau, chosen):
+        axes.plot(levels(rule)[0], score[levels(rule)[0]], **style)
+    axes.set(xlabel="threshold (level)", ylabel="mean Dice at the best minimum area")
+    axes.set_ylim(low - (high - low) / 20, high + (high - low) / 20)
+    axes.secondary_xaxis("top", functions=PROBABILITY).set_xlabel("threshold (probability)")
+    axes.grid(alpha=0.3)
+
+
+def _draw_areas(axes: Axes, plateau: Plateau, chosen: Rule) -> None:
+    """The score over the minimum area, of the best pair and of the chosen one."""
+    low, high = _shown_range(plateau)
+    shown_from = []
+    for rule, style in _rules(plateau, chosen):
+        curve = plateau.surface.curve(*levels(rule))
+        score = curve.score[:, 0]
+        at = np.searchsorted(curve.lowest, rule.min_area, side="right") - 1
+        axes.step(curve.lowest, score, where="post", color=style["color"])
+        axes.plot(rule.min_area, score[at], **style)
+        shown_from.append(curve.lowest[np.argmax(score >= low)])
+    axes.axhline(plateau.floor, color="gray", linestyle="--")
+    axes.set_xscale("symlog", linthresh=1, linscale=0.3)
+    axes.set_xlim(left=min(shown_from) - 0.1)
+    axes.set_ylim(low - (high - low) / 20, high + (high - low) / 20)
+    axes.set(xlabel="minimum area above top (px); 0 is no gate", ylabel="mean Dice")
+    axes.grid(alpha=0.3)
+
+
+def _mark_fold(axes: Axes, fold: int, at: tuple[float, float]) -> None:
+    axes.plot(*at, **FOLD)
+    axes.annotate(str(fold), at, ha="center", va="center", fontsize=8, zorder=4)
+
+
+def _rules(plateau: Plateau, chosen: Rule) -> list[tuple[Rule, dict[str, Any]]]:
+    """The best and the chosen rule, and how they are drawn."""
+    best = plateau.surface.best
+    return [
+        (best, BEST | {"label": f"best: {_text(best)}"}),
+        (chosen, CHOSEN | {"label": f"chosen: {_text(chosen)}"}),
+    ]
+
+
+def _shown_range(plateau: Plateau) -> tuple[float, float]:
+    """The scores that are told apart: what is far below the best matters to nobody."""
+    score = plateau.surface.score
+    lowest, best = score[np.isfinite(score)].min(), score.max()
+    low = max(lowest, best - SHOWN_ERRORS * plateau.standard_error)
+    return float(min(low, best - 0.01)), float(best)
+
+
+def _floor_text(plateau: Plateau) -> str:
+    return f"plateau: within one standard error ({plateau.standard_error:.4f}) of the best"
+
+
+def _text(rule: Rule) -> str:
+    return f"top {rule.top:.3f}, minimum area {rule.min_area} px, bottom {rule.bottom:.3f}"

@@ -1,0 +1,158 @@
+"""What deciding costs: histograms, exact search and fold-honest repetition at the full size.
+
+    python -m tests.bench.decide [--images 12047]
+
+The maps are synthetic, 1024 x 1024 and made one at a time; 22 % have a truth. One core.
+"""
+
+import argparse
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from lib import metrics
+from lib.decision import histograms, rules
+from lib.decision.histograms import Histograms
+from lib.decision.honest import Sample, refit
+from lib.decision.search import PRESETS, search
+from lib.decision.uncertainty import interval
+from lib.recipes.schema import Rule
+
+IMAGES, SIZE, COARSE = 12047, 1024, 128
+POSITIVES, FOLDS, PATIENTS = 0.2215, 5, 6171
+NAIVE_IMAGES, NAIVE_RULES = 8, 40
+
+
+class Row(NamedTuple):
+    """A line of the table."""
+
+    figure: str
+    value: str
+    target: str
+
+
+def synthetic(number: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """A map and its truth, None if empty: a network that misses some and sees some in vain."""
+    rng = np.random.default_rng(number)
+    centre, axes = rng.integers(200, SIZE - 200, 2), rng.lognormal([4.2, 3.5], 0.5)
+    positive = rng.random() < POSITIVES
+    strength = rng.normal(7 if positive else 1, 2.5)
+    blob = _ellipse(centre + rng.normal(0, 10, 2), axes * rng.normal(1, 0.1, 2), COARSE)
+    logit = 24 * cv2.GaussianBlur(rng.normal(size=(COARSE, COARSE)), (0, 0), 4) - 6
+    logit += strength * cv2.GaussianBlur(blob.astype(float), (0, 0), 2)
+    values = (255 / (1 + np.exp(-logit))).astype(np.uint8)
+    truth = _ellipse(centre, axes, SIZE).astype(bool) if positive else None
+    return cv2.resize(values, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), truth
+
+
+def _ellipse(centre: np.ndarray, axes: np.ndarray, size: int) -> np.ndarray:
+    """(size, size) uint8, 1 inside an ellipse given in pixels of the full frame."""
+    scale = size / SIZE
+    canvas = np.zeros((size, size), np.uint8)
+    box = tuple(centre * scale), tuple(2 * np.abs(axes) * scale), 30.0
+    return cv2.ellipse(canvas, box, 1, -1)
+
+
+def histogram_cost(images: int) -> tuple[Sample, float, Row]:
+    """Count every map.
+
+    Returns:
+        The counts, the seconds they took, and how these compare with cv2.calcHist.
+    """
+    ours = theirs = 0.0
+    rows = []
+    for number in range(images):
+        values, truth = synthetic(number)
+        theirs += _timed(cv2.calcHist, [values], [0], None, [256], [0, 256])[0]
+        seconds, row = _timed(histograms.count, values, truth)
+        ours += seconds
+        rows.append(row)
+    pixels, inside = (np.stack(column) for column in zip(*rows, strict=True))
+    numbers = np.arange(images)
+    patients = np.random.default_rng(0).integers(PATIENTS * images // IMAGES + 1, size=images)
+    sample = Sample(Histograms(numbers.astype(str), pixels, inside), numbers % FOLDS, patients)
+    value = f"{ours / theirs:.2f} ({1000 * ours / images:.2f} ms an image)"
+    return sample, ours, Row("histograms / cv2.calcHist", value, "at most 1.2")
+
+
+def search_cost(sample: Sample) -> tuple[float, Row]:
+    """Search every triplet once."""
+    seconds, _ = _timed(search, _fresh(sample).histograms, PRESETS["triplet"])
+    return seconds, Row("exact search", f"{seconds:.1f} s", "at most 10 s")
+
+
+def search_memory(sample: Sample) -> Row:
+    """The most that one search holds, its histograms included."""
+    tracemalloc.start()
+    search(_fresh(sample).histograms, PRESETS["triplet"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return Row("memory of the search", f"{peak / 2**20:.0f} MiB", "under 300 MiB")
+
+
+def honest_cost(sample: Sample) -> Row:
+    """Refit without each fold, with the interval over patients."""
+    seconds, honest = _timed(refit, _fresh(sample), PRESETS["triplet"], "plateau")
+    more, _ = _timed(interval, honest.dice, sample.patients)
+    return Row("fold-honest repetition", f"{seconds + more:.1f} s", "at most 30 s")
+
+
+def naive_ratio(sample: Sample, exact_seconds: float) -> Row:
+    """What as many triplets would cost image by image, from a few of them."""
+    rng = np.random.default_rng(0)
+    seconds = 0.0
+    for number in range(NAIVE_IMAGES):
+        values, truth = synthetic(number)
+        truth = np.zeros((SIZE, SIZE), bool) if truth is None else truth
+        for bottom, top in np.sort(rng.integers(rules.LEVELS, size=(NAIVE_RULES, 2))):
+            rule = rules.from_levels(top, bottom, rng.integers(4000))
+            seconds += _timed(_naive_dice, rule, values, truth)[0]
+    each = seconds / (NAIVE_IMAGES * NAIVE_RULES)
+    triplets = sum(
+        (top + 1) * (2 + np.count_nonzero(np.unique(sample.histograms.above[:, top])))
+        for top in range(rules.LEVELS)
+    )
+    ratio = each * triplets * len(sample.folds) / exact_seconds
+    value = f"{ratio:.1e} ({triplets:.1e} triplets, {1000 * each:.1f} ms an image each)"
+    return Row("naive / exact, histograms included", value, "")
+
+
+def rows(images: int = IMAGES) -> list[Row]:
+    """Every figure; the targets are for all images."""
+    cv2.setNumThreads(1)
+    sample, counting, first = histogram_cost(images)
+    searching, second = search_cost(sample)
+    ratio = naive_ratio(sample, counting + searching)
+    return [first, second, honest_cost(sample), search_memory(sample), ratio]
+
+
+def _naive_dice(rule: Rule, values: np.ndarray, truth: np.ndarray) -> float:
+    return float(metrics.dice(*metrics.areas(rules.apply(rule, values), truth)))
+
+
+def _fresh(sample: Sample) -> Sample:
+    """A copy without what an earlier search has worked out."""
+    return sample[np.arange(len(sample.folds))]
+
+
+def _timed(task: Callable[..., Any], *args: Any) -> tuple[float, Any]:
+    """How many seconds a call takes, and what it returns."""
+    start = time.perf_counter()
+    result = task(*args)
+    return time.perf_counter() - start, result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure what deciding costs.")
+    parser.add_argument("--images", type=int, default=IMAGES)
+    print("| figure | value | target |\n|---|---|---|")
+    for row in rows(parser.parse_args().images):
+        print(f"| {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main()

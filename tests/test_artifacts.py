@@ -1,0 +1,380 @@
+"""Folders that are complete or do not count: killed, changed, damaged, replaced."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from lib import artifacts, provenance
+from lib.artifacts import FACTS, JOURNAL, MANIFEST, Artifact
+from lib.errors import InputError
+from lib.files import write_bytes
+from lib.layout import Place, Work
+
+RECIPE = {"recipe": {"phases": [{"epochs": 3, "size": 64}], "seed": 42}, "limit": None}
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return Work(tmp_path)
+
+
+def make(place: Place, facts=RECIPE, inputs=(), content: bytes = b"weights", **begin) -> Artifact:
+    draft = artifacts.begin(place, facts, inputs, **begin)
+    assert draft is not None
+    write_bytes(draft.path("weights/a.pt"), content)
+    write_bytes(draft.path("history.csv"), b"epoch\n0\n")
+    return draft.finish(device="cpu")
+
+
+def files_under(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+class TestMaking:
+    def test_a_draft_begins_with_its_facts(self, work: Work) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        assert [path.name for path in draft.folder.iterdir()] == [FACTS]
+        assert json.loads((draft.folder / FACTS).read_text()) == {"facts": RECIPE, "inputs": {}}
+        assert draft.folder.name == "fold0.partial"
+
+    def test_a_finished_one_has_its_name_and_a_manifest(self, work: Work) -> None:
+        dataset = make(work.dataset)
+        made = make(work.run("a", 0), inputs=[dataset])
+        assert not made.place.partial.exists()
+        assert set(files_under(made.place.folder)) == {MANIFEST, "weights/a.pt", "history.csv"}
+        manifest = json.loads((made.place.folder / MANIFEST).read_text())
+        assert (manifest["kind"], manifest["format"]) == ("run", 1)
+        assert manifest["facts"] == RECIPE
+        assert manifest["inputs"] == {"dataset": dataset.id}
+        assert manifest["files"]["history.csv"]["size"] == 8
+        assert manifest["made"]["device"] == "cpu"
+        assert {"command", "commit", "libraries", "started", "seconds"} <= manifest["made"].keys()
+
+    def test_it_is_read_back_as_it_was_made(self, work: Work) -> None:
+        made = make(work.run("a", 0))
+        read = artifacts.read(work.run("a", 0))
+        assert read == made
+        assert read.path("weights/a.pt").read_bytes() == b"weights"
+
+    def test_a_file_that_is_not_listed_is_asked_for_in_vain(self, work: Work) -> None:
+        with pytest.raises(InputError, match="runs/a/fold0 has no b.pt; remake it with 02_train"):
+            make(work.run("a", 0)).path("b.pt")
+
+    def test_done_already_is_none(self, work: Work) -> None:
+        dataset = make(work.dataset)
+        make(work.run("a", 0), inputs=[dataset])
+        assert artifacts.begin(work.run("a", 0), RECIPE, [dataset]) is None
+
+    def test_facts_may_be_tuples_as_json_knows_lists_only(self, work: Work) -> None:
+        make(work.cache(64), {"sizes": (64, 32)})
+        assert artifacts.begin(work.cache(64), {"sizes": (64, 32)}) is None
+
+    def test_inputs_known_late_are_listed(self, work: Work) -> None:
+        dataset = make(work.dataset)
+        draft = artifacts.begin(work.ensemble("e"), {})
+        assert draft.finish([dataset]).inputs == {"dataset": dataset.id}
+        assert artifacts.begin(work.ensemble("e"), {}) is None
+
+    def test_the_journal_and_files_left_aside_are_gone_at_the_end(self, work: Work) -> None:
+        draft = artifacts.begin(work.dataset, {})
+        draft.journal.append([{"id": "a"}])
+        (draft.folder / "images").mkdir()
+        (draft.folder / "images" / "a.png.tmp").write_bytes(b"half")
+        assert draft.journal.read() == [{"id": "a"}]
+        assert set(draft.finish().files) == set()
+
+
+class TestIdentity:
+    def test_the_same_work_has_the_same_id_whatever_the_circumstances(
+        self, work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one = make(work.run("a", 0))
+        monkeypatch.setattr(provenance, "_commit", lambda: "other")
+        draft = artifacts.begin(Work(tmp_path / "elsewhere").run("a", 0), RECIPE)
+        write_bytes(draft.path("log/times.csv"), b"slow")
+        write_bytes(draft.path("weights/a.pt"), b"weights")
+        write_bytes(draft.path("history.csv"), b"epoch\n0\n")
+        two = draft.finish(device="cuda", threads=8)
+        assert one.id == two.id
+        assert one.manifest["made"] != two.manifest["made"]
+        assert "log/times.csv" not in two.files
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"facts": RECIPE | {"limit": 5}}, {"content": b"other weights"}],
+        ids=["facts", "content"],
+    )
+    def test_other_work_has_another_id(self, work: Work, other: dict) -> None:
+        assert make(work.run("a", 0)).id != make(work.run("b", 0), **other).id
+
+    def test_other_inputs_give_another_id(self, work: Work) -> None:
+        with_input = make(work.run("a", 0), inputs=[make(work.dataset)])
+        assert with_input.id != make(work.run("b", 0)).id
+
+    def test_without_git_the_commit_is_unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", "")
+        assert provenance._commit() == "unknown"
+
+
+class TestKilled:
+    def test_half_way_the_next_run_goes_on_with_what_is_there(self, work: Work) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        write_bytes(draft.path("weights/a.pt"), b"weights")
+        again = artifacts.begin(work.run("a", 0), RECIPE)
+        assert again.path("weights/a.pt").read_bytes() == b"weights"
+
+    def test_before_the_facts_were_written_nothing_counts(self, work: Work) -> None:
+        place = work.run("a", 0)
+        write_bytes(place.partial / "facts.json.tmp", b'{"fac')
+        write_bytes(place.partial / "stray.bin", b"?")
+        assert set(files_under(artifacts.begin(place, RECIPE).folder)) == {FACTS}
+
+    @pytest.mark.parametrize("moment", ["unlink", "replace"])
+    def test_after_the_manifest_nothing_is_lost(
+        self, work: Work, moment: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Killed once the manifest is written: before, then after, facts.json is removed."""
+        whole = make(work.run("whole", 0))
+        with monkeypatch.context() as patch:
+            if moment == "unlink":
+                patch.setattr(artifacts, "_publish", _killed)
+            else:
+                patch.setattr(os, "replace", _killed_at_the_folder(os.replace))
+            with pytest.raises(KeyboardInterrupt):
+                make(work.run("a", 0))
+        with pytest.raises(InputError, match="runs/a/fold0 is unfinished; run 02_train.py"):
+            artifacts.read(work.run("a", 0))
+        assert artifacts.begin(work.run("a", 0), RECIPE) is None
+        assert artifacts.read(work.run("a", 0)).id == whole.id
+
+    def test_while_it_is_replaced_the_old_one_never_looks_complete(
+        self, work: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = make(work.run("a", 0)).place
+        with monkeypatch.context() as patch:
+            patch.setattr(artifacts.shutil, "rmtree", _half_removed(artifacts.shutil.rmtree))
+            with pytest.raises(KeyboardInterrupt):
+                artifacts.begin(place, RECIPE, replace=True)
+        assert not place.folder.exists()
+        assert artifacts.verify(work.root) == []
+        make(place, RECIPE | {"limit": 3}, replace=True)
+        assert [path.name for path in place.folder.parent.iterdir()] == ["fold0"]
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _killed_at_the_folder(replace):
+    return lambda source, target: (_killed if Path(source).is_dir() else replace)(source, target)
+
+
+def _half_removed(rmtree):
+    def remove(folder: Path, ignore_errors: bool) -> None:
+        if (folder / MANIFEST).exists():
+            (folder / "history.csv").unlink()
+            raise KeyboardInterrupt
+        rmtree(folder, ignore_errors)
+
+    return remove
+
+
+class TestOtherFacts:
+    @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
+    @pytest.mark.parametrize(
+        ("facts", "message"),
+        [
+            (RECIPE | {"limit": 9}, "limit = None, not 9"),
+            (
+                {"recipe": {"phases": [{"epochs": 5, "size": 64}], "seed": 42}, "limit": None},
+                r"recipe\.phases\.0\.epochs = 3, not 5",
+            ),
+            ({"recipe": RECIPE["recipe"]}, "limit = None, not absent"),
+            (RECIPE | {"new": []}, r"new = absent, not \[\]"),
+            (RECIPE | {"limit": []}, r"limit = None, not \[\]"),
+        ],
+        ids=["value", "nested", "missing", "new-and-empty", "empty-for-none"],
+    )
+    def test_the_fact_that_differs_is_named_with_the_cures(
+        self, work: Work, finished: bool, facts: dict, message: str
+    ) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        if finished:
+            draft.finish()
+        with pytest.raises(InputError, match=f"a/fold0 was made with {message}; .* or --replace"):
+            artifacts.begin(work.run("a", 0), facts)
+
+    @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
+    def test_so_is_the_input(self, work: Work, finished: bool) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE, [make(work.dataset)])
+        if finished:
+            draft.finish()
+        other = make(work.dataset, {"rle_size": 256}, replace=True)
+        with pytest.raises(InputError, match="runs/a/fold0 was made from another dataset; choose"):
+            artifacts.begin(work.run("a", 0), RECIPE, [other])
+
+    @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
+    def test_replace_removes_and_begins_anew(self, work: Work, finished: bool) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        write_bytes(draft.path("weights/a.pt"), b"weights")
+        if finished:
+            draft.finish()
+        anew = artifacts.begin(work.run("a", 0), {"limit": 1}, replace=True)
+        assert not work.run("a", 0).folder.exists()
+        assert set(files_under(anew.folder)) == {FACTS}
+
+    def test_replace_remakes_the_same_too(self, work: Work) -> None:
+        made = make(work.run("a", 0))
+        assert make(work.run("a", 0), replace=True).id == made.id
+
+
+def flip(path: Path, position: int = -1) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(bytes(content))
+
+
+class TestReading:
+    def test_what_is_not_there_names_the_stage(self, work: Work) -> None:
+        with pytest.raises(InputError, match="probs/a/fold0 is not there; run 03_infer.py"):
+            artifacts.read(work.probs("a", 0))
+
+    def test_what_is_unfinished_names_the_stage(self, work: Work) -> None:
+        artifacts.begin(work.cache(64), {})
+        with pytest.raises(
+            InputError, match="cache/64 is unfinished; run 01_prepare.py --sizes 64"
+        ):
+            artifacts.read(work.cache(64))
+
+    def test_another_kind_is_refused(self, work: Work) -> None:
+        folder = make(work.ensemble("e")).place.folder
+        work.decision("e").folder.parent.mkdir()
+        os.replace(folder, work.decision("e").folder)
+        with pytest.raises(InputError, match="is of kind ensemble, not decision; remake"):
+            artifacts.read(work.decision("e"))
+
+    def test_another_format_is_refused(self, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+        make(work.dataset)
+        monkeypatch.setattr(artifacts, "FORMAT", 2)
+        with pytest.raises(InputError, match="has format 1; this version reads 2; remake"):
+            artifacts.read(work.dataset)
+
+    @pytest.mark.parametrize(
+        "manifest", ["", "{", "[]", "null", "{}", '{"kind": "dataset"}', "\x00", "{'a': 1}"]
+    )
+    def test_a_damaged_manifest_is_refused(self, work: Work, manifest: str) -> None:
+        (make(work.dataset).place.folder / MANIFEST).write_text(manifest)
+        with pytest.raises(
+            InputError, match=r"damaged or missing manifest.json; remake it with 01"
+        ):
+            artifacts.read(work.dataset)
+
+    def test_a_missing_manifest_is_refused(self, work: Work) -> None:
+        (make(work.dataset).place.folder / MANIFEST).unlink()
+        with pytest.raises(InputError, match="damaged or missing manifest.json"):
+            artifacts.read(work.dataset)
+
+    @pytest.mark.parametrize("key", ["facts", "made", "id"])
+    def test_a_manifest_changed_by_hand_is_refused(self, work: Work, key: str) -> None:
+        path = make(work.dataset).place.folder / MANIFEST
+        manifest = json.loads(path.read_text())
+        manifest[key] = "0" * 64 if key == "id" else manifest[key] | {"limit": 7}
+        path.write_text(json.dumps(manifest))
+        with pytest.raises(InputError, match="damaged or was changed by hand"):
+            artifacts.read(work.dataset)
+
+    def test_missing_added_and_cut_files_are_named(self, work: Work) -> None:
+        folder = make(work.run("a", 0)).place.folder
+        (folder / "weights" / "a.pt").write_bytes(b"weigh")
+        with pytest.raises(InputError, match=r"is damaged: weights/a.pt has 5 bytes"):
+            artifacts.read(work.run("a", 0))
+        (folder / "weights" / "a.pt").unlink()
+        with pytest.raises(InputError, match=r"lacks weights/a.pt"):
+            artifacts.read(work.run("a", 0))
+        (folder / "weights" / "a.pt").write_bytes(b"weights")
+        (folder / "b.pt").touch()
+        with pytest.raises(InputError, match=r"holds b.pt, which its manifest does not list"):
+            artifacts.read(work.run("a", 0))
+
+    def test_the_log_may_grow(self, work: Work) -> None:
+        made = make(work.run("a", 0))
+        write_bytes(made.place.folder / "log" / "times.csv", b"late")
+        assert artifacts.read(work.run("a", 0)).id == made.id
+
+
+class TestVerify:
+    @pytest.fixture
+    def chain(self, work: Work) -> Work:
+        dataset = make(work.dataset)
+        run = make(work.run("a", 0), inputs=[dataset])
+        make(work.probs("a", 0), inputs=[dataset, run])
+        artifacts.begin(work.run("a", 1), RECIPE)
+        return work
+
+    def test_a_whole_chain_has_no_fault_and_unfinished_ones_do_not_count(self, chain) -> None:
+        assert artifacts.verify(chain.root) == []
+
+    def test_an_empty_folder_has_no_fault(self, tmp_path: Path) -> None:
+        assert artifacts.verify(tmp_path) == []
+
+    def test_every_byte_counts(self, chain: Work) -> None:
+        folder = chain.run("a", 0).folder
+        for name, content in files_under(folder).items():
+            for position in range(0, len(content), 7):
+                flip(folder / name, position)
+                faults = artifacts.verify(chain.root)
+                assert any("runs/a/fold0" in fault for fault in faults), (name, position)
+                flip(folder / name, position)
+        assert artifacts.verify(chain.root) == []
+
+    def test_the_damaged_file_is_named_with_the_stage(self, chain: Work) -> None:
+        flip(chain.run("a", 0).folder / "weights" / "a.pt")
+        (fault,) = artifacts.verify(chain.root)
+        assert fault.startswith("runs/a/fold0/weights/a.pt is damaged")
+        assert fault.endswith("remake it with 02_train.py --replace")
+
+    def test_a_lost_manifest_is_found(self, chain: Work) -> None:
+        (chain.probs("a", 0).folder / MANIFEST).unlink()
+        (fault,) = artifacts.verify(chain.root)
+        assert fault.startswith("probs/a/fold0 has a damaged or missing manifest.json")
+
+    def test_a_chain_that_does_not_fit_is_found(self, chain: Work) -> None:
+        make(chain.run("a", 0), RECIPE | {"limit": 2}, replace=True)
+        faults = artifacts.verify(chain.root)
+        assert faults == [
+            "probs/a/fold0 was made from another runs/a/fold0 than the one here; "
+            "remake it with 03_infer.py --replace"
+        ]
+
+    def test_inputs_made_elsewhere_may_lack(self, chain: Work) -> None:
+        os.replace(chain.dataset.folder, chain.root / "gone.removed")
+        assert artifacts.verify(chain.root) == []
+
+    def test_the_command_says_that_all_is_well_or_every_fault(
+        self, chain: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    ) -> None:
+        monkeypatch.setattr("sys.argv", ["artifacts", "verify", str(chain.root)])
+        artifacts.main()
+        assert "every artifact is whole" in capsys.readouterr().out
+        flip(chain.run("a", 0).folder / "history.csv")
+        flip(chain.dataset.folder / "history.csv")
+        with pytest.raises(InputError, match=r"(?s)dataset/history.csv.*\nerror: runs/a/fold0/his"):
+            artifacts.main()
+
+    def test_the_command_refuses_what_is_no_folder(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.argv", ["artifacts", "verify", "nowhere"])
+        with pytest.raises(InputError, match="nowhere is not a folder"):
+            artifacts.main()
+
+
+def test_a_journal_is_no_file_of_the_artifact(work: Work) -> None:
+    draft = artifacts.begin(work.dataset, {})
+    draft.journal.append([{"id": "a"}])
+    assert draft.journal.path == draft.folder / JOURNAL
+    assert JOURNAL not in draft.finish().files

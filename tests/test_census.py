@@ -1,0 +1,146 @@
+"""The census: counted by hand on a small table, and against the paper on the real labels."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import tables
+from lib.prepare import census, census_page, labels
+
+COLUMNS = ["split", "reason", "positive", "n_annotations", "area_px", "label_rows", "repeated_rows",
+           "overlapping", "patient_id", "sex", "age", "view", "pixel_spacing_mm", "source",
+           "sha256", "cleaned"]  # fmt: skip
+CLEANED = [["age", "413", "missing"]]
+ROWS = {
+    "a": ("train", "", 1, 2, 900, 2, 0, 1, "p", "F", "40", "AP", "0.1", "dicom 8-bit", "1", ""),
+    "b": ("train", "", 0, 0, 0, 1, 0, 0, "p", "F", "", "PA", "0.1", "dicom 8-bit", "2", CLEANED),
+    "c": ("train", "", 1, 1, 500, 1, 0, 0, "q", "M", "60", "AP", "0.1",
+          "dicom 12-bit window 40/400", "3", ""),
+    "d": ("train", "", 0, 0, 0, 2, 1, 0, "", "", "50", "", "0.1",
+          "dicom 12-bit window 41/400", "4", CLEANED),
+    "e": ("excluded", "duplicate: same pixels as a", 1, 1, 900, 1, 0, 0, "r", "F", "1", "AP", "0.1",
+          "dicom 8-bit", "1", ""),
+    "f": ("excluded", "no label row", None, None, None, None, None, None, "s", "F", "1", "AP",
+          "0.1", "dicom 8-bit", "6", ""),
+    "g": ("test", "", None, None, None, None, None, None, "t", "M", "70", "PA", "0.1",
+          "dicom 8-bit", "2", ""),
+}  # fmt: skip
+NUMBERS = COLUMNS[2:8]
+
+
+@pytest.fixture
+def summary() -> dict[str, Any]:
+    images = pd.DataFrame.from_dict(ROWS, orient="index", columns=COLUMNS)
+    images[NUMBERS] = images[NUMBERS].astype("Int64")
+    folds = pd.Series({"a": 0, "b": 1, "c": 1, "d": 0})
+    return census.summarize(images, folds, n_files=9)
+
+
+def test_every_file_is_accounted_for(summary: dict[str, Any]) -> None:
+    assert summary["images"] == {
+        "files": 9, "train": 4, "positive": 2, "test": 1, "excluded": 2, "left_out": 2,
+    }  # fmt: skip
+
+
+def test_labels_are_counted_before_images_are_excluded(summary: dict[str, Any]) -> None:
+    assert summary["labels"] == {
+        "rows": 7, "labelled": 5, "positive": 3, "several_annotations": 1, "most_annotations": 2,
+        "overlapping": 1, "repeated_rows": 1,
+    }  # fmt: skip
+
+
+def test_exclusions_are_counted_by_reason(summary: dict[str, Any]) -> None:
+    assert summary["excluded"] == [
+        {"reason": "duplicate", "images": 1, "first": ["e"]},
+        {"reason": "no label row", "images": 1, "first": ["f"]},
+    ]
+
+
+def test_test_images_that_are_in_training_too_are_counted(summary: dict[str, Any]) -> None:
+    assert summary["duplicates"]["test_images_in_training"] == 1
+    assert summary["duplicates"]["excluded"] == 1
+
+
+def test_sex_by_view_by_pneumothorax_with_sums(summary: dict[str, Any]) -> None:
+    table = {(row["sex"], row["view"]): row for row in summary["sex_view"]}
+    counts = {key: (row["positive"], row["negative"], row["test"]) for key, row in table.items()}
+    assert counts[("F", "AP")] == (1, 0, 0)
+    assert counts[("F", "all")] == (1, 1, 0)
+    assert counts[("M", "PA")] == (0, 0, 1)
+    assert counts[("unknown", "unknown")] == (0, 1, 0)
+    assert counts[("all", "AP")] == (2, 0, 0)
+    assert counts[("all", "all")] == (2, 2, 1)
+    assert ("M", "unknown") not in counts
+
+
+def test_areas_of_positive_training_images(summary: dict[str, Any]) -> None:
+    assert summary["area_px"]["min"] == 500
+    assert summary["area_px"]["median"] == 700
+    assert summary["area_px"]["max"] == 900
+    assert summary["area_px"]["below_800"] == 1
+
+
+def test_folds_and_patients(summary: dict[str, Any]) -> None:
+    assert [(row["images"], row["positive"]) for row in summary["folds"]] == [(2, 1), (2, 1)]
+    assert summary["patients"] == {
+        "known_for": 3,
+        "patients": 3,
+        "images_of_patients_with_several": 2,
+        "in_more_than_one_fold": 1,
+    }
+
+
+def test_cleaning_and_sources_are_counted(summary: dict[str, Any]) -> None:
+    assert summary["cleaned"] == [
+        {"element": "age", "found": "413", "became": "missing", "images": 2}
+    ]
+    assert summary["sources"] == {"dicom 12-bit window": 2, "dicom 8-bit": 3}
+    assert summary["missing"]["age"] == 1
+    assert summary["age"] == {"min": 40, "median": 55, "max": 70}
+
+
+def test_the_page_says_it_in_tables(summary: dict[str, Any]) -> None:
+    page = census_page.page(summary)
+    assert "**4 for training**, 2 (50.0 %) of them with a pneumothorax; **1 for test**" in page
+    assert "2 left out by --limit" in page
+    assert "| F | AP | 1 (100.0 %) | 0 (0.0 %) | 1 | 0 |" in page
+    assert "| age | `413` | missing | 2 |" in page
+
+
+def test_a_dataset_without_labels_has_a_census_too() -> None:
+    images = pd.DataFrame.from_dict({"g": ROWS["g"]}, orient="index", columns=COLUMNS)
+    images[NUMBERS] = images[NUMBERS].astype("Int64")
+    page = census_page.page(census.summarize(images, pd.Series(dtype=int), n_files=1))
+    assert "No labels, no folds." in page
+    assert "nan" not in page.lower()
+
+
+def test_the_real_labels_have_the_counts_of_the_competition_and_of_the_paper(
+    shared_data: Path,
+) -> None:
+    rows = labels.read(shared_data / "siim_labels" / "stage_2_train.csv.gz", 1024)
+    patients = tables.read(shared_data / "siim_labels" / "patients.csv.gz", ["ImageId"])
+    images = labels.unite(rows, 1024).rename(columns={"rows": "label_rows"})
+    images = images.join(patients.set_index("ImageId"))
+    images = images.assign(split="train", reason="", positive=(images["area_px"] > 0).astype(int),
+                           pixel_spacing_mm="", source="", sha256="", cleaned="")  # fmt: skip
+    summary = census.summarize(images, pd.Series(0, images.index), len(images))
+    assert summary["labels"] == {
+        "rows": 12954, "labelled": 12047, "positive": 2669, "several_annotations": 624,
+        "most_annotations": 10, "overlapping": 183, "repeated_rows": 0,
+    }  # fmt: skip
+    known = {"min": 55, "p1": 567, "p5": 1363, "p10": 2005, "p25": 4059, "median": 8630,
+             "p75": 18388, "p90": 33432, "max": 161421,
+             "below_800": 51, "below_2000": 266}  # fmt: skip
+    assert {key: summary["area_px"][key] for key in known} == pytest.approx(known, abs=1)
+    assert summary["patients"]["patients"] == 6171
+    table = {(row["sex"], row["view"]): (row["positive"], row["negative"])
+             for row in summary["sex_view"]}  # fmt: skip
+    # Abedalla et al., Table 1, round-2 training.
+    paper = {("F", "all"): (1180, 4241), ("M", "all"): (1489, 5137),
+             ("all", "AP"): (972, 3801), ("all", "PA"): (1697, 5577)}  # fmt: skip
+    for key, counts in paper.items():
+        assert np.abs(np.subtract(table[key], counts)).max() <= 1, (key, table[key])

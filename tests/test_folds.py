@@ -1,0 +1,130 @@
+"""Splitting: even folds, patients kept together, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib import tables
+from lib.errors import InputError
+from lib.prepare import folds, labels
+from tests.raw_folders import write_csv
+
+
+def random_images(count: int = 600, seed: int = 0) -> pd.DataFrame:
+    """Images of about 200 patients, a quarter positive, areas over three decades."""
+    rng = np.random.default_rng(seed)
+    positive = rng.random(count) < 0.25
+    areas = np.where(positive, np.exp(rng.normal(9, 1.2, count)).astype(int) + 1, 0)
+    patients = [f"p{number}" for number in rng.integers(0, 200, count)]
+    names = pd.Index([f"image{number:04}" for number in range(count)], name="ImageId")
+    return pd.DataFrame({"patient_id": patients, "area_px": areas}, index=names)
+
+
+def test_no_patient_is_in_two_folds() -> None:
+    images = random_images()
+    assert (
+        images.assign(fold=folds.split(images, 5)).groupby("patient_id")["fold"].nunique().max()
+        == 1
+    )
+
+
+def test_folds_have_even_shares_of_positives() -> None:
+    images = random_images()
+    shares = (images["area_px"] > 0).groupby(folds.split(images, 5)).mean()
+    assert len(shares) == 5
+    assert shares.max() - shares.min() < 0.03
+
+
+def test_area_quartiles_are_spread_over_the_folds() -> None:
+    images = random_images().assign(patient_id="")
+    positive = images[images["area_px"] > 0]
+    quartiles = pd.qcut(positive["area_px"], 4, labels=False)
+    counts = pd.crosstab(folds.split(images, 5).loc[positive.index], quartiles)
+    assert (counts.max() - counts.min()).max() <= 2
+
+
+def test_an_image_without_a_known_patient_is_a_patient_of_its_own() -> None:
+    images = random_images().assign(patient_id="")
+    assert folds.split(images, 5).value_counts().max() <= 122
+
+
+def test_the_order_of_the_rows_changes_nothing() -> None:
+    images = random_images()
+    shuffled = images.sample(frac=1, random_state=1)
+    assert folds.split(shuffled, 5).sort_index().equals(folds.split(images, 5))
+
+
+def test_the_seed_decides() -> None:
+    images = random_images()
+    assert folds.split(images, 5, seed=1).equals(folds.split(images, 5, seed=1))
+    assert not folds.split(images, 5, seed=1).equals(folds.split(images, 5, seed=2))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 7])
+def test_as_many_positives_as_folds_give_each_fold_one(count: int) -> None:
+    images = random_images(60).assign(patient_id="", area_px=0)
+    images.iloc[:count, 1] = np.arange(1, count + 1) * 100
+    assert sorted(folds.split(images, count).iloc[:count]) == list(range(count))
+
+
+def test_fewer_positives_than_folds_are_refused() -> None:
+    images = random_images(60).assign(area_px=[5] * 4 + [0] * 56)
+    with pytest.raises(InputError, match="4 images with a pneumothorax cannot fill 5 folds"):
+        folds.split(images, 5)
+
+
+def test_fewer_patients_than_folds_are_refused() -> None:
+    images = random_images(60).assign(patient_id=["p", "q", "r"] * 20, area_px=[1, 0] * 30)
+    with pytest.raises(InputError, match="3 patients .*cannot fill 5 folds.*--n-folds"):
+        folds.split(images, 5)
+
+
+def test_one_fold_is_no_split() -> None:
+    with pytest.raises(InputError, match="2 folds or more"):
+        folds.split(random_images(), 1)
+
+
+def test_a_given_split_is_read(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "f.csv", [("ImageId", "fold"), ("b", 1), ("a", 0), ("z", 1)])
+    assert folds.read_split(path, ["b", "a"]).to_dict() == {"a": 0, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ([("a", 0)], "lacks 1 labelled images .b"),
+        ([("a", 0), ("b", "x")], "line 3, image b: fold 'x'"),
+        ([("a", 0), ("b", -1)], "fold '-1'"),
+        ([("a", 0), ("b", 0), ("a", 1)], "the image a more than one fold"),
+    ],
+)
+def test_a_given_split_that_does_not_fit_is_refused(
+    tmp_path: Path, rows: list[tuple[str, object]], fault: str
+) -> None:
+    path = write_csv(tmp_path / "f.csv", [("ImageId", "fold"), *rows])
+    with pytest.raises(InputError, match=fault):
+        folds.read_split(path, ["a", "b"])
+
+
+def test_the_committed_split_has_five_folds_of_ids_and_numbers_only() -> None:
+    split = tables.read(folds.COMMITTED, ["ImageId", "fold"])
+    assert list(split.columns) == ["ImageId", "fold"]
+    assert len(split) == split["ImageId"].nunique() == 12047
+    assert set(split["fold"]) == set("01234")
+    assert split["ImageId"].is_monotonic_increasing
+
+
+def test_the_committed_split_is_even_and_keeps_patients_together(shared_data: Path) -> None:
+    rows = labels.read(shared_data / "siim_labels" / "stage_2_train.csv.gz", 1024)
+    images = rows.groupby("ImageId")[["area_px"]].sum()  # of the union: a little less for 183
+    patients = tables.read(shared_data / "siim_labels" / "patients.csv.gz", ["ImageId"])
+    images = images.join(patients.set_index("ImageId"))
+    images["fold"] = folds.read_split(folds.COMMITTED, images.index)
+    assert images.groupby("patient_id")["fold"].nunique().max() == 1
+    shares = (images["area_px"] > 0).groupby(images["fold"]).mean() * 100
+    assert (shares - 22.15).abs().max() < 0.3
+    positive = images[images["area_px"] > 0]
+    counts = pd.crosstab(positive["fold"], pd.qcut(positive["area_px"], 4, labels=False))
+    assert counts.to_numpy().min() >= 0.9 * counts.to_numpy().max()

@@ -1,0 +1,90 @@
+"""Where things lie, and which names may become folders and files."""
+
+from pathlib import Path
+
+import pytest
+
+from lib import layout
+from lib.errors import InputError
+from lib.layout import Work
+
+WORK = Work(Path("work"))
+
+
+@pytest.mark.parametrize(
+    ("place", "folder", "kind", "maker"),
+    [
+        (WORK.raw_demo, "work/raw_demo", "raw_demo", "01_prepare.py --demo"),
+        (WORK.dataset, "work/dataset", "dataset", "01_prepare.py"),
+        (WORK.cache(512), "work/cache/512", "cache", "01_prepare.py --sizes 512"),
+        (WORK.run("demo", 0), "work/runs/demo/fold0", "run", "02_train.py"),
+        (WORK.run("demo", "all-data"), "work/runs/demo/all-data", "run", "02_train.py"),
+        (WORK.probs("demo", 1), "work/probs/demo/fold1", "probs", "03_infer.py"),
+        (WORK.probs("demo", 1, "none"), "work/probs/demo.noflip/fold1", "probs", "03_infer.py"),
+        (WORK.ensemble("final"), "work/ensembles/final", "ensemble", "04_ensemble.py"),
+        (WORK.decision("final-t"), "work/decisions/final-t", "decision", "04_ensemble.py"),
+        (WORK.submission("final-t"), "work/submissions/final-t", "submission", "05_submit.py"),
+    ],
+)
+def test_every_place(place: layout.Place, folder: str, kind: str, maker: str) -> None:
+    assert place.folder == Path(folder)
+    assert place.partial == Path(f"{folder}.partial")
+    assert (place.kind, place.maker, str(place)) == (kind, maker, folder.removeprefix("work/"))
+
+
+def test_places_finds_what_should_be_complete(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    expected = [
+        work.raw_demo, work.dataset, work.cache(64), work.run("a", 0), work.run("a", "all-data"),
+        work.probs("a", 0), work.ensemble("e"), work.decision("e-t"), work.submission("e-t"),
+    ]  # fmt: skip
+    for place in expected:
+        place.folder.mkdir(parents=True)
+    work.run("a", 1).partial.mkdir()
+    (tmp_path / "dataset.removed").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "decisions" / "notes.txt").touch()
+    assert sorted(layout.places(tmp_path), key=str) == sorted(expected, key=str)
+
+
+def test_files_inside_artifacts() -> None:
+    assert layout.image_file("ID_1") == "images/ID_1.png"
+    assert layout.mask_file("ID_1") == "masks/ID_1.png"
+    assert layout.map_file("oof", "ID_1") == "oof/ID_1.png"
+
+
+@pytest.mark.parametrize("name", ["demo", "r34_512", "a.noflip", "final-triplet", "lr1e-4+x", "0"])
+def test_plain_names_pass(name: str) -> None:
+    assert layout.check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../x", "a/b", "a\\b", "-x", ".hidden", "a b", "a\n", "a\0", "ä",
+     "x.partial", "x.removed", "x" * 101],
+)  # fmt: skip
+def test_a_name_that_could_leave_its_folder_is_refused(name: str) -> None:
+    for place in (lambda: WORK.run(name, 0), lambda: WORK.ensemble(name),
+                  lambda: WORK.decision(name), lambda: WORK.submission(name),
+                  lambda: WORK.probs(name, 0)):  # fmt: skip
+        with pytest.raises(InputError, match="cannot be a name"):
+            place()
+
+
+@pytest.mark.parametrize(
+    "image_id", ["ID_0011fe81e", "1.2.276.0.7230010.3.1.4.8323329.6904", "a-b", "_x", "x" * 128]
+)
+def test_plain_image_ids_pass(image_id: str) -> None:
+    assert layout.check_image_id(image_id) == image_id
+
+
+@pytest.mark.parametrize(
+    "image_id",
+    ["", ".", "..", "../../etc/passwd", "a/b", "a\\b", ".x", "a b", "a\n", "a\0b", "é", "x" * 129,
+     "x" * 10_000],
+)  # fmt: skip
+def test_an_image_id_that_could_leave_its_folder_is_refused(image_id: str) -> None:
+    with pytest.raises(InputError, match="cannot be a file name") as refused:
+        layout.check_image_id(image_id)
+    assert len(str(refused.value)) < 250
+    assert len(str(refused.value).splitlines()) == 1

@@ -1,0 +1,158 @@
+"""What each image is for: labelled, test, or neither; and what cannot be."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib.errors import InputError
+from lib.prepare import folds, plan, raw
+from lib.prepare.plan import Plan
+from tests.raw_folders import POSITIVE, SIDE, write_csv, write_labels, write_raw
+
+
+def make(root: Path, n_folds: int = 2, **options: Any) -> Plan:
+    return plan.make(raw.discover(root, options.pop("labels", None)), SIDE, n_folds, **options)
+
+
+def files(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"x")
+    return root
+
+
+def labelled(root: Path, *names: str) -> None:
+    write_labels(root / "train.csv", [(name, POSITIVE) for name in names])
+
+
+def sample(root: Path, *names: str, name: str = "sample_submission.csv") -> None:
+    write_labels(root / name, [(each, "-1") for each in names])
+
+
+def test_labels_train_the_sample_tests_and_the_rest_is_neither(tmp_path: Path) -> None:
+    files(tmp_path, *(f"{name}.dcm" for name in "abcdef"))
+    labelled(tmp_path, "a", "b")
+    sample(tmp_path, "f", "c", "c", "e")
+    roles = make(tmp_path).roles
+    assert roles.train == {"a", "b"}
+    assert roles.test == {"c", "e", "f"}
+    assert roles.unlabelled == {"d"}
+    assert roles.sample == ["f", "c", "e"]
+
+
+def test_without_a_sample_the_unlabelled_images_of_a_test_folder_are_test(tmp_path: Path) -> None:
+    files(tmp_path, "a.dcm", "b.dcm", "test/b2.dcm", "test/c.dcm", "d.dcm")
+    labelled(tmp_path, "a", "b", "b2")
+    roles = make(tmp_path).roles
+    assert (roles.test, roles.sample, roles.unlabelled) == ({"c"}, ["c"], {"d"})
+
+
+def test_without_labels_everything_is_test(tmp_path: Path) -> None:
+    roles = make(files(tmp_path, "b.dcm", "a.png", "train/c.dcm")).roles
+    assert (roles.test, roles.sample, roles.train) == ({"a", "b", "c"}, ["a", "b", "c"], set())
+
+
+def test_the_sample_of_an_earlier_stage_is_passed_over(tmp_path: Path) -> None:
+    files(tmp_path, *(f"{name}.dcm" for name in "abcd"))
+    labelled(tmp_path, "a", "b", "c")  # c was a test image of stage 1
+    sample(tmp_path, "c")
+    sample(tmp_path, "d", name="stage_2_sample_submission.csv")
+    roles = make(tmp_path).roles
+    assert (roles.test, roles.train) == ({"d"}, {"a", "b", "c"})
+
+
+def test_an_image_for_training_and_test_is_an_error(tmp_path: Path) -> None:
+    files(tmp_path, *(f"{name}.dcm" for name in "abc"))
+    labelled(tmp_path, "a", "b")
+    sample(tmp_path, "b", "c")
+    with pytest.raises(InputError, match=r"1 of 2 ids are labelled.*\(b\)"):
+        make(tmp_path)
+
+
+def test_two_samples_that_both_fit_are_an_error(tmp_path: Path) -> None:
+    files(tmp_path, *(f"{name}.dcm" for name in "abcd"))
+    labelled(tmp_path, "a", "b")
+    sample(tmp_path, "c")
+    sample(tmp_path, "d", name="stage_2_sample_submission.csv")
+    with pytest.raises(InputError, match="more than one sample submission"):
+        make(tmp_path)
+
+
+def test_labelled_ids_without_a_file_are_counted_and_named(tmp_path: Path) -> None:
+    files(tmp_path, "a.dcm", "b.dcm")
+    labelled(tmp_path, "a", "b", "z5", "z4", "z3", "z2")
+    with pytest.raises(
+        InputError, match=r"4 of 6 labelled .*\(z2, z3, z4, \.\.\.\).*--allow-missing.*--limit"
+    ):
+        make(tmp_path)
+    assert make(tmp_path, allow_missing=True).roles.train == {"a", "b", "z2", "z3", "z4", "z5"}
+    assert make(tmp_path, limit=2).roles.train == {"a", "b"}
+
+
+def test_test_ids_without_a_file_are_an_error(tmp_path: Path) -> None:
+    files(tmp_path, "a.dcm", "b.dcm", "c.dcm")
+    labelled(tmp_path, "a", "b")
+    sample(tmp_path, "x", "c")
+    with pytest.raises(InputError, match=r"1 of 2 test images have no file .*\(x\)"):
+        make(tmp_path)
+    assert make(tmp_path, allow_missing=True).roles.sample == ["x", "c"]
+    assert make(tmp_path, limit=5).roles.sample == ["c"]
+
+
+def test_the_limit_keeps_the_share_of_positives(tmp_path: Path) -> None:
+    planned = make(write_raw(tmp_path), limit=6)  # 4 of 12 are positive
+    positive = set(planned.annotations["ImageId"][planned.annotations["area_px"] > 0])
+    assert len(planned.roles.train) == 6
+    assert len(positive) == 2
+    assert planned.roles.sample == ["test2", "test1", "test0"]
+
+
+def test_too_few_positives_are_refused_before_anything_is_decoded(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="4 images with a pneumothorax cannot fill 5 folds"):
+        make(write_raw(tmp_path), n_folds=5)
+
+
+def test_a_given_split_must_cover_the_labelled_images(tmp_path: Path) -> None:
+    root = write_raw(tmp_path / "raw")
+    rows = [("ImageId", "fold"), *((f"train{n:02}", n % 3) for n in range(12))]
+    path = write_csv(tmp_path / "f.csv", rows)
+    planned = make(root, folds_csv=path)
+    assert planned.split == path
+    assert planned.facts["n_folds"] is None
+    with pytest.raises(InputError, match="lacks 1 labelled"):
+        make(root, folds_csv=write_csv(tmp_path / "g.csv", rows[:-1]))
+
+
+def test_the_committed_split_serves_where_it_has_all_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_raw(tmp_path / "raw", n_train=18)
+    rows = [("ImageId", "fold"), *((f"train{n:02}", n % 5) for n in range(18))]
+    monkeypatch.setattr(folds, "COMMITTED", write_csv(tmp_path / "f.csv", rows))
+    assert make(root, n_folds=5).split == folds.COMMITTED
+    assert make(root, n_folds=4).split is None
+    write_csv(folds.COMMITTED, rows[:-1])
+    assert make(root, n_folds=5).split is None
+
+
+def test_facts_name_no_place(tmp_path: Path) -> None:
+    facts = [make(write_raw(tmp_path / name)).facts for name in ("one", "two")]
+    assert facts[0] == facts[1]
+    assert str(tmp_path) not in str(facts)
+
+
+def test_groups_of_other_images_are_refused(tmp_path: Path) -> None:
+    root = write_raw(tmp_path / "raw")
+    path = write_csv(tmp_path / "g.csv", [("ImageId", "patient_id"), ("x", "p")])
+    with pytest.raises(InputError, match="has none of the images"):
+        make(root, groups_csv=path)
+    path = write_csv(tmp_path / "g.csv", [("ImageId", "patient_id"), *[("train00", "p")] * 2])
+    with pytest.raises(InputError, match="line 3: train00 is there twice"):
+        make(root, groups_csv=path)
+
+
+def test_a_label_file_without_rows_is_refused(tmp_path: Path) -> None:
+    write_labels(files(tmp_path, "a.dcm") / "train.csv", [])
+    with pytest.raises(InputError, match="has no rows"):
+        make(tmp_path)

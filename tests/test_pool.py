@@ -1,0 +1,61 @@
+"""Work in several processes: the same results, in the same order, as in one."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lib import pool
+from lib.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def square(number: int) -> int:
+    if number < 0:
+        raise InputError(f"{number} is negative")
+    return number**2
+
+
+def sign_and_sleep(folder: Path) -> None:
+    (folder / str(os.getpid())).touch()
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("count", [0, 1, pool.CHUNK, 3 * pool.CHUNK + 1])
+def test_results_come_in_the_order_of_the_jobs(count: int) -> None:
+    assert list(pool.in_processes(square, range(count), "squares")) == [n**2 for n in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 3 * pool.CHUNK])
+def test_what_a_job_refuses_reaches_the_caller(count: int) -> None:
+    with pytest.raises(InputError, match="-1 is negative"):
+        list(pool.in_processes(square, [-1] * count, "squares"))
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from lib import pool; from tests.test_pool import *\n"
+        f"list(pool.in_processes(sign_and_sleep, [Path({str(tmp_path)!r})] * 2 * pool.CHUNK, '-'))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    wait_until(lambda: len(list(tmp_path.iterdir())) == min(2, os.cpu_count() or 1))
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not any(is_alive(path.name) for path in tmp_path.iterdir()))
+
+
+def is_alive(pid: str) -> bool:
+    """Whether a process runs; one that ended and that no one has asked about does not."""
+    status = Path("/proc") / pid / "status"
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def wait_until(condition, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)

@@ -1,0 +1,134 @@
+"""The score of a submission, by hand on a frame of 4 x 4 pixels."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lib import rle, score
+from lib.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+TRUTH = "a,0 4\nb,-1\nc,0 4\nd,-1\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path):
+    """Write a submission and a truth, given as rows."""
+
+    def write(submission: str, truth: str = TRUTH) -> tuple[Path, Path]:
+        paths = tmp_path / "submission.csv", tmp_path / "truth.csv"
+        for path, rows in zip(paths, (submission, truth), strict=True):
+            path.write_text(f"ImageId,EncodedPixels\n{rows}")
+        return paths
+
+    return write
+
+
+def test_the_score_is_the_mean_dice_over_images(files) -> None:
+    # a: 2 of 4 found, with 2 too many: 2*2/(4+4); b: nothing, rightly; c: missed; d: false alarm
+    scored = score.compare(*files("a,2 4\nb,-1\nc,-1\nd,0 1\n"), size=4)
+    assert scored.dices.tolist() == [0.5, 1, 0, 0]
+    assert scored.areas.tolist() == [[4, 4, 2], [0, 0, 0], [0, 4, 0], [1, 0, 0]]
+    assert (scored.dice, scored.positive_dice) == (0.375, 0.25)
+    assert scored.all_empty_dice == 0.5
+    assert scored.found.tolist() == [True, False, False, True]
+    assert scored.positive.tolist() == [True, False, True, False]
+
+
+def test_all_empty_scores_the_share_of_negatives(files) -> None:
+    scored = score.compare(*files("a,-1\nb,-1\nc,-1\nd,-1\n"), size=4)
+    assert scored.dice == scored.all_empty_dice == 0.5
+
+
+def test_the_truth_scores_one_against_itself(files) -> None:
+    assert score.compare(*files(TRUTH), size=4).dice == 1
+
+
+def test_rows_of_an_image_are_united_on_both_sides(files) -> None:
+    # Truth: 0-3 and 2-5 are 6 pixels; prediction: 0-2 and 5-5 are 4, all inside: 2*4/(4+6)
+    scored = score.compare(*files("a,0 3\na,-1\na,5 1\n", "a,0 4\na,2 4\n"), size=4)
+    assert scored.areas.tolist() == [[4, 6, 4]]
+    assert scored.dice == pytest.approx(0.8)
+
+
+def test_order_does_not_count(files) -> None:
+    scored = score.compare(*files("d,-1\nc,0 4\na,0 4\nb,-1\n"), size=4)
+    assert (scored.dice, scored.ids) == (1, ("a", "b", "c", "d"))
+
+
+def test_missing_ids_count_as_empty_and_unknown_ones_not_at_all(files) -> None:
+    scored = score.compare(*files("a,0 4\nb,-1\nx,0 9\ny,-1\n"), size=4)
+    assert scored.dices.tolist() == [1, 1, 0, 1]
+    assert (scored.missing, scored.unknown) == (("c", "d"), ("x", "y"))
+
+
+def test_the_interval_holds_the_score_and_is_the_same_each_time(files) -> None:
+    paths = files("a,0 4\nb,-1\nc,-1\nd,-1\n")
+    low, high = score.compare(*paths, size=4).ci95
+    assert low <= 0.75 <= high == 1
+    assert score.compare(*paths, size=4).ci95 == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("submission", "truth", "message"),
+    [
+        ("a,0 17\n", TRUTH, r"submission\.csv, line 2: RLE runs past 4x4"),
+        ("b,-1\na,0 x\n", TRUTH, r"submission\.csv, line 3: RLE holds 'x'"),
+        ("a,-1\n", "b,-1\na,1 2 3\n", r"truth\.csv, line 3: RLE has 3 numbers"),
+        ("a,\n", TRUTH, r"submission\.csv, line 2: EncodedPixels is empty"),
+        ("a,-1\n", "", r"truth\.csv has no rows"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_line(files, submission, truth, message) -> None:
+    with pytest.raises(InputError, match=message):
+        score.compare(*files(submission, truth), size=4)
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "lib.score", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_command_prints_json_and_names_what_is_missing(files) -> None:
+    done = run(*files("a,2 4\nb,-1\nd,-1\nx,-1\n"), "--json", "--size", "4")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {
+        "dice": 0.625, "positive_dice": 0.25, "images": 4, "missing": 1,
+    }  # fmt: skip
+    missing, unknown = done.stderr.splitlines()
+    assert missing.startswith("1 not in")
+    assert missing.endswith("so empty: c")
+    assert "truth.csv, ignored: x" in unknown
+
+
+def test_the_command_says_it_in_words(files) -> None:
+    done = run(*files(TRUTH))
+    assert done.stdout.startswith("Dice 1.0000 over 4 images, 95 % interval 1.0000 to 1.0000")
+    assert done.stderr == ""
+
+
+def test_positive_dice_is_null_without_positives(files) -> None:
+    done = run(*files("a,-1\n", "a,-1\n"), "--json")
+    assert json.loads(done.stdout)["positive_dice"] is None
+
+
+def test_the_command_ends_with_one_line_on_bad_input(files, tmp_path: Path) -> None:
+    done = run(files(TRUTH)[0], tmp_path / "none.csv")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path}/none.csv is not there\n"
+
+
+def test_it_agrees_with_masks_compared_by_numpy(files) -> None:
+    rng = np.random.default_rng(1)
+    pairs = [(rng.random((16, 16)) < share, rng.random((16, 16)) < 0.4) for share in (0, 0.1, 0.7)]
+    rows = [
+        [f"i{n},{rle.encode(mask)}\n" for n, mask in enumerate(side)]
+        for side in zip(*pairs, strict=True)
+    ]
+    scored = score.compare(*files("".join(rows[0]), "".join(rows[1])), size=16)
+    expected = [2 * (p & t).sum() / (p.sum() + t.sum()) for p, t in pairs]
+    assert scored.dices == pytest.approx(expected)
