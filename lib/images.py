@@ -28,19 +28,21 @@ def read_png(path: Path) -> np.ndarray:
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write a (height, width) uint8 image aside and rename it."""
+    """Write a uint8 image, (height, width) or (height, width, 3) in BGR, aside and rename it."""
     _, code = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
     write_bytes(path, code.tobytes())
 
 
 def shrink(image: np.ndarray, size: int) -> np.ndarray:
-    """Resize an image to (size, size) by averaging areas, in integers.
+    """Resize an image to (size, size) by averaging areas, in integers; a smaller one is enlarged.
 
     A radiograph that is not square loses its aspect; the RLE frame of a re-host is square too.
     """
     if image.shape == (size, size):
         return image
-    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+    enlarged = size > max(image.shape)  # where averaging areas would repeat pixels
+    interpolation = cv2.INTER_LINEAR if enlarged else cv2.INTER_AREA
+    return cv2.resize(image, (size, size), interpolation=interpolation)
 
 
 def shrink_mask(mask: np.ndarray, size: int) -> np.ndarray:

@@ -12,14 +12,14 @@ import cv2
 from tqdm import tqdm
 
 MOST = 8  # more processes wait for the disk
-CHUNK = 16  # images that a process takes at once
+CHUNK = 8  # images that a process takes at once
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
 def in_processes(
-    task: Callable[[Job], Result], jobs: Sequence[Job], label: str
+    task: Callable[[Job], Result], jobs: Sequence[Job], label: str, workers: int | None = None
 ) -> Iterator[Result]:
     """Yield the result of each job, in their order, whatever the number of processes.
 
@@ -27,8 +27,10 @@ def in_processes(
         task: a function that another process can import; its results are small.
         jobs: what it is called with, one by one.
         label: what the progress bar says.
+        workers: processes at most; a core each, up to 8, unless given.
     """
-    processes = min(os.cpu_count() or 1, MOST, -(-len(jobs) // CHUNK))
+    workers = workers or min(os.cpu_count() or 1, MOST)
+    processes = min(workers, -(-len(jobs) // CHUNK))
     if processes <= 1:
         yield from _bar(map(task, jobs), jobs, label)
         return

@@ -2,28 +2,19 @@
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import cv2
-from tqdm import tqdm
 
 from lib import artifacts, images, rle
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import Work, image_file, mask_file
+from lib.pool import in_processes
 from lib.prepare import dicom
 from lib.prepare.raw import Raw
-
-CHUNK = 8  # files that a worker takes at once
 
 Record = dict[str, Any]
 
@@ -110,13 +101,7 @@ def complete(
 
 def decode(jobs: Sequence[Job], workers: int) -> Iterator[Record]:
     """Decode files, write what the caches want of them, and yield a record of each, in order."""
-    workers = min(workers, -(-len(jobs) // CHUNK))
-    if workers <= 1:
-        yield from _bar(map(_decode, jobs), len(jobs))
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
-        yield from _bar(pool.map(_decode, jobs, chunksize=CHUNK), len(jobs))
+    return in_processes(_decode, jobs, "decode", workers)
 
 
 def _decode(job: Job) -> Record:
@@ -151,21 +136,3 @@ def _remove_others(folder: Path, image_ids: set[str]) -> None:
     for file in folder.glob("*/*.png"):
         if file.stem not in image_ids:
             file.unlink()
-
-
-def _bar(records: Iterator[Record], total: int) -> Iterator[Record]:
-    return iter(tqdm(records, total=total, desc="decode", unit="img", disable=None))
-
-
-def _start_worker() -> None:
-    """Prepare a worker: one thread, and an end when its parent ends, even if that was killed."""
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and stops the pool
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent
-    parent.join()
-    os._exit(1)

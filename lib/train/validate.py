@@ -74,7 +74,7 @@ def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: Rule) -> tor
     values = (255 * frame).round_()
     inside, truth = values > bottom, truth.bool()
     parts = (values > top, inside, inside & truth, truth)
-    return torch.stack([part.sum(dim=(1, 2, 3)) for part in parts])
+    return torch.stack([part.count_nonzero(dim=(1, 2, 3)) for part in parts])
 
 
 def _auc(positive: np.ndarray, p: np.ndarray | None) -> float:
