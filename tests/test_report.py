@@ -221,7 +221,8 @@ def test_the_page_is_self_contained(page: str) -> None:
 def test_the_page_tells_what_matters(page: str) -> None:
     text = " ".join(re.sub("<[^>]+>", " ", page.split("</style>")[1]).split())
     for phrase in (
-        "Submission final-params", "judged on 12 labelled ones.", "Out-of-fold Dice", "All empty", "What becomes a mask",
+        "Submission final-params", "judged on 12 labelled ones.", "Out-of-fold Dice", "All empty",
+        "What becomes a mask",
         "with fewer than 3 of its 16 × 16 pixels above 0.498 is empty", "above 76 of 255",
         "Out of fold, predicted 12 ", "Test images, predicted 2 0 0.0",
         "Pneumothoraces by their true area", "prediction truth", "Best, Dice",

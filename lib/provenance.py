@@ -1,0 +1,43 @@
+"""What is worth knowing of how something was made, and is no part of what was made."""
+
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("torch", "segmentation-models-pytorch", "albumentations", "opencv-python-headless",
+             "pydicom", "numpy", "pandas", "scikit-learn")  # fmt: skip
+
+
+def circumstances(started: float) -> dict[str, Any]:
+    """The command, the code and the libraries of this process, and how long it took.
+
+    Args:
+        started: when, in seconds since the epoch.
+    """
+    return {
+        "command": shlex.join(sys.argv),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES if _installed(name)},
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.time() - started, 1),
+    }
+
+
+def _installed(name: str) -> bool:
+    return any(True for _ in metadata.distributions(name=name))
+
+
+def _commit() -> str:
+    """The commit of this code; "unknown" without git, as in a source archive."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

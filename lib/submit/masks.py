@@ -1,0 +1,131 @@
+"""The rule at work on every map: codes for the test images, areas for the out-of-fold ones."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from lib import images, metrics, rle
+from lib.decision import rules
+from lib.errors import InputError
+from lib.pool import in_processes
+from lib.recipes.schema import Rule
+from lib.score import Score
+from lib.submit.source import Source
+
+AGREEMENT = 1e-6  # of two ways to the same mean Dice
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a submission, and the mask that it means.
+
+    Attributes:
+        area: pixels of the mask.
+        digest: of the mask's pixels, to compare with what is read back.
+    """
+
+    image_id: str
+    code: str
+    area: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Map:
+    """A map to apply a rule to, with its image's probability and, out of fold, the truth's code."""
+
+    image_id: str
+    path: Path
+    probability: float | None
+    truth: str = rle.EMPTY
+
+    def mask(self, rule: Rule, size: int) -> np.ndarray:
+        values = images.read_png(self.path)
+        if values.shape != (size, size):
+            raise InputError(
+                f"{self.path} is not {size}x{size}, the RLE frame; remake it with 04_ensemble.py"
+            )
+        return rules.apply(rule, values, self.probability)
+
+
+def digest(mask: np.ndarray) -> str:
+    """A fingerprint of a (H, W) bool mask."""
+    return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest()
+
+
+def without_map(source: Source) -> dict[str, str]:
+    """The sample's images that have no map, and why: they are submitted as empty.
+
+    Raises:
+        InputError: if the ensemble lacks the map of an image that the dataset has.
+    """
+    reasons = {}
+    for name in source.dataset.sample:
+        if source.map_path("test", name) is None:
+            known = source.dataset.images.loc[name]
+            if known["split"] == "test":
+                raise InputError(
+                    f"{source.ensemble.place} lacks the map of test image {name}; "
+                    f"remake it with {source.ensemble.place.maker} --replace"
+                )
+            reasons[name] = str(known["reason"])
+    return reasons
+
+
+def predict(source: Source) -> Iterator[Row]:
+    """Apply the rule to every image of the sample, in its order; no map is an empty mask."""
+    size = source.dataset.rle_size
+    names = source.dataset.sample
+    mapped = [name for name in names if source.map_path("test", name)]
+    task = partial(_row, rule=source.rule, size=size)
+    rows = in_processes(task, [_map(source, "test", name) for name in mapped], "test")
+    empty = digest(np.zeros((size, size), bool))
+    with_map = set(mapped)
+    for name in names:
+        yield next(rows) if name in with_map else Row(name, rle.EMPTY, 0, empty)
+
+
+def judge(source: Source) -> Score | None:
+    """Compare the rule's masks with the truth, out of fold; None without labels.
+
+    Raises:
+        InputError: if the maps do not give the score that the decision was taken for.
+    """
+    if not source.oof_ids:
+        return None
+    maps = [out_of_fold(source, name) for name in source.oof_ids]
+    task = partial(_areas, rule=source.rule, size=source.dataset.rle_size)
+    score = Score(tuple(source.oof_ids), np.array(list(in_processes(task, maps, "out-of-fold"))))
+    decided = source.decided["oof_dice"]
+    if decided is not None and abs(decided - score.dice) > AGREEMENT:
+        raise InputError(
+            f"{source.decision.place} states an out-of-fold Dice of {decided:.6f}, and its maps "
+            f"give {score.dice:.6f}; remake it with {source.decision.place.maker} --replace"
+        )
+    return score
+
+
+def out_of_fold(source: Source, image_id: str) -> Map:
+    """The map of a labelled image, with its truth."""
+    return _map(source, "oof", image_id, source.dataset.truth[image_id])
+
+
+def _map(source: Source, split: str, image_id: str, truth: str = rle.EMPTY) -> Map:
+    path = source.map_path(split, image_id)
+    assert path
+    return Map(image_id, path, source.class_probabilities.get(image_id), truth)
+
+
+def _row(item: Map, rule: Rule, size: int) -> Row:
+    mask = item.mask(rule, size)
+    return Row(item.image_id, rle.encode(mask), int(mask.sum()), digest(mask))
+
+
+def _areas(item: Map, rule: Rule, size: int) -> tuple[int, ...]:
+    """|P|, |T| and |P and T| in pixels."""
+    counts = metrics.areas(item.mask(rule, size), rle.decode(item.truth, size, size))
+    return tuple(int(count) for count in counts)

@@ -1,0 +1,87 @@
+"""What a submission is made from: a decision, the ensemble it was taken on, the dataset."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lib import artifacts, tables
+from lib.artifacts import Artifact
+from lib.dataset import Dataset
+from lib.decision import rules
+from lib.errors import InputError
+from lib.layout import Place, Work, map_file
+from lib.recipes.schema import Rule
+
+
+@dataclass(frozen=True)
+class Source:
+    """A decision, and what it is applied to."""
+
+    decision: Artifact
+    ensemble: Artifact
+    dataset: Dataset
+
+    @property
+    def inputs(self) -> list[Artifact]:
+        return [self.decision, self.ensemble, self.dataset.artifact]
+
+    @cached_property
+    def decided(self) -> dict[str, Any]:
+        """What decision.json holds."""
+        return json.loads(self.decision.path("decision.json").read_bytes())
+
+    @cached_property
+    def rule(self) -> Rule:
+        return rules.from_json(self.decided)
+
+    @cached_property
+    def class_probabilities(self) -> dict[str, float]:
+        """p(positive) by ImageId; empty where no member has an image-level output."""
+        table = tables.read(self.ensemble.path("class.csv"), ("ImageId", "p"))
+        return dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
+
+    @cached_property
+    def oof_ids(self) -> list[str]:
+        """The images with an out-of-fold map, sorted."""
+        files = self.ensemble.files
+        return [name for name in sorted(self.dataset.truth) if map_file("oof", name) in files]
+
+    def map_path(self, split: str, image_id: str) -> Path | None:
+        """A map of the ensemble, if there is one; split is "oof" or "test"."""
+        file = map_file(split, image_id)
+        return self.ensemble.path(file) if file in self.ensemble.files else None
+
+
+def read(work: Work, name: str) -> Source:
+    """Open a decision and what it was taken on.
+
+    Args:
+        name: NAME-TAG, the decision's folder.
+
+    Raises:
+        InputError: if one of them is missing or damaged, or has been remade since, or there are no
+            test images.
+    """
+    decision = artifacts.read(work.decision(name))
+    ensemble = next(path for path in decision.inputs if path.startswith("ensembles/"))
+    source = Source(
+        decision,
+        _as_it_was(decision, work.ensemble(ensemble.removeprefix("ensembles/"))),
+        Dataset(_as_it_was(decision, work.dataset)),
+    )
+    if not source.dataset.sample:
+        raise InputError("the dataset has no test images, so there is nothing to submit")
+    return source
+
+
+def _as_it_was(user: Artifact, place: Place) -> Artifact:
+    """Open an input of another artifact, and refuse it if it is not the one that was used."""
+    found = artifacts.read(place)
+    if user.inputs.get(place.name, found.id) != found.id:
+        raise InputError(
+            f"{user.place} was made from another {place} than the one here; "
+            f"remake it with {user.place.maker} --replace"
+        )
+    return found
