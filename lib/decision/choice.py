@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
+from lib import metrics
 from lib.decision.rules import from_levels
 from lib.decision.search import TIE, Curves, Surface
 from lib.decision.uncertainty import standard_error
@@ -22,7 +23,7 @@ class Plateau:
 
     Attributes:
         surface: what was searched.
-        standard_error: of the best rule's score.
+        standard_error: of what the best rule gains over an empty answer.
     """
 
     surface: Surface
@@ -71,12 +72,17 @@ class Plateau:
 def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
     """Find what lies within one standard error of the best.
 
+    It is the error of the gain over an all-empty answer: every rule shares what that answer scores,
+    so how many images happen to be empty says nothing about which rule is better. With the error of
+    the score itself, a hundred images would put an all-empty rule on the plateau.
+
     Args:
         surface: of N images.
         patients: (N,) the patient of each, as the images of one are not independent.
     """
-    dice = surface.histograms.dice(surface.best)
-    return Plateau(surface, standard_error(dice, patients))
+    histograms = surface.histograms
+    gain = histograms.dice(surface.best) - metrics.dice(0, histograms.truth, 0)
+    return Plateau(surface, standard_error(gain, patients))
 
 
 def _depth(inside: np.ndarray) -> np.ndarray:
