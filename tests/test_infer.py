@@ -117,5 +117,18 @@ def test_without_labels_any_run_may_make_test_maps(work: Work, run: Artifact) ->
     assert maps.out_of_fold(run, dataset.read(work)) == []
 
 
+def test_maps_that_are_no_numbers_are_refused(
+    work: Work,  # noqa: F811
+    run: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(models: object, gray: torch.Tensor, flip: bool) -> tuple[torch.Tensor, None]:
+        return torch.full(gray.shape, torch.nan), None
+
+    monkeypatch.setattr(maps, "predict", broken)
+    with pytest.raises(InputError, match="no number on image00"):
+        maps.infer_fold(infer_job(work, run))
+
+
 def test_a_batch_is_cut_by_the_size_of_its_images() -> None:
     assert [maps.default_batch(size) for size in (128, 512, 1024, 4096)] == [64, 16, 4, 1]

@@ -114,7 +114,13 @@ def _predicted(
         with machine.autocast(job.device):
             maps, p = predict(models, gray.to(job.device, non_blocking=True), job.flip)
         values = [None] * len(batch) if p is None else p.tolist()
-        yield batch, images.quantize(maps.squeeze(1).cpu().numpy()), values
+        probabilities = maps.squeeze(1).cpu().numpy()
+        if not np.isfinite(probabilities).all():
+            raise InputError(
+                f"{job.run.place} predicts what is no number on {batch[0][1]} or those after it: "
+                f"train it again with {job.run.place.maker} --replace and a lower lr"
+            )
+        yield batch, images.quantize(probabilities), values
 
 
 def _checkpoints(job: Job) -> list[SegmentationNetwork]:

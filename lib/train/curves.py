@@ -5,6 +5,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lib.files import write_aside
 from lib.train.checkpoints import Row
@@ -32,11 +33,12 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
                 label = name.removeprefix("valid_") if title == "validation" else name
                 axes.plot(epochs, values, marker=".", label=label.replace("_", " "))
         if len(axes.lines) > 1:
-            axes.legend(frameon=False)
+            axes.legend(frameon=False, loc="best", fontsize="small")
         for before, row in enumerate(history[1:], start=1):
             if row["phase"] != history[before - 1]["phase"]:
                 axes.axvline(before + 0.5, color="0.7", linewidth=1)
         axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     with write_aside(path) as aside:
         figure.savefig(aside, format="png", dpi=110, metadata={"Software": None})
