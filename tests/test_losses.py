@@ -8,7 +8,13 @@ import torch
 
 from lib.errors import InputError
 from lib.recipes import Loss
-from lib.train.losses import WeightedLoss, bce_loss, focal_loss, soft_dice_loss
+from lib.train.losses import (
+    WeightedLoss,
+    bce_loss,
+    focal_loss,
+    positive_dice_loss,
+    soft_dice_loss,
+)
 
 
 def logits_of(*probabilities: float) -> torch.Tensor:
@@ -31,6 +37,17 @@ def test_dice_is_the_mean_over_images_not_over_the_batch() -> None:
     masks = torch.cat([masks_of(1, 0), masks_of(0, 0)])
     each = [soft_dice_loss(logits[i : i + 1], masks[i : i + 1]).item() for i in range(2)]
     assert soft_dice_loss(logits, masks).item() == pytest.approx(np.mean(each))
+
+
+def test_dice_on_positives_leaves_empty_images_out() -> None:
+    positive, empty = (logits_of(0.8, 0.4), masks_of(1, 0)), (logits_of(0.9, 0.1), masks_of(0, 0))
+    logits, masks = (torch.cat(pair) for pair in zip(positive, empty, strict=True))
+    assert positive_dice_loss(logits, masks).item() == pytest.approx(1 - 2.6 / 3.2)
+    lone = empty[0].requires_grad_()
+    loss = positive_dice_loss(lone, empty[1])
+    loss.backward()
+    assert loss.item() == 0
+    assert (lone.grad == 0).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

@@ -161,8 +161,8 @@ def rows(*scores: float) -> list[checkpoints.Row]:
     return [{"phase": 0, "epoch": i, "score": score} for i, score in enumerate(scores)]
 
 
-def test_the_best_are_the_highest_and_of_equals_the_earliest() -> None:
-    assert [row["epoch"] for row in best(rows(0.1, 0.5, 0.3, 0.5), 3)] == [1, 3, 2]
+def test_the_best_are_the_highest_and_of_equals_the_latest() -> None:
+    assert [row["epoch"] for row in best(rows(0.1, 0.5, 0.3, 0.5), 3)] == [3, 1, 2]
 
 
 def test_a_phase_is_over_after_its_epochs_or_when_nothing_better_comes() -> None:

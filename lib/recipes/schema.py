@@ -60,12 +60,14 @@ class Loss:
     Attributes:
         bce: binary cross-entropy, the mean over pixels.
         dice: one minus the soft Dice of each image, the mean over images.
+        positive_dice: the same over the images with a pneumothorax alone.
         focal: focal loss (gamma 2), the mean over pixels.
         image_bce: binary cross-entropy of the image-level head.
     """
 
     bce: Weight = 0.0
     dice: Weight = 0.0
+    positive_dice: Weight = 0.0
     focal: Weight = 0.0
     image_bce: Weight = 0.0
 

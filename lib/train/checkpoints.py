@@ -24,8 +24,11 @@ def weight_file(row: Row) -> str:
 
 
 def best(rows: Sequence[Row], count: int) -> list[Row]:
-    """The rows of the highest scores, the best first; the earlier one where scores are equal."""
-    return sorted(rows, key=lambda row: -row["score"])[:count]
+    """The rows of the highest scores, the best first; the later one where scores are equal.
+
+    A network that finds nothing yet scores the same epoch after epoch: the first is the worst then.
+    """
+    return sorted(rows, key=lambda row: (-row["score"], -row["epoch"]))[:count]
 
 
 def is_over(phase: Phase, rows: Sequence[Row]) -> bool:
@@ -34,7 +37,8 @@ def is_over(phase: Phase, rows: Sequence[Row]) -> bool:
         return True
     if phase.early_stop is None or not rows:
         return False
-    return len(rows) - 1 - best(rows, 1)[0]["epoch"] >= phase.early_stop
+    scores = [row["score"] for row in rows]
+    return len(scores) - 1 - scores.index(max(scores)) >= phase.early_stop
 
 
 def of_phase(history: Sequence[Row], phase: float) -> list[Row]:

@@ -1,0 +1,164 @@
+"""Write phantoms as the competition's stage 1 has its radiographs: folders, headers, tables."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from pydicom.config import IGNORE
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit, SecondaryCaptureImageStorage
+from tqdm import tqdm
+
+from lib import rle
+from lib.errors import InputError
+from lib.files import write_aside, write_bytes
+from lib.prepare.phantom.anatomy import draw_build
+from lib.prepare.phantom.cases import Case, plan
+from lib.prepare.phantom.radiograph import take
+
+JPEG_QUALITY = 90
+SPACING = 0.14  # mm a pixel of 1024 x 1024
+LEAST_IMAGES, LEAST_SIZE = 4, 64
+
+
+def write_phantoms(
+    out: Path,
+    n_train: int = 120,
+    n_test: int = 80,
+    seed: int = 0,
+    size: int = 1024,
+    workers: int | None = None,
+) -> None:
+    """Write a raw data folder as stage 1 has it, with the truth of the test images beside it.
+
+    Equal arguments give equal bytes, for any number of workers.
+
+    Args:
+        out: the folder; made if it is not there.
+        n_train, n_test: images, at least 4 each; two training images have no label row.
+        seed: another one gives other patients.
+        size: side of the images in pixels, a multiple of 4; the masks are in this frame.
+        workers: processes; as many as cores unless given.
+
+    Raises:
+        InputError: if there are too few images, or the size is none.
+    """
+    if min(n_train, n_test) < LEAST_IMAGES or seed < 0:
+        raise InputError(f"{n_train} training and {n_test} test phantoms of seed {seed}: "
+                         f"take at least {LEAST_IMAGES} of each, and a seed from 0")  # fmt: skip
+    if size < LEAST_SIZE or size % 4:
+        raise InputError(f"phantoms of {size} px: take a multiple of 4 from {LEAST_SIZE}")
+    cases = plan("train", n_train, seed) + plan("test", n_test, seed)
+    codes = _write_images(out, cases, size, workers or os.cpu_count() or 1)
+    _write_tables(out, cases, codes, size)
+
+
+def _write_images(out: Path, cases: Sequence[Case], size: int, workers: int) -> list[list[str]]:
+    """Write all images; return the codes of the annotations of each."""
+    write = partial(_write_image, out, size)
+    if workers == 1:
+        return [write(case) for case in tqdm(cases, "phantoms", unit="image", leave=False)]
+    # Spawned: a forked child may inherit locks of OpenCV's threads.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        written = pool.map(write, cases, chunksize=4)
+        return list(tqdm(written, "phantoms", len(cases), unit="image", leave=False))
+
+
+def _write_image(out: Path, size: int, case: Case) -> list[str]:
+    cv2.setNumThreads(1)  # the pool has the cores
+    build = draw_build(case.sex, case.age, case.patient_rng())
+    image, annotations = take(build, case.ap, case.lesion, size, case.rng())
+    folder = out / f"dicom-images-{case.split}" / case.uid("study") / case.uid("series")
+    with write_aside(folder / f"{case.uid('image')}.dcm") as aside:
+        _dicom(case, image).save_as(aside, enforce_file_format=True)
+    return [rle.encode(annotation) for annotation in annotations]
+
+
+def _dicom(case: Case, image: np.ndarray) -> Dataset:
+    """A file as the competition's: JPEG Baseline, and the elements that those have."""
+    _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    file = Dataset()
+    for keyword, value in _header(case, len(image)).items():
+        # Not checked: an age there is "47", which the standard would have as "047Y".
+        file.add(DataElement(keyword, dictionary_VR(keyword), value, validation_mode=IGNORE))
+    file.file_meta = FileMetaDataset()
+    file.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    file.PixelData = encapsulate([jpeg.tobytes()])
+    file["PixelData"].is_undefined_length = True
+    return file
+
+
+def _header(case: Case, side: int) -> dict[str, object]:
+    """The elements of a file, the pixels apart.
+
+    Reference:
+        Abedalla et al., The 2ST-UNet for pneumothorax segmentation, 2020, Figure 3.
+    """
+    spacing = round(SPACING * 1024 / side, 3)
+    return {
+        "SpecificCharacterSet": "ISO_IR 100",
+        "SOPClassUID": SecondaryCaptureImageStorage,
+        "SOPInstanceUID": case.uid("image"),
+        "StudyDate": "19010101",
+        "StudyTime": "000000.00",
+        "AccessionNumber": "",
+        "Modality": "CR",
+        "ConversionType": "WSD",
+        "ReferringPhysicianName": "",
+        "SeriesDescription": f"view: {case.view}",
+        "PatientName": case.patient,
+        "PatientID": case.patient,
+        "PatientBirthDate": "",
+        "PatientSex": case.sex,
+        "PatientAge": str(case.age),
+        "BodyPartExamined": "CHEST",
+        "ViewPosition": case.view,
+        "StudyInstanceUID": case.uid("study"),
+        "SeriesInstanceUID": case.uid("series"),
+        "StudyID": "",
+        "SeriesNumber": 1,
+        "InstanceNumber": 1,
+        "PatientOrientation": "",
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "Rows": side,
+        "Columns": side,
+        "PixelSpacing": [spacing, spacing],
+        "BitsAllocated": 8,
+        "BitsStored": 8,
+        "HighBit": 7,
+        "PixelRepresentation": 0,
+        "LossyImageCompression": "01",
+        "LossyImageCompressionMethod": "ISO_10918_1",
+    }
+
+
+def _write_tables(out: Path, cases: Sequence[Case], codes: Sequence[list[str]], size: int) -> None:
+    """Write labels and sample submission as stage 1 spells them, and the truth of the test images.
+
+    The sample has a row for each annotation, as stage 1's has: an id may come more than once.
+    """
+    labels, sample, truth = ["ImageId, EncodedPixels"], [], []
+    for case, annotations in zip(cases, codes, strict=True):
+        image, rows = case.uid("image"), annotations or [rle.EMPTY]
+        if case.split == "test":
+            sample += [f"{image},{rle.EMPTY}"] * len(rows)
+            truth.append(f"{image},{rle.encode(rle.union(rows, size, size))}")
+        elif case.labelled:
+            labels += [f"{image}, {code}" for code in rows]
+    plain = "ImageId,EncodedPixels"
+    _write_lines(out / "train-rle.csv", labels)
+    _write_lines(out / "sample_submission.csv", [plain, *sample])
+    _write_lines(out / "test-truth.csv", [plain, *truth])
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    write_bytes(path, "".join(f"{line}\n" for line in lines).encode())
