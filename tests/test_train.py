@@ -136,7 +136,7 @@ def test_all_data_trains_without_validation(work: Work) -> None:
     job = job_of(work, fold=ALL_DATA)
     history = loop.train_fold(job)
     assert "valid_dice" not in history[0]
-    assert "training loss" in loop.summary(job, history)
+    assert "train loss" in loop.summary(job, history)
     assert len(list(job.draft.path("weights").iterdir())) == 2
 
 

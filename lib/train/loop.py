@@ -71,8 +71,9 @@ def summary(job: Job, history: list[Row]) -> str:
     """The one line that matters of a training."""
     last = checkpoints.of_phase(history, len(job.recipe.phases) - 1)
     best = checkpoints.best(last, 1)[0]
-    held_out = "training loss" if job.fold == ALL_DATA else f"validation {job.recipe.select}"
-    return f"fold {job.fold}: best {held_out} {best['score']:.4f} in epoch {best['epoch'] + 1:.0f}"
+    name = "train_loss" if job.fold == ALL_DATA else f"valid_{job.recipe.select}"
+    figure = f"{name.replace('_', ' ')} {best[name]:.4f}"
+    return f"fold {job.fold}: best {figure} in epoch {best['epoch'] + 1:.0f}"
 
 
 def _train_phase(
@@ -202,10 +203,12 @@ class PhaseTraining:
     def _log(self, row: Row, train_seconds: float, valid_seconds: float) -> None:
         """Print the epoch's line; times and TensorBoard's events go to log/, outside the id."""
         recipe = self.job.recipe
+        shown = [name for name in ("train_loss", "valid_loss", "valid_dice") if name in row]
+        figures = "  ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in shown)
         print(
             f"{recipe.name} fold {self.job.fold}  phase {self.index + 1}/{len(recipe.phases)}  "
-            f"epoch {row['epoch'] + 1}/{self.phase.epochs}  loss {row['train_loss']:.4f}  "
-            f"{recipe.select} {row['score']:.4f}  {train_seconds + valid_seconds:.1f} s",
+            f"epoch {row['epoch'] + 1}/{self.phase.epochs}  {figures}  "
+            f"{train_seconds + valid_seconds:.1f} s",
             flush=True,
         )
         path = self.job.draft.path("log/times.csv")

@@ -15,7 +15,8 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """The optimizer of a phase over the parameters that it trains."""
     trained = [parameter for parameter in parameters if parameter.requires_grad]
-    return OPTIMIZERS[phase.optimizer](trained, lr=phase.lr, weight_decay=phase.weight_decay)
+    settings = {"lr": phase.lr, "weight_decay": phase.weight_decay, "fused": True}
+    return OPTIMIZERS[phase.optimizer](trained, **settings)
 
 
 def learning_rate(phase: Phase, epoch: int, scores: Sequence[float]) -> float:

@@ -71,10 +71,16 @@ def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: Rule) -> tor
     frame = F.interpolate(
         probabilities, size=truth.shape[-2:], mode="bilinear", align_corners=False
     )
-    values = (255 * frame).round_()
-    inside, truth = values > bottom, truth.bool()
-    parts = (values > top, inside, inside & truth, truth)
-    return torch.stack([part.count_nonzero(dim=(1, 2, 3)) for part in parts])
+    truth = truth.bool()
+    inside = frame > _passing(bottom)
+    parts = (frame > _passing(top), inside, inside & truth, truth)
+    # Image by image: with a dim to count along, torch takes 16 times as long on a CPU.
+    return torch.stack([torch.stack([one.count_nonzero() for one in part]) for part in parts])
+
+
+def _passing(level: int) -> float:
+    """The probability above which a map's 8-bit value, rounded, passes a level."""
+    return (level + 0.5) / 255
 
 
 def _auc(positive: np.ndarray, p: np.ndarray | None) -> float:

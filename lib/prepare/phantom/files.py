@@ -1,10 +1,7 @@
 """Write phantoms as the competition's stage 1 has its radiographs: folders, headers, tables."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -15,11 +12,11 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit, SecondaryCaptureImageStorage
-from tqdm import tqdm
 
 from lib import rle
 from lib.errors import InputError
 from lib.files import write_aside, write_bytes
+from lib.pool import in_processes
 from lib.prepare.phantom.anatomy import draw_build
 from lib.prepare.phantom.cases import Case, plan
 from lib.prepare.phantom.radiograph import take
@@ -46,7 +43,7 @@ def write_phantoms(
         n_train, n_test: images, at least 4 each; two training images have no label row.
         seed: another one gives other patients.
         size: side of the images in pixels, a multiple of 4; the masks are in this frame.
-        workers: processes; as many as cores unless given.
+        workers: processes; a core each, up to 8, unless given.
 
     Raises:
         InputError: if there are too few images, or the size is none.
@@ -57,23 +54,19 @@ def write_phantoms(
     if size < LEAST_SIZE or size % 4:
         raise InputError(f"phantoms of {size} px: take a multiple of 4 from {LEAST_SIZE}")
     cases = plan("train", n_train, seed) + plan("test", n_test, seed)
-    codes = _write_images(out, cases, size, workers or os.cpu_count() or 1)
+    codes = _write_images(out, cases, size, workers)
     _write_tables(out, cases, codes, size)
 
 
-def _write_images(out: Path, cases: Sequence[Case], size: int, workers: int) -> list[list[str]]:
+def _write_images(
+    out: Path, cases: Sequence[Case], size: int, workers: int | None
+) -> list[list[str]]:
     """Write all images; return the codes of the annotations of each."""
     write = partial(_write_image, out, size)
-    if workers == 1:
-        return [write(case) for case in tqdm(cases, "phantoms", unit="image", leave=False)]
-    # Spawned: a forked child may inherit locks of OpenCV's threads.
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        written = pool.map(write, cases, chunksize=4)
-        return list(tqdm(written, "phantoms", len(cases), unit="image", leave=False))
+    return list(in_processes(write, cases, "phantoms", workers))
 
 
 def _write_image(out: Path, size: int, case: Case) -> list[str]:
-    cv2.setNumThreads(1)  # the pool has the cores
     build = draw_build(case.sex, case.age, case.patient_rng())
     image, annotations = take(build, case.ap, case.lesion, size, case.rng())
     folder = out / f"dicom-images-{case.split}" / case.uid("study") / case.uid("series")
