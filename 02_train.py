@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lib import artifacts, dataset, layout, recipes
 from lib.errors import InputError, run_stage
+from lib.recipes import facts
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,20 +33,22 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    # What needs torch comes after the flags: --help does not wait for it.
-    from lib import device
-    from lib.models.weights import encoder_fact
-    from lib.recipes import facts
-    from lib.train.loop import Job, summary, train_fold
-
     if args.set and not args.name:
         raise InputError("--set changes the recipe, so the run needs a --name of its own")
     work = layout.Work(args.work)
     recipe = facts.override(recipes.get(args.recipe), args.set)
     start = args.encoder_weights or recipe.network.encoder_weights
     data = dataset.read(work)
+    folds = data.checked_folds(args.folds)
     caches = {phase.size: artifacts.read(work.cache(phase.size)) for phase in recipe.phases}
-    for fold in data.checked_folds(args.folds):
+
+    # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
+    from lib import device
+    from lib.models.weights import encoder_fact
+    from lib.train.loop import Job, summary, train_fold
+
+    where = device.pick(args.device)
+    for fold in folds:
         draft = artifacts.begin(
             work.run(args.name or recipe.name, fold),
             {
@@ -59,7 +62,6 @@ def main() -> None:
         if draft is None:
             print(f"up to date: {work.run(args.name or recipe.name, fold)}")
             continue
-        where = device.pick(args.device)
         job = Job(draft, recipe, fold, data, caches, start, where, args.workers)
         history = train_fold(job)
         run = draft.finish(**device.describe(where))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lib import artifacts, dataset, layout
 from lib.errors import run_stage
+from lib.recipes import facts
 
 
 def parse_args() -> argparse.Namespace:
@@ -30,15 +31,17 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    # What needs torch comes after the flags: --help does not wait for it.
-    from lib import device
-    from lib.infer.maps import Job, default_batch, infer_fold, out_of_fold
-    from lib.recipes import facts
-
     work = layout.Work(args.work)
     data = dataset.read(work)
-    for fold in work.trained_folds(args.run, args.folds):
-        run = artifacts.read(work.run(args.run, fold))
+    folds = work.trained_folds(args.run, args.folds)
+    runs = [artifacts.read(work.run(args.run, fold)) for fold in folds]
+
+    # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
+    from lib import device
+    from lib.infer.maps import Job, default_batch, infer_fold, out_of_fold
+
+    where = device.pick(args.device)
+    for fold, run in zip(folds, runs, strict=True):
         recipe = facts.from_facts(run.facts["recipe"])
         size = recipe.phases[-1].size
         cache = artifacts.read(work.cache(size))
@@ -48,7 +51,6 @@ def main() -> None:
         if draft is None:
             print(f"up to date: {place}")
             continue
-        where = device.pick(args.device)
         oof, test = out_of_fold(run, data), data.test_ids
         batch = args.batch or default_batch(size)
         job = Job(

@@ -141,7 +141,7 @@ def begin(
         artifact = read(place)
         _refuse_other(draft, artifact.facts, artifact.inputs)
         return None
-    if (place.partial / FACTS).exists():
+    if _holds_work(place.partial):
         begun = json.loads((place.partial / FACTS).read_bytes())
         _refuse_other(draft, begun["facts"], begun["inputs"])
     else:
@@ -185,6 +185,11 @@ def verify(root: Path) -> list[str]:
     for artifact in found.values():
         faults += _damaged_files(artifact) + _broken_links(artifact, found)
     return faults
+
+
+def _holds_work(partial: Path) -> bool:
+    """Whether an unfinished folder has more than its facts: they bind nobody before that."""
+    return (partial / FACTS).exists() and bool(_file_names(partial))
 
 
 def _damaged_files(artifact: Artifact) -> list[str]:

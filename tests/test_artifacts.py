@@ -205,14 +205,22 @@ class TestOtherFacts:
         self, work: Work, finished: bool, facts: dict, message: str
     ) -> None:
         draft = artifacts.begin(work.run("a", 0), RECIPE)
+        write_bytes(draft.path("history.csv"), b"epoch\n0\n")
         if finished:
             draft.finish()
         with pytest.raises(InputError, match=f"a/fold0 was made with {message}; .* or --replace"):
             artifacts.begin(work.run("a", 0), facts)
 
+    def test_facts_alone_bind_nobody(self, work: Work) -> None:
+        """As after a mistake that was noticed before any work was done."""
+        artifacts.begin(work.run("a", 0), RECIPE)
+        draft = artifacts.begin(work.run("a", 0), {"limit": 5})
+        assert json.loads((draft.folder / FACTS).read_text())["facts"] == {"limit": 5}
+
     @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
     def test_so_is_the_input(self, work: Work, finished: bool) -> None:
         draft = artifacts.begin(work.run("a", 0), RECIPE, [make(work.dataset)])
+        write_bytes(draft.path("history.csv"), b"epoch\n0\n")
         if finished:
             draft.finish()
         other = make(work.dataset, {"rle_size": 256}, replace=True)

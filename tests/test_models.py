@@ -13,7 +13,9 @@ from lib.models import build_model, weights
 from lib.recipes import Input, Network, Recipe
 from lib.train.losses import WeightedLoss
 
-DEMO = recipes.get("demo")
+DEMO = dataclasses.replace(
+    recipes.get("demo"), network=Network("unet", "resnet18", "none", image_head=True)
+)
 
 
 def with_network(**changes: object) -> Recipe:

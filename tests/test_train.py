@@ -21,6 +21,7 @@ from tests import fakes
 SIZE = 32
 TINY = dataclasses.replace(
     recipes.get("demo"),
+    select="dice",
     network=Network("unet", "resnet18", "none", decoder_channels=(8, 8, 4), image_head=True),
     phases=(
         Phase(size=SIZE, epochs=2, batch=4, lr=1e-3, loss=Loss(bce=1, image_bce=1)),
