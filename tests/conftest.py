@@ -1,6 +1,9 @@
 """What several test modules need."""
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as lib/device.py, before any test loads torch
 
 import pytest
 
