@@ -1,5 +1,6 @@
 """What is worth knowing of how something was made, and is no part of what was made."""
 
+import os
 import platform
 import shlex
 import subprocess
@@ -36,8 +37,12 @@ def _installed(name: str) -> bool:
 
 def _commit() -> str:
     """The commit of this code; "unknown" without git, as in a source archive."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    home = Path(__file__).resolve().parents[1]
+    command = ["git", "-C", str(home), "describe", "--always", "--dirty"]
+    # An archive unpacked inside another repository must not pass for that one.
+    own = os.environ | {"GIT_CEILING_DIRECTORIES": str(home.parent)}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=own)
+        return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -117,10 +117,6 @@ class TestIdentity:
         with_input = make(work.run("a", 0), inputs=[make(work.dataset)])
         assert with_input.id != make(work.run("b", 0)).id
 
-    def test_without_git_the_commit_is_unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("PATH", "")
-        assert provenance._commit() == "unknown"
-
 
 class TestKilled:
     def test_half_way_the_next_run_goes_on_with_what_is_there(self, work: Work) -> None:

@@ -1,0 +1,41 @@
+"""The commit of the code, and not of whatever it lies in."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lib import provenance
+
+
+def git(folder: Path, *words: str) -> str:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(folder), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the module in a folder of its own, inside another repository."""
+    code = tmp_path / "code"
+    (code / "lib").mkdir(parents=True)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "another project")
+    monkeypatch.setattr(provenance, "__file__", str(code / "lib" / "provenance.py"))
+    return code
+
+
+def test_an_archive_inside_another_repository_has_no_commit(code: Path) -> None:
+    assert provenance._commit() == "unknown"
+
+
+def test_a_checkout_inside_another_repository_has_its_own(code: Path) -> None:
+    git(code, "init", "-q")
+    git(code, "commit", "-q", "--allow-empty", "-m", "this project")
+    assert provenance._commit() == git(code, "rev-parse", "--short", "HEAD")
+
+
+def test_without_git_the_commit_is_unknown(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(code, "init", "-q")
+    git(code, "commit", "-q", "--allow-empty", "-m", "this project")
+    monkeypatch.setenv("PATH", "")
+    assert provenance._commit() == "unknown"
