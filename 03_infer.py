@@ -47,7 +47,8 @@ def main() -> None:
         cache = artifacts.read(work.cache(size))
         place = work.probs(args.run, fold, args.tta)
         inputs = [run, cache, data.artifact]
-        draft = artifacts.begin(place, {"tta": args.tta, "size": size}, inputs, args.replace)
+        decided = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
+        draft = artifacts.begin(place, decided, inputs, args.replace)
         if draft is None:
             print(f"up to date: {place}")
             continue

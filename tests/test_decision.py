@@ -1,7 +1,9 @@
 """The family of rules and the exact search, against plain loops over images and rules."""
 
 import itertools
+import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,9 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lib.decision import choice, histograms, honest, rules, search, uncertainty
+from lib import rle
+from lib.decision import (
+    choice,
+    components,
+    gated,
+    histograms,
+    honest,
+    rules,
+    search,
+    shapes,
+    uncertainty,
+)
 from lib.decision.histograms import Histograms
 from lib.errors import InputError
+from lib.images import read_png, write_png
 from lib.recipes.schema import Rule
 from tests.bench import decide as benchmark
 
@@ -370,7 +384,7 @@ def test_every_fold_is_scored_at_the_rule_of_the_others(choose: str) -> None:
     refitted = honest.refit(sample, preset, choose)
     for fold in range(3):
         held = sample.folds == fold
-        rule = honest.fit(sample[~held], preset, choose)
+        rule = honest.fit(sample[~held], preset, choose).rule
         assert refitted.rules[fold] == rule
         assert (refitted.dice[held] == sample.histograms[held].dice(rule)).all()
 
@@ -392,9 +406,237 @@ def test_choosing_by_the_best_is_optimistic_on_average() -> None:
     optimism = []
     for seed in range(20):
         sample, preset = noisy_sample(seed=seed), search.PRESETS["triplet"]
-        tuned = sample.histograms.dice(honest.fit(sample, preset, "best"))
+        tuned = honest.fit(sample, preset, "best").dice(sample)
         optimism.append(tuned.mean() - honest.refit(sample, preset, "best").dice.mean())
     assert np.mean(optimism) > 0
+
+
+# Components
+
+
+def nested_mask(rng: np.random.Generator) -> np.ndarray:
+    """Rings in rings, with gaps here and there, and specks: components in holes of components."""
+    mask = np.zeros((24, 26), bool)
+    for _ in range(rng.integers(1, 6)):
+        top, left = rng.integers(0, 16, 2)
+        side = rng.integers(1, 9)
+        mask[top : top + side, left : left + side] ^= True
+        if side > 2:
+            mask[top + 1 : top + side - 1, left + 1 : left + side - 1] ^= True
+    return mask ^ (rng.random(mask.shape) < rng.choice([0, 0.03, 0.3]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.booleans())
+def test_spans_know_what_applying_the_rule_does(seed: int, area: int, fill: bool) -> None:
+    rng = np.random.default_rng(seed)
+    mask, truth = nested_mask(rng), nested_mask(rng)
+    rule = Rule(0.5, 0, 0.5, component_min_area=area, fill_holes=fill)
+    expected = rules.apply(rule, np.where(mask, 255, 0).astype(np.uint8))
+    rows = shapes.describe(mask, truth)
+    assert [(row > 0).all() for row in rows[:, [0, 2]]] == [True] * len(rows)
+    spans = shapes.to_spans(np.zeros(len(rows), int), rows, fill)
+    predicted, overlap = spans.areas(area, 1)
+    assert (predicted[0], overlap[0]) == (expected.sum(), (expected & truth).sum())
+
+
+def test_what_a_component_encloses_is_its_own_once_filled() -> None:
+    mask = np.zeros((9, 9), bool)
+    mask[1:8, 1:8] = True
+    mask[2:7, 2:7] = False
+    mask[3:6, 3:6] = True
+    mask[4, 4] = False
+    # A ring of 24 around a hole of 16, in which a ring of 8 lies around a hole of 1.
+    rows = {tuple(row) for row in shapes.describe(mask, mask)}
+    assert rows == {(24, 24, 49, 32, 0), (8, 8, 9, 8, 24)}
+
+
+def shaped_sample(folder: Path, seed: int, images: int, side: int = 7) -> honest.Sample:
+    """Small maps of few values, written where `Shapes` finds them."""
+    rng = np.random.default_rng(seed)
+    maps = random_maps(rng, images, side, [0, 90, 150, 210])
+    counted = count_all(maps)
+    codes = {}
+    for name, (values, truth) in zip(counted.ids, maps, strict=True):
+        write_png(folder / f"oof/{name}.png", values)
+        codes[str(name)] = rle.encode(truth)
+    numbers = np.arange(images)
+    known = shapes.Shapes(folder, codes, counted.ids)
+    classes = rng.choice([0.1, 0.3, 0.6, 0.9], (images, 1))
+    return honest.Sample(counted, numbers % 2, numbers, classes, known)
+
+
+def by_applying(sample: honest.Sample, rule: Rule) -> float:
+    """The mean Dice of a rule, one map at a time."""
+    scores = []
+    for name, p in zip(sample.histograms.ids, sample.features[:, 0], strict=True):
+        values = read_png(sample.shapes.folder / f"oof/{name}.png")
+        truth = rle.decode(sample.shapes.truth[name], *values.shape)
+        mask = rules.apply(rule, values, p)
+        total = mask.sum() + truth.sum()
+        scores.append(2 * (mask & truth).sum() / total if total else 1.0)
+    return float(np.mean(scores))
+
+
+def same_masks(rule: Rule) -> tuple[int, int, int]:
+    """What is equal for rules that make the same masks of the maps of `shaped_sample`."""
+    top, bottom = (sum(value <= level for value in (90, 150, 210)) for level in rules.levels(rule))
+    return top, rule.min_area, bottom
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+def test_the_component_search_finds_what_brute_force_finds(seed: int, images: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sample = shaped_sample(Path(folder), seed, images)
+        found = honest.explore(sample, search.PRESETS["components"], None)
+        triplets = components.candidates(found.plateau.surface)
+        grown = [
+            replace(triplet, component_min_area=area, fill_holes=fill)
+            for triplet in {same_masks(triplet): triplet for triplet in triplets}.values()
+            for area in range(51)
+            for fill in (False, True)
+        ]
+        scores = [by_applying(sample, rule) for rule in grown]
+        assert by_applying(sample, found.best) == pytest.approx(max(scores), abs=1e-12)
+        assert sample.dice(found.best).mean() == pytest.approx(max(scores), abs=1e-12)
+        assert max(scores) >= found.plateau.surface.score.max() - 1e-12
+
+
+def test_the_candidates_are_the_best_triplets_of_the_best_bottoms(tmp_path: Path) -> None:
+    surface = search.search(noisy_sample().histograms, search.PRESETS["triplet"])
+    triplets = components.candidates(surface)
+    bottoms = [rules.levels(rule)[1] for rule in triplets]
+    assert len(set(bottoms)) == components.CANDIDATES
+    assert triplets[0].min_area == surface.best.min_area
+    for rule, bottom in zip(triplets, bottoms, strict=True):
+        score = surface.histograms.dice(rule).mean()
+        assert score == pytest.approx(surface.score[:, bottom].max(), abs=1e-12)
+        others = np.delete(surface.score.max(axis=0), bottoms)
+        assert score >= others.max() - 1e-12
+
+
+@pytest.mark.parametrize("fill", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_component_curve_is_the_score_at_every_area(
+    tmp_path: Path, seed: int, fill: bool
+) -> None:
+    sample = shaped_sample(tmp_path, seed, 6)
+    triplet = rules.from_levels(149, 89, 3)
+    curve = components.area_curve(sample, triplet, fill)
+    for area in range(51):
+        step = np.searchsorted(curve.lowest, area, side="right") - 1
+        rule = replace(triplet, component_min_area=area, fill_holes=fill)
+        assert curve.score[step, 0] == pytest.approx(by_applying(sample, rule), abs=1e-12)
+    assert (curve.lowest[1:] == curve.highest[:-1] + 1).all()
+
+
+def test_a_map_is_labelled_once_a_level(tmp_path: Path) -> None:
+    sample = shaped_sample(tmp_path, 0, 6)
+    sample.shapes.label({89: sample.histograms.ids})
+    rows = sample.shapes.rows[89]
+    for path in tmp_path.glob("oof/*.png"):
+        path.unlink()
+    sample.shapes.label({89: sample.histograms.ids[2:4]})
+    assert (sample.shapes.rows[89] == rows).all()
+    part = sample.shapes.spans(89, sample.histograms.ids[[4, 1]], fill_holes=False)
+    assert set(part.image) <= {0, 1}
+    areas = part.areas(0, 2)[0]
+    assert list(areas) == list(sample.histograms.above[[4, 1], 89])
+
+
+# The class gate
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+def test_the_class_gate_of_one_threshold_is_what_brute_force_finds(seed: int, images: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sample = shaped_sample(Path(folder), seed, images, side=4)
+        counted, classes = sample.histograms, sample.features[:, 0]
+        curves = gated.class_curves(search.Gains(counted).gain, counted, classes)
+        for bottom in (0, 89, 149, 209):
+            for class_min in (0, 0.1, 0.2, 0.3, 0.6, 0.9):
+                if class_min > classes.max():
+                    continue
+                rule = replace(rules.from_levels(bottom, bottom), class_min=class_min)
+                step = np.searchsorted(curves.highest, class_min)
+                expected = by_applying(sample, rule)
+                assert curves.score[step, bottom] == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6))
+def test_the_gated_rule_is_the_best_in_its_row_and_its_column(seed: int, images: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        sample = shaped_sample(Path(folder), seed, images, side=4)
+        classes = sample.features[:, 0]
+        best = honest.explore(sample, search.PRESETS["gated"], lambda f: f[:, 0]).best
+        score = by_applying(sample, best)
+        assert sample.dice(best, classes).mean() == pytest.approx(score, abs=1e-12)
+        gates = [by_applying(sample, replace(best, class_min=p)) for p in (0, *classes)]
+        triplets = [
+            by_applying(sample, replace(rules.from_levels(top, bottom, area), class_min=c))
+            for c in (best.class_min, 0.0)
+            for top in (0, 89, 149, 209)
+            for bottom in (0, 89, 149, 209)
+            if bottom <= top
+            for area in range(18)
+        ]
+        assert score >= max(gates + triplets) - 1e-12
+
+
+@pytest.mark.parametrize("preset", ["components", "gated"])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_middle_of_what_is_more_than_histograms_stays_on_the_plateau(
+    tmp_path: Path, preset: str, seed: int
+) -> None:
+    sample = shaped_sample(tmp_path, seed, 12)
+    found = honest.explore(sample, search.PRESETS[preset], lambda f: f[:, 0])
+    for rule in (found.best, found.middle):
+        dice = sample.dice(rule, sample.features[:, 0]).mean()
+        assert dice == pytest.approx(by_applying(sample, rule), abs=1e-12)
+        assert dice >= found.plateau.floor - 1e-12
+
+
+@pytest.mark.parametrize("preset", ["triplet", "components", "gated"])
+@pytest.mark.parametrize("choose", ["best", "plateau"])
+def test_nothing_of_a_fold_s_truth_leaks_into_what_it_is_scored_at(
+    tmp_path: Path, preset: str, choose: str
+) -> None:
+    def sample(flipped: int | None) -> honest.Sample:
+        """The same maps; a fold's truth is turned inside out."""
+        folder = tmp_path / str(flipped)
+        one = shaped_sample(folder, 3, 12)
+        if flipped is None:
+            return one
+        inside = one.histograms.inside.copy()
+        turned = one.folds == flipped
+        inside[turned] = one.histograms.pixels[turned] - inside[turned]
+        codes = dict(one.shapes.truth)
+        for name in one.histograms.ids[turned]:
+            codes[name] = rle.encode(~rle.decode(codes[name], 7, 7))
+        counted = Histograms(one.histograms.ids, one.histograms.pixels, inside)
+        known = shapes.Shapes(folder, codes, counted.ids)
+        return honest.Sample(counted, one.folds, one.patients, one.features, known)
+
+    before, after = (
+        honest.refit(sample(flipped), search.PRESETS[preset], choose) for flipped in (None, 0)
+    )
+    assert before.rules[0] == after.rules[0]
+    assert before.rules[1] != after.rules[1]
+
+
+def test_where_weights_were_searched_each_fold_is_seen_at_those_found_without_it() -> None:
+    own, other = noisy_sample(seed=0), noisy_sample(seed=1)
+    blind = {0: other.histograms, 1: own.histograms}
+    sample = replace(own, blind=blind.__getitem__)
+    preset, held = search.PRESETS["triplet"], own.folds == 0
+    refitted = honest.refit(sample, preset, "best")
+    rule = honest.fit(other[~held], preset, "best").rule
+    assert refitted.rules[0] == rule
+    assert (refitted.dice[held] == other.histograms[held].dice(rule)).all()
+    assert refitted.rules[1] == honest.fit(own[held], preset, "best").rule
 
 
 # The benchmark

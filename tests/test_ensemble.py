@@ -14,8 +14,10 @@ from lib import artifacts, dataset, images, metrics, tables
 from lib.artifacts import Artifact
 from lib.decision import histograms, rules
 from lib.ensemble import average, decide, members, params
+from lib.ensemble.wish import Wish, read_wish
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Work
+from lib.recipes.rules import PUBLISHED
 from lib.recipes.schema import Rule
 from tests import fakes
 
@@ -54,14 +56,12 @@ def begin(work: Work, name: str, sources: list[members.Source]) -> artifacts.Dra
     return draft
 
 
-def make_decision(
-    work: Work, ensemble: Artifact, wish: decide.Wish, tag: str = "x"
-) -> dict[str, object]:
+def make_decision(work: Work, ensemble: Artifact, asked: Wish, tag: str = "x") -> dict[str, object]:
     data = dataset.read(work)
     place = work.decision(f"{ensemble.place.folder.name}-{tag}")
-    draft = artifacts.begin(place, wish.facts, [ensemble, data.artifact])
+    draft = artifacts.begin(place, asked.facts, [ensemble, data.artifact])
     assert draft
-    decide.decide(draft, ensemble, data, wish)
+    decide.decide(draft, ensemble, data, asked)
     return json.loads(artifacts.read(place).path("decision.json").read_bytes())
 
 
@@ -170,7 +170,7 @@ def test_a_run_on_all_data_gives_test_maps_only(work: Work) -> None:
     assert [file for file in made.files if file.startswith("test/")]
     assert not [file for file in made.files if file.startswith("oof/")]
     with pytest.raises(InputError, match="no out-of-fold maps.*state a rule: --params"):
-        decide.read_wish(gather(work, "final"), "triplet", "plateau", None)
+        read_wish(gather(work, "final"), "triplet", "plateau", None)
 
 
 # What does not fit together
@@ -184,8 +184,9 @@ def test_a_run_on_all_data_gives_test_maps_only(work: Work) -> None:
         ("a b", ["0", "0"], "equal", "fold 0 is given twice"),
         ("a a", None, "equal", "member a is given twice"),
         ("a b", ["zero"], "equal", "'zero' is no fold: give numbers"),
-        ("a b", None, "1", "weights 1 for 2 members; give one each, or equal"),
-        ("a b", None, "1 x", "weights 1 x are not all numbers"),
+        ("a b", None, "1", "weights 1 for 2 members; give one each, equal or search"),
+        ("a b", None, "1 x", "weights 1 x are not all numbers; give numbers, equal or search"),
+        ("a b", None, "search 1", "weights search 1 are not all numbers"),
         ("a b", None, "0 0", "weights 0 0 must sum to a positive number"),
         ("a b", None, "2 -1", "must sum to a positive number, and none be negative"),
         ("a b", None, "1 nan", "must sum to a positive number"),
@@ -209,7 +210,7 @@ def test_a_member_that_lacks_a_fold(work: Work) -> None:
     ("oof", "message"),
     [
         pytest.param([0, 2, 4, 6, 8], r"c/fold0 lacks 1 of the maps \(oof/image10", id="missing"),
-        pytest.param(range(12), "fold0 of the dataset lacks 6 of the maps", id="of-two-folds"),
+        pytest.param(range(12), "fold0 of the dataset lacks 6 of the maps", id="twice-out-of-fold"),
         pytest.param([0, 2, 4, 6, 8, 10, 99], r"lacks 1 of .*oof/image99", id="unknown"),
     ],
 )
@@ -280,7 +281,7 @@ def test_a_class_gate_without_image_heads_is_refused_before_anything_is_averaged
     work: Work,
 ) -> None:
     with pytest.raises(InputError, match=r"class_min=0\.4 needs image probabilities"):
-        decide.read_wish(gather(work, "a"), "triplet", "plateau", ["class_min=.4"])
+        read_wish(gather(work, "a"), "triplet", "plateau", ["class_min=.4"])
 
 
 # Deciding
@@ -299,10 +300,10 @@ def by_hand(work: Work, ensemble: Artifact, decision: dict[str, object]) -> floa
 
 
 @pytest.mark.parametrize("choose", ["best", "plateau"])
-@pytest.mark.parametrize("rule", ["single", "duplet", "triplet"])
+@pytest.mark.parametrize("rule", ["single", "duplet", "triplet", "components"])
 def test_the_out_of_fold_dice_can_be_had_from_the_files(work: Work, rule: str, choose: str) -> None:
     ensemble = make_average(work, "a", "b")
-    decision = make_decision(work, ensemble, decide.Wish(rule, choose))
+    decision = make_decision(work, ensemble, Wish(rule, choose))
     assert decision["oof_dice"] == pytest.approx(by_hand(work, ensemble, decision), abs=1e-12)
     chosen = decision[choose]
     assert {key: decision[key] for key in RULE_KEYS} == {key: chosen[key] for key in RULE_KEYS}
@@ -330,8 +331,8 @@ def test_so_can_that_of_a_stated_rule(tmp_path: Path, words: str) -> None:
         p = dict(zip([*TRUTH, "test0", "test1"], rng.random(14).tolist(), strict=True))
         fakes.make_probs(work, "a", fold, TRUTH, classes=p, seed=fold)
     ensemble = make_average(work, "a")
-    wish = decide.read_wish(gather(work, "a"), "triplet", "plateau", words.split())
-    decision = make_decision(work, ensemble, wish)
+    asked = read_wish(gather(work, "a"), "triplet", "plateau", words.split())
+    decision = make_decision(work, ensemble, asked)
     assert 0 < decision["oof_dice"] < 1
     assert decision["oof_dice"] == pytest.approx(by_hand(work, ensemble, decision), abs=1e-12)
     assert decision["fold_honest_dice"] == decision["oof_dice"]
@@ -339,11 +340,36 @@ def test_so_can_that_of_a_stated_rule(tmp_path: Path, words: str) -> None:
     assert decision["optimism"] == 0
 
 
+@pytest.mark.parametrize("name", ["see", "sneddy_v1"])
+def test_a_published_rule_is_stated_by_its_name(work: Work, name: str) -> None:
+    asked = read_wish(gather(work, "a"), name, "plateau", None)
+    assert asked == Wish(name, None, PUBLISHED[name])
+    decision = make_decision(work, make_average(work, "a"), asked)
+    assert {key: decision[key] for key in RULE_KEYS} == rules.to_json(PUBLISHED[name])
+    assert decision["fold_honest_dice"] == decision["oof_dice"]
+
+
+@pytest.mark.parametrize(
+    ("ranked", "stated"), [((True, False), True), ((False, False), False), ((None, False), None)]
+)
+def test_whether_checkpoints_were_ranked_on_these_folds_is_what_the_maps_say(
+    work: Work, ranked: tuple[bool | None, ...], stated: bool | None
+) -> None:
+    sources = gather(work, "a")
+    for source, fact in zip(sources, ranked, strict=True):
+        source.probs.facts["ranked"] = fact
+    data, ensemble = dataset.read(work), make_average(work, "a")
+    asked = Wish("see", None, PUBLISHED["see"])
+    draft = artifacts.begin(work.decision("a-see"), asked.facts, [ensemble, data.artifact])
+    decision = decide.decide(draft, ensemble, data, asked, sources)
+    assert decision["checkpoints_selected_on_these_folds"] is stated
+
+
 def test_one_fold_has_no_honest_dice_and_says_why(work: Work) -> None:
     for other in ("a", "b"):
         fakes.make_probs(work, f"{other}0", 0, TRUTH, seed=ord(other))
     ensemble = make_average(work, "a0", "b0")
-    decision = make_decision(work, ensemble, decide.Wish("triplet", "plateau"))
+    decision = make_decision(work, ensemble, Wish("triplet", "plateau"))
     assert decision["fold_honest_dice"] is None
     assert decision["optimism"] is None
     assert decision["fold_honest_reason"] == "one fold: there is no other to fit on"
@@ -355,7 +381,7 @@ def test_one_fold_has_no_honest_dice_and_says_why(work: Work) -> None:
 def test_equal_decisions_are_equal_bytes(work: Work) -> None:
     ensemble = make_average(work, "a", "b")
     for tag in ("one", "two"):
-        make_decision(work, ensemble, decide.Wish("triplet", "plateau"), tag)
+        make_decision(work, ensemble, Wish("triplet", "plateau"), tag)
     one, two = (artifacts.read(work.decision(f"both-{tag}")) for tag in ("one", "two"))
     assert one.id == two.id
     picture = cv2.imread(str(one.path("surface.png")))
@@ -371,8 +397,8 @@ def test_the_interval_is_wider_when_images_share_patients(tmp_path: Path) -> Non
         fakes.make_dataset(work, alike, patients=patients)
         for fold in (0, 1):
             fakes.make_probs(work, "a", fold, alike)
-        wish = decide.Wish("params", None, Rule(0.9, 1, 0.9))
-        low, high = make_decision(work, make_average(work, "a"), wish)["ci95"]
+        asked = Wish("params", None, Rule(0.9, 1, 0.9))
+        low, high = make_decision(work, make_average(work, "a"), asked)["ci95"]
         widths.append(high - low)
     assert widths[0] < widths[1]
 

@@ -152,10 +152,31 @@ def test_a_rule_in_words(rule: Rule, steps: list[str]) -> None:
         ({"rule": "triplet", "choose": "plateau"}, "kind “triplet”.*in the middle"),
         ({"rule": "duplet", "choose": "best"}, "kind “duplet”.*where the score peaks"),
         ({"rule": "params", "choose": None}, "stated, not fitted"),
+        ({"rule": "see", "choose": None}, "published rule “see”, not fitted"),
     ],
 )
 def test_where_a_rule_comes_from(decided: dict, origin: str) -> None:
     assert re.search(origin, words.origin(decided))
+
+
+EQUAL, SEARCHED = {"weights": [0.5, 0.5]}, {"weights": "search"}
+
+
+@pytest.mark.parametrize(
+    ("decided", "ensemble", "class_gate", "voted", "said"),
+    [
+        ({}, EQUAL, False, False, []),
+        ({}, EQUAL, True, False, ["is the members' own, their mean."]),
+        ({"gate": ["a", "b"], "gate_fit": "mean"}, EQUAL, True, False, ["of those of a, b."]),
+        ({"gate": ["a"], "gate_fit": "stack"}, EQUAL, True, False, ["regression, .* of a and"]),
+        ({}, SEARCHED, False, True, ["was searched on the out-of-fold", "the rule decides on"]),
+        ({"choose": "best"}, EQUAL, False, True, ["fitted on the fold.s .* than half"]),
+    ],
+)  # fmt: skip
+def test_what_a_rule_is_applied_to_in_words(decided, ensemble, class_gate, voted, said) -> None:
+    found = words.circumstances(decided, ensemble, class_gate, voted)
+    assert len(found) == len(said)
+    assert all(re.search(part, sentence) for part, sentence in zip(said, found, strict=True))
 
 
 @pytest.mark.parametrize("number", [words.dice, words.percent, words.pixels])

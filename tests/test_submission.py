@@ -4,17 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lib import artifacts, rle, tables
+from lib import artifacts, images, rle, tables
 from lib.artifacts import Artifact
+from lib.decision.rules import to_json
 from lib.errors import InputError
 from lib.files import write_json
-from lib.layout import Work
+from lib.layout import Work, mask_file
 from lib.recipes.schema import Rule
 from lib.submit import masks, shares, source, submission, upload
 from lib.submit.shares import Share
@@ -50,6 +52,30 @@ def make(work: Work, truth: Path | None = None) -> Artifact:
     place = work.submission("final-params")
     draft = artifacts.begin(place, submission.facts(place, truth, False), made_from.inputs)
     return submission.fill(draft, made_from, truth) if draft else artifacts.read(place)
+
+
+def decide(
+    work: Work,
+    rule: Rule,
+    classes: Mapping[str, float] | None = None,
+    voted: Mapping[str, np.ndarray] | None = None,
+    **stated: object,
+) -> None:
+    """Take the decision anew: with the image probabilities of a gate, or with voted masks."""
+    made_from = source.read(work, "final-params")
+    decided = made_from.decided | to_json(rule) | stated
+    place = made_from.decision.place
+    draft = artifacts.begin(place, {"rule": "x"}, made_from.inputs[1:], replace=True)
+    if classes:
+        table = pd.DataFrame(sorted(classes.items()), columns=["ImageId", "p"])
+        tables.write(draft.path("class.csv"), table)
+    if voted:
+        decided["test_rule"] = "vote"
+    for name, mask in (voted or {}).items():
+        images.write_png(draft.path(mask_file(name)), mask)
+    write_json(draft.path("decision.json"), decided)
+    draft.path("surface.png").touch()
+    draft.finish()
 
 
 def summary(made: Artifact) -> dict:
@@ -105,6 +131,22 @@ class TestFile:
         rows = {row.image_id: row.code for row in masks.predict(source.read(work, "final-params"))}
         assert rows == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
 
+    def test_the_image_probability_of_a_fitted_gate_goes_first(self, work: Work) -> None:
+        names = [*fakes.masks(12), *TEST]
+        prepare(work, classes=dict.fromkeys(names, 0.9))
+        fitted = {name: 0.2 if name == "t2" else 0.9 for name in names}
+        decide(work, Rule(class_min=0.5), classes=fitted)
+        rows = {row.image_id: row.code for row in masks.predict(source.read(work, "final-params"))}
+        assert rows == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
+
+    def test_masks_that_were_voted_on_are_taken_as_they_are(self, work: Work) -> None:
+        prepare(work)
+        tall = NOTHING.copy()
+        tall[:, 0] = 255
+        decide(work, RULE, voted={"t0": NOTHING, "t1": tall, "t2": BOX})
+        rows = {row.image_id: row.code for row in masks.predict(source.read(work, "final-params"))}
+        assert rows == {"t0": "-1", "t1": "0 16", "t2": BOX_CODE}
+
     def test_a_map_of_another_size_is_refused(self, work: Work) -> None:
         prepare(work, dict.fromkeys(TEST, BOX[:8, :8]))
         with pytest.raises(InputError, match="t2.png is not 16x16, the RLE frame; remake"):
@@ -145,6 +187,14 @@ class TestNothingSilent:
             make(work)
         assert not work.submission("final-params").folder.exists()
 
+    def test_a_voted_mask_that_should_be_there_is_an_error(self, work: Work) -> None:
+        prepare(work)
+        decide(work, RULE, voted={"t0": BOX, "t2": BOX})
+        with pytest.raises(
+            InputError, match="decisions/final-params lacks the map of test im.* t1"
+        ):
+            make(work)
+
     def test_a_fault_of_the_encoder_does_not_get_out(
         self, work: Work, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -165,15 +215,33 @@ class TestNothingSilent:
     def test_a_decision_that_states_another_score_than_its_maps_give_is_refused(
         self, work: Work
     ) -> None:
-        made_from = prepare(work)
-        decided = made_from.decided | {"oof_dice": 0.5}
-        draft = artifacts.begin(
-            work.decision("final-params"), {"rule": "x"}, made_from.inputs[1:], replace=True
-        )
-        write_json(draft.path("decision.json"), decided)
-        draft.finish()
+        prepare(work)
+        decide(work, RULE, oof_dice=0.5)
         with pytest.raises(InputError, match="states an out-of-fold Dice of 0.5.*give 1.0"):
             make(work)
+
+    def test_gates_components_and_holes_are_in_the_score_that_is_compared(self, work: Work) -> None:
+        # Truth 8 px; found with a hole of 1 and a part of 2: 14 + 2 px. Negatives get the parts.
+        ring = BOX.copy()
+        ring[2:7, 3:6] = 255
+        ring[4, 4] = 0
+        parts = NOTHING.copy()
+        parts[12, 3:5] = 255
+        truth = {name: BOX > 0 if name < "b" else BOX > 255 for name in ("a1", "a2", "b1", "b2")}
+        fakes.make_dataset(work, truth, TEST)
+        maps = {name: ring | parts if mask.any() else parts for name, mask in truth.items()}
+        maps["b2"] = BOX
+        test = dict.fromkeys(TEST, ring | parts)
+        fakes.make_ensemble(work, "final", {"oof": maps, "test": test})
+        fakes.make_decision(work, "final", RULE)
+        classes = dict.fromkeys([*truth, *TEST], 0.9) | {"a2": 0.1, "b2": 0.1}
+        rule = Rule(component_min_area=3, fill_holes=True, class_min=0.5)
+        # a1: 2 * 8 / (8 + 15); a2 is gated away; b1 has small parts alone; b2 is gated away.
+        decide(work, rule, classes, oof_dice=(16 / 23 + 0 + 1 + 1) / 4)
+        made = make(work)
+        filled = "50 5 11 5 11 5"  # rows 2 to 6 of columns 3 to 5
+        assert made.path("submission.csv").read_text().count(filled) == len(TEST)
+        assert summary(made)["oof"] == {"with_mask": 1, "images": 4}
 
     def test_a_dataset_without_test_images_is_refused(self, work: Work) -> None:
         fakes.make_dataset(work, test=())

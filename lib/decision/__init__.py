@@ -2,8 +2,11 @@
 
 rules       what a rule is and does; `apply` is the one implementation
 histograms  what the search needs of each image
-search      every rule of a preset, scored exactly
-choice      the best, or the middle of the plateau
+shapes      the same for component areas and holes
+sample      images to fit on, and what any rule makes of them
+search      every rule of a preset, scored exactly, as far as histograms go
+choice      the middle of the plateau
+fits        the best and the middle, of a preset; in components and gated of those beyond histograms
 honest      the same, refitted without each fold
 uncertainty standard errors and intervals over patients
 """

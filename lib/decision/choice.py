@@ -6,6 +6,7 @@ standard error of it cannot be told from it, and the one deepest inside them can
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -60,13 +61,12 @@ class Plateau:
     @cached_property
     def areas(self) -> tuple[int, int]:
         """The lowest and highest minimum area around the pair's best that reach the floor."""
-        return _around_best(self.surface.curve(*self.pair), self.floor)
+        return around_best(self.surface.curve(*self.pair), self.floor)
 
     @cached_property
     def middle(self) -> Rule:
-        """The deepest pair with the geometric middle of its areas; 0 counts as 1, any pixel."""
-        lowest, highest = self.areas
-        return from_levels(*self.pair, min_area=round((max(lowest, 1) * highest) ** 0.5))
+        """The deepest pair with the geometric middle of its areas."""
+        return from_levels(*self.pair, min_area=middle_area(*self.areas))
 
 
 def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
@@ -82,20 +82,32 @@ def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
     """
     histograms = surface.histograms
     gain = histograms.dice(surface.best) - metrics.dice(0, histograms.truth, 0)
+    if surface.passing is not None:
+        gain *= surface.passing
     return Plateau(surface, standard_error(gain, patients))
+
+
+def around_best(curve: Curves, floor: float) -> tuple[Any, Any]:
+    """The unbroken range that holds the best of a curve and stays on the floor or above.
+
+    Args:
+        curve: of one column.
+        floor: at most the best score.
+    """
+    score = curve.score[:, 0]
+    best = int(np.argmax(score))
+    below = np.flatnonzero(score < floor)
+    first = int(below[below < best].max(initial=-1)) + 1
+    last = int(below[below > best].min(initial=len(score))) - 1
+    return curve.lowest[first].item(), curve.highest[last].item()
+
+
+def middle_area(lowest: int, highest: int) -> int:
+    """The geometric middle of two areas; 0 counts as 1, any pixel."""
+    return round((max(lowest, 1) * highest) ** 0.5)
 
 
 def _depth(inside: np.ndarray) -> np.ndarray:
     padded = np.pad(inside, 1)
     distance = ndimage.distance_transform_cdt(padded, metric="chessboard")
     return distance[(slice(1, -1),) * inside.ndim]
-
-
-def _around_best(curve: Curves, floor: float) -> tuple[int, int]:
-    """The unbroken range of areas that holds the best one and stays on the floor or above."""
-    score = curve.score[:, 0]
-    best = int(np.argmax(score))
-    below = np.flatnonzero(score < floor)
-    first = int(below[below < best].max(initial=-1)) + 1
-    last = int(below[below > best].min(initial=len(score))) - 1
-    return int(curve.lowest[first]), int(curve.highest[last])

@@ -1,71 +1,117 @@
 """What a fitted rule is worth on images that it was not fitted on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from lib.decision.choice import find_plateau
-from lib.decision.histograms import Histograms
-from lib.decision.search import Preset, search
+from lib.decision.components import ComponentFit
+from lib.decision.fits import Fit
+from lib.decision.gated import GatedFit
+from lib.decision.sample import Sample
+from lib.decision.search import Preset
 from lib.recipes.schema import Rule
+
+FITS = {None: Fit, "components": ComponentFit, "class": GatedFit}
+Gate = Callable[[np.ndarray], np.ndarray]  # (N, G) features to (N,) p(positive)
+GateFit = Callable[[np.ndarray, np.ndarray], Gate]  # features and (N,) whether positive
+
+
+def only_column(features: np.ndarray, positive: np.ndarray) -> Gate:
+    """The gate where nothing is fitted: one column that is p(positive) already."""
+    assert features.shape[1] == 1
+    return lambda features: features[:, 0]
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Labelled images to fit rules on.
+class Fitted:
+    """All that was fitted on truth.
 
     Attributes:
-        histograms: of N images.
-        folds: (N,) int, the fold of each, whose network did not see it.
-        patients: (N,) the patient of each.
+        rule: thresholds and areas.
+        gate: what makes p(positive) of features; None where the sample has none.
     """
 
-    histograms: Histograms
-    folds: np.ndarray
-    patients: np.ndarray
+    rule: Rule
+    gate: Gate | None = None
 
-    def __getitem__(self, chosen: np.ndarray) -> "Sample":
-        """Some of the images, by index or bool."""
-        return Sample(self.histograms[chosen], self.folds[chosen], self.patients[chosen])
+    def classes(self, sample: Sample) -> np.ndarray | None:
+        """(N,) p(positive) of each image, if there are features."""
+        if sample.features is None or self.gate is None:
+            return None
+        return self.gate(sample.features)
 
-    def by_fold(self) -> dict[int, "Sample"]:
-        """The images of each fold."""
-        return {int(fold): self[self.folds == fold] for fold in np.unique(self.folds)}
+    def areas(self, sample: Sample) -> tuple[np.ndarray, ...]:
+        """|P|, |T| and |P and T| of every image, each (N,) in pixels."""
+        return sample.areas(self.rule, self.classes(sample))
+
+    def dice(self, sample: Sample) -> np.ndarray:
+        """(N,) Dice of every image."""
+        return sample.dice(self.rule, self.classes(sample))
 
 
 @dataclass(frozen=True)
 class Honest:
-    """Every image scored at a rule that was fitted without its fold.
+    """Every image scored at what was fitted without its fold.
 
     Attributes:
-        rules: by fold, the rule that the other folds chose.
+        fitted: by fold, what the other folds chose.
         dice: (N,) Dice of each image, pooled over the folds.
     """
 
-    rules: dict[int, Rule]
+    fitted: dict[int, Fitted]
     dice: np.ndarray
 
-
-def fit(sample: Sample, preset: Preset, choose: str) -> Rule:
-    """The rule that a sample chooses: the middle of its plateau, or its best."""
-    surface = search(sample.histograms, preset)
-    if choose == "best":
-        return surface.best
-    return find_plateau(surface, sample.patients).middle
+    @property
+    def rules(self) -> dict[int, Rule]:
+        """By fold, the rule that the other folds chose."""
+        return {fold: one.rule for fold, one in self.fitted.items()}
 
 
-def refit(sample: Sample, preset: Preset, choose: str) -> Honest:
+def learn_gate(sample: Sample, fit_gate: GateFit) -> Gate | None:
+    """Fit a gate to a sample's features; None if it has none."""
+    if sample.features is None:
+        return None
+    return fit_gate(sample.features, sample.histograms.positive)
+
+
+def explore(sample: Sample, preset: Preset, gate: Gate | None) -> Fit:
+    """Search a preset, behind a gate if there is one."""
+    classes = None if sample.features is None or gate is None else gate(sample.features)
+    return FITS[preset.extra](sample, preset, classes)
+
+
+def fit(
+    sample: Sample, preset: Preset | Rule, choose: str | None, fit_gate: GateFit = only_column
+) -> Fitted:
+    """What a sample chooses.
+
+    Args:
+        sample: labelled images.
+        preset: what is searched; a rule is taken as it is, and only its gate is fitted.
+        choose: "plateau" for the middle of the plateau, or "best"; None with a rule.
+        fit_gate: how features become p(positive).
+    """
+    gate = learn_gate(sample, fit_gate)
+    if isinstance(preset, Rule):
+        return Fitted(preset, gate)
+    return Fitted(explore(sample, preset, gate).rule(choose), gate)
+
+
+def refit(
+    sample: Sample, preset: Preset | Rule, choose: str | None, fit_gate: GateFit = only_column
+) -> Honest:
     """Fit as `fit` does on all folds but one, score that one, and so for every fold.
 
     Args:
         sample: of two folds or more.
-        preset, choose: as for the rule whose worth is asked for.
+        preset, choose, fit_gate: as for the rule whose worth is asked for.
     """
     folds = np.unique(sample.folds)
     assert len(folds) > 1, "nothing to fit on"
-    rules, dice = {}, np.empty(len(sample.folds))
+    fitted, dice = {}, np.empty(len(sample))
     for fold in folds:
-        held = sample.folds == fold
-        rules[int(fold)] = fit(sample[~held], preset, choose)
-        dice[held] = sample.histograms[held].dice(rules[int(fold)])
-    return Honest(rules, dice)
+        held, seen = sample.folds == fold, sample.without(int(fold))
+        fitted[int(fold)] = fit(seen[~held], preset, choose, fit_gate)
+        dice[held] = fitted[int(fold)].dice(seen[held])
+    return Honest(fitted, dice)

@@ -9,7 +9,7 @@ all rules of the preset, not the best of a grid.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -26,12 +26,15 @@ class Preset(NamedTuple):
 
     one_threshold: bool  # bottom = top
     gated: bool  # with a minimum area
+    extra: Literal["components", "class"] | None = None  # what is searched beyond histograms
 
 
 PRESETS = {
     "single": Preset(one_threshold=True, gated=False),
     "duplet": Preset(one_threshold=True, gated=True),
     "triplet": Preset(one_threshold=False, gated=True),
+    "components": Preset(one_threshold=False, gated=True, extra="components"),
+    "gated": Preset(one_threshold=False, gated=True, extra="class"),
 }
 
 
@@ -57,6 +60,7 @@ class Surface:
     Attributes:
         score: (255, 255) mean Dice by top and bottom; -inf for pairs that are not searched.
         area: (255, 255) in pixels.
+        passing: (N,) bool, the images that a class gate lets through; the others are empty.
     """
 
     histograms: Histograms
@@ -64,6 +68,7 @@ class Surface:
     gains: "Gains"
     score: np.ndarray
     area: np.ndarray
+    passing: np.ndarray | None = None
 
     @cached_property
     def best(self) -> Rule:
@@ -77,14 +82,15 @@ class Surface:
         return self.gains.curves(top, slice(bottom, bottom + 1), self.preset.gated)
 
 
-def search(histograms: Histograms, preset: Preset) -> Surface:
-    """Score every rule of a preset.
+def search(histograms: Histograms, preset: Preset, passing: np.ndarray | None = None) -> Surface:
+    """Score every rule of a preset, as far as histograms go.
 
     Args:
         histograms: of N images; time and memory are proportional to N.
         preset: one of PRESETS.
+        passing: (N,) bool, the images that a class gate lets through; None: all.
     """
-    gains = Gains(histograms)
+    gains = Gains(histograms, passing)
     score = np.full((LEVELS, LEVELS), -np.inf)
     area = np.zeros((LEVELS, LEVELS), np.int64)
     for top in range(LEVELS):
@@ -93,19 +99,20 @@ def search(histograms: Histograms, preset: Preset) -> Surface:
         best = curves.score.max(axis=0)
         score[top, bottoms] = best
         area[top, bottoms] = curves.lowest[np.argmax(curves.score >= best - TIE, axis=0)]
-    return Surface(histograms, preset, gains, score, area)
+    return Surface(histograms, preset, gains, score, area, passing)
 
 
 class Gains:
     """What each image gains by its mask, at every bottom level."""
 
-    def __init__(self, histograms: Histograms) -> None:
-        empty = metrics.dice(0, histograms.truth, 0)
-        dice = metrics.dice(histograms.above, histograms.truth[:, None], histograms.overlap)
-        self.counts = histograms.above
-        self.gain = dice - empty[:, None]
+    def __init__(self, histograms: Histograms, passing: np.ndarray | None = None) -> None:
+        self.images = len(histograms)
+        self.all_empty = metrics.dice(0, histograms.truth, 0).mean()
+        seen = histograms if passing is None else histograms[passing]
+        dice = metrics.dice(seen.above, seen.truth[:, None], seen.overlap)
+        self.counts = seen.above
+        self.gain = dice - metrics.dice(0, seen.truth, 0)[:, None]
         self.ungated = self.gain.sum(axis=0)
-        self.all_empty = empty.mean()
 
     def curves(self, top: int, bottoms: slice, gated: bool) -> Curves:
         """The score over every minimum area, for some bottom levels together."""
@@ -127,4 +134,4 @@ class Gains:
         return Curves(lowest, highest, self._score(sums))
 
     def _score(self, gained: np.ndarray) -> np.ndarray:
-        return self.all_empty + gained / len(self.counts)
+        return self.all_empty + gained / self.images

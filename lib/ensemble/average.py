@@ -7,24 +7,30 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import images, rle, tables
+from lib import images, tables
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.decision import histograms
 from lib.decision.histograms import Histograms
-from lib.ensemble.members import CLASSES, Source, read_map
+from lib.ensemble import weights
+from lib.ensemble.blend import Labelled, blend, labelled
+from lib.ensemble.members import CLASSES, SEARCH, Source
 from lib.layout import Fold, map_file
 from lib.pool import in_processes
 
-HISTOGRAMS = "histograms.npz"
+HISTOGRAMS, MEMBERS = "histograms.npz", "members.csv"
 
 
-def facts(sources: Sequence[Source], dataset: Dataset) -> dict[str, object]:
-    """What decides an ensemble's content, besides its inputs."""
-    weights = {source.member: source.weight for source in sources}
+def facts(sources: Sequence[Source], dataset: Dataset, searched: bool = False) -> dict[str, object]:
+    """What decides an ensemble's content, besides its inputs.
+
+    Args:
+        searched: whether the weights are to be found; then they are content.
+    """
+    shares = {source.member: source.weight for source in sources}
     return {
-        "members": list(weights),
-        "weights": list(weights.values()),
+        "members": list(shares),
+        "weights": SEARCH if searched else list(shares.values()),
         "folds": list(dict.fromkeys(source.fold for source in sources)),
         "rle_size": dataset.rle_size,
     }
@@ -34,34 +40,33 @@ def average(draft: Draft, sources: Sequence[Source], dataset: Dataset) -> Artifa
     """Fill an ensemble: its maps, their histograms and its image probabilities.
 
     An out-of-fold map is the weighted mean over members; a test map is the weighted mean over
-    members of the mean over folds. Maps that an interrupted call left are kept.
+    members of the mean over folds. Maps that an interrupted call left are kept. Weights that are
+    searched are those of maps alone: image probabilities then count equally, so that nothing in
+    them was fitted on truth.
 
     Raises:
         InputError: if a map is damaged, not square, or larger than the frame.
     """
-    parts = [(source.fold, source.probs.place.folder, source.weight) for source in sources]
-    blend = Blend(dataset.rle_size, draft.folder, parts)
-    folds = {source.fold for source in sources}
-    held_out = [
-        (name, fold, dataset.truth[name])
-        for name, fold in sorted(dataset.folds.items())
-        if fold in folds
-    ]
-    if held_out:
-        counts = list(in_processes(blend.out_of_fold, held_out, "out-of-fold"))
-        pixels, inside = (np.stack(column) for column in zip(*counts, strict=True))
-        names = np.array([name for name, _, _ in held_out])
-        Histograms(names, pixels, inside).save(draft.path(HISTOGRAMS))
-    for _ in in_processes(blend.test, dataset.test_ids, "test"):
-        pass
     tables.write(draft.path(CLASSES), _classes(sources))
-    tables.write(draft.path("members.csv"), _members(sources))
+    held_out = labelled(sources, dataset)
+    if draft.facts["weights"] == SEARCH:
+        sources = weights.find(draft, sources, held_out)
+    parts = [(source.fold, source.probs.place.folder, source.weight) for source in sources]
+    mean = Mean(dataset.rle_size, draft.folder, parts)
+    if held_out:
+        counts = list(in_processes(mean.out_of_fold, held_out, "out-of-fold"))
+        pixels, inside = (np.stack(column) for column in zip(*counts, strict=True))
+        names = np.array([image.image_id for image in held_out])
+        Histograms(names, pixels, inside).save(draft.path(HISTOGRAMS))
+    for _ in in_processes(mean.test, dataset.test_ids, "test"):
+        pass
+    tables.write(draft.path(MEMBERS), _members(sources))
     return draft.finish()
 
 
 @dataclass(frozen=True)
-class Blend:
-    """The weighted mean of the maps of one image; what another process needs to make it.
+class Mean:
+    """The weighted mean of the maps of one image; what another process needs to write it.
 
     Attributes:
         size: the frame's side, in pixels.
@@ -73,19 +78,15 @@ class Blend:
     out: Path
     parts: Sequence[tuple[Fold, Path, float]]
 
-    def out_of_fold(self, image: tuple[str, int, str]) -> tuple[np.ndarray, np.ndarray]:
+    def out_of_fold(self, image: Labelled) -> tuple[np.ndarray, np.ndarray]:
         """Make the map of a labelled image from the networks that did not see it.
-
-        Args:
-            image: its id, fold and code.
 
         Returns:
             Its histograms, as `histograms.count`.
         """
-        image_id, fold, code = image
-        blended = self._map(map_file("oof", image_id), [p for p in self.parts if p[0] == fold])
-        truth = None if code == rle.EMPTY else rle.decode(code, self.size, self.size)
-        return histograms.count(blended, truth)
+        parts = [part for part in self.parts if part[0] == image.fold]
+        blended = self._map(map_file("oof", image.image_id), parts)
+        return histograms.count(blended, image.truth(self.size))
 
     def test(self, image_id: str) -> None:
         """Make the map of a test image from all networks."""
@@ -94,11 +95,8 @@ class Blend:
     def _map(self, file: str, parts: Sequence[tuple[Fold, Path, float]]) -> np.ndarray:
         if (self.out / file).exists():
             return images.read_png(self.out / file)
-        total = sum(weight for _, _, weight in parts)
-        mean = np.zeros((self.size, self.size), np.float32)
-        for _, folder, weight in parts:
-            mean += np.float32(weight / total) * read_map(folder / file, self.size)
-        blended = images.quantize(mean)
+        shares = np.array([[weight for _, _, weight in parts]])
+        (blended,) = blend([folder / file for _, folder, _ in parts], shares, self.size)
         images.write_png(self.out / file, blended)
         return blended
 

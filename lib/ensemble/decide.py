@@ -1,29 +1,28 @@
 """Decide what becomes a mask: fit or take a rule, and say what it is worth."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from lib import metrics
+from lib import metrics, tables
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.decision import rules
-from lib.decision.choice import Plateau, find_plateau
-from lib.decision.honest import Honest, Sample, refit
-from lib.decision.search import PRESETS, Preset, search
+from lib.decision.choice import Plateau
+from lib.decision.honest import Fitted, Gate, Honest, explore, fit, learn_gate, refit
+from lib.decision.sample import Sample
 from lib.decision.uncertainty import interval
-from lib.ensemble import params
-from lib.ensemble.members import Source
-from lib.ensemble.oof import OutOfFold, has_labels
-from lib.ensemble.surface import draw
-from lib.errors import InputError
+from lib.ensemble import gates, oof, vote
+from lib.ensemble.members import CLASSES, Source
+from lib.ensemble.surface import Marked, draw
+from lib.ensemble.wish import Wish
 from lib.files import write_json
+from lib.layout import Fold
 from lib.recipes.schema import Rule
 
 DECISION, SURFACE = "decision.json", "surface.png"
-STATED = "params"  # the name of a rule that --params states
 UNMEASURED: dict[str, Any] = {
     **dict.fromkeys(["oof_dice", "fold_honest_dice", "ci95", "optimism", "best", "plateau"]),
     "fold_honest_reason": "no labelled images",
@@ -34,103 +33,121 @@ UNMEASURED: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What was asked for: a preset to search and how to choose, or a stated rule."""
+def decide(
+    draft: Draft,
+    ensemble: Artifact,
+    dataset: Dataset,
+    wish: Wish,
+    sources: Sequence[Source] = (),
+    gating: Sequence[Source] = (),
+) -> dict[str, Any]:
+    """Fill a decision: decision.json, and surface.png where there are labels.
 
-    rule: str
-    choose: str | None
-    stated: Rule | None = None
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What decides a decision's content, besides its inputs."""
-        stated = asdict(self.stated) if self.stated else None
-        return {"rule": self.rule, "choose": self.choose, "params": stated}
-
-
-def read_wish(
-    sources: Sequence[Source], rule: str, choose: str, words: Sequence[str] | None
-) -> Wish:
-    """Read the flags, and check that the maps can answer them before any is averaged.
+    With gates there is class.csv too, their p(positive) of every image; with a vote, masks/ of the
+    test images.
 
     Args:
-        sources: the maps that are averaged.
-        rule: a name in PRESETS.
-        choose: "plateau" or "best".
-        words: of --params, which states a rule instead; None without.
-
-    Raises:
-        InputError: if the words are no rule, or the maps lack labels or image probabilities.
-    """
-    if words is None:
-        if not any(source.out_of_fold for source in sources):
-            raise InputError(
-                "there are no out-of-fold maps of labelled images to search on; "
-                "state a rule: --params top=.7 min_area=800 bottom=.3"
-            )
-        return Wish(rule, choose)
-    stated = params.parse(words)
-    if stated.class_min is not None and all(source.classes.empty for source in sources):
-        raise InputError(
-            f"--params class_min={stated.class_min:g} needs image probabilities, and no member has "
-            "an image head; leave it out, or add a member that has one"
-        )
-    return Wish(STATED, None, stated)
-
-
-def decide(draft: Draft, ensemble: Artifact, dataset: Dataset, wish: Wish) -> dict[str, Any]:
-    """Fill a decision: decision.json, and surface.png where there are labels.
+        draft: of the decision.
+        ensemble, dataset: what it is about.
+        wish: what is asked.
+        sources: what the ensemble is the mean of.
+        gating: image probabilities of the gates.
 
     Returns:
         What decision.json holds.
     """
-    decision = UNMEASURED | {"rule": wish.rule, "choose": wish.choose}
-    if has_labels(ensemble):
-        decision |= _decide_on_labels(draft, OutOfFold(ensemble, dataset), wish)
+    decision = UNMEASURED | wish.words
+    features = gates.features(ensemble, gating, wish.gate_fit) if wish.wants_classes else None
+    sample = oof.read(ensemble, dataset, features) if oof.has_labels(ensemble) else None
+    if sample:
+        fitted, measured = _decide_on_labels(draft, sample, wish)
+        decision |= measured
+        decision["checkpoints_selected_on_these_folds"] = _selected([*sources, *gating])
     else:
-        assert wish.stated
-        decision |= rules.to_json(wish.stated)
+        fitted = _unfitted(wish, features)
+        decision |= rules.to_json(fitted.rule)
+    if gating:
+        assert features is not None
+        tables.write(draft.path(CLASSES), _classes(fitted.gate, features))
+    if wish.test_rule == vote.VOTE:
+        ballots = _ballots(sample, wish, fitted, sources)
+        decision["votes"] = {str(fold): rules.to_json(one.rule) for fold, one in ballots.items()}
+        nothing = pd.DataFrame(index=dataset.test_ids)
+        images = nothing if features is None else features.loc[dataset.test_ids]
+        vote.cast(draft, ensemble, sources, ballots, images)
     write_json(draft.path(DECISION), decision)
     draft.finish()
     return decision
 
 
-def _decide_on_labels(draft: Draft, oof: OutOfFold, wish: Wish) -> dict[str, Any]:
-    """Search, choose, measure and draw; a stated rule is drawn on the triplets' surface."""
-    sample = oof.sample
-    preset = PRESETS.get(wish.rule, PRESETS["triplet"])
-    plateau = find_plateau(search(sample.histograms, preset), sample.patients)
-    best = plateau.surface.best
-    rule = wish.stated or (best if wish.choose == "best" else plateau.middle)
-    predicted, truth, overlap = oof.areas(rule)
+def _unfitted(wish: Wish, features: pd.DataFrame | None) -> Fitted:
+    """A stated rule without labels; its gate is one that needs none."""
+    assert wish.stated
+    assert not wish.fits
+    if features is None:
+        return Fitted(wish.stated)
+    return Fitted(wish.stated, gates.FITS[wish.how](features.to_numpy(), np.zeros(len(features))))
+
+
+def _ballots(
+    sample: Sample | None, wish: Wish, fitted: Fitted, sources: Sequence[Source]
+) -> dict[Fold, Fitted]:
+    """What each fold decides by: fitted on its own images, if anything is fitted."""
+    if sample is None or not wish.fits:
+        return dict.fromkeys((source.fold for source in sources), fitted)
+    how = wish.stated or wish.preset, wish.choose, gates.FITS[wish.how]
+    return {fold: fit(one, *how) for fold, one in sample.by_fold().items()}
+
+
+def _decide_on_labels(draft: Draft, sample: Sample, wish: Wish) -> tuple[Fitted, dict[str, Any]]:
+    """Search, choose, measure and draw; a rule that is not searched is drawn among the triplets."""
+    gate = learn_gate(sample, gates.FITS[wish.how])
+    found = explore(sample, wish.preset, gate)
+    fitted = Fitted(wish.stated or found.rule(wish.choose), gate)
+    predicted, truth, overlap = fitted.areas(sample)
     dice = metrics.dice(predicted, truth, overlap)
-    honest, reason = _honest(sample, preset, wish, dice)
-    own = {fold: search(one.histograms, preset).best for fold, one in sample.by_fold().items()}
-    draw(draft.path(SURFACE), plateau, rule, own)
-    return {
-        **rules.to_json(rule),
+    honest, reason = _honest(sample, wish, dice)
+    own = {fold: _own_best(one, wish) for fold, one in sample.by_fold().items()}
+    draw(draft.path(SURFACE), found.plateau, Marked(found.best, fitted.rule, own))
+    return fitted, {
+        **rules.to_json(fitted.rule),
         **_worth(dice, honest, sample.patients),
         "fold_honest_reason": reason,
-        # Every phase keeps the checkpoints that scored best on the fold's own images.
-        "checkpoints_selected_on_these_folds": True,
-        "best": _scored(best, sample),
-        "plateau": _scored(plateau.middle, sample) | _extent(plateau),
+        "best": _scored(Fitted(found.best, gate), sample),
+        "plateau": _scored(Fitted(found.middle, gate), sample) | _extent(found.plateau),
         "confusion": metrics.confusion(predicted > 0, truth > 0),
         "images": len(dice),
         "folds": _by_fold(own, honest),
     }
 
 
-def _honest(
-    sample: Sample, preset: Preset, wish: Wish, tuned: np.ndarray
-) -> tuple[Honest | None, str | None]:
+def _own_best(sample: Sample, wish: Wish) -> Rule:
+    """What the images of one fold would choose."""
+    return explore(sample, wish.preset, learn_gate(sample, gates.FITS[wish.how])).best
+
+
+def _honest(sample: Sample, wish: Wish, tuned: np.ndarray) -> tuple[Honest | None, str | None]:
     """The rule's Dice on images that it was not fitted on, and what is special about it."""
-    if wish.choose is None:
+    if not wish.fits and sample.blind is None:
         return Honest({}, tuned), "the rule was stated, nothing was fitted"
     if len(np.unique(sample.folds)) == 1:
         return None, "one fold: there is no other to fit on"
-    return refit(sample, preset, wish.choose), None
+    if sample.blind is not None and wish.wants_shapes:
+        return None, "the weights were searched: components are known under the final ones only"
+    return refit(sample, wish.stated or wish.preset, wish.choose, gates.FITS[wish.how]), None
+
+
+def _selected(sources: Sequence[Source]) -> bool | None:
+    """Whether checkpoints were ranked by the images that rules are measured on; None: unknown."""
+    ranked = [source.probs.facts.get("ranked") for source in sources if source.out_of_fold]
+    return None if None in ranked or not ranked else any(ranked)
+
+
+def _classes(gate: Gate | None, features: pd.DataFrame) -> pd.DataFrame:
+    """What the gates say of every image."""
+    assert gate
+    p = gate(features.to_numpy())
+    return pd.DataFrame({"ImageId": features.index, "p": p})
 
 
 def _worth(tuned: np.ndarray, honest: Honest | None, patients: np.ndarray) -> dict[str, Any]:
@@ -149,8 +166,8 @@ def _worth(tuned: np.ndarray, honest: Honest | None, patients: np.ndarray) -> di
     }
 
 
-def _scored(rule: Rule, sample: Sample) -> dict[str, Any]:
-    return rules.to_json(rule) | {"oof_dice": float(sample.histograms.dice(rule).mean())}
+def _scored(fitted: Fitted, sample: Sample) -> dict[str, Any]:
+    return rules.to_json(fitted.rule) | {"oof_dice": float(fitted.dice(sample).mean())}
 
 
 def _extent(plateau: Plateau) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Fold, Work, fold_name, map_file, parse_fold
 
-EQUAL = "equal"
+EQUAL, SEARCH = "equal", "search"
 CLASSES = "class.csv"
 
 
@@ -65,11 +65,11 @@ def gather(
         members: names of runs.
         folds: of every member; None: those that the first member has maps of, all-data only if
             there are no others.
-        weights: "equal", or a number for each member.
+        weights: "equal", a number for each member, or "search": equal until they are found.
 
     Raises:
         InputError: if maps are missing, are of other images than the dataset has in that fold, or
-            cannot be the frame's.
+            cannot be the frame's; if the weights make no mean, or cannot be searched.
     """
     _refuse_repeated("member", members)
     shares = _shares(weights, members)
@@ -83,17 +83,28 @@ def gather(
             probs = artifacts.read(work.probs(member, fold))
             sources.append(Source(member, fold, shares[member], probs))
             _check(sources[-1], dataset)
+    if searched(weights) and not any(source.out_of_fold for source in sources):
+        raise InputError(
+            "there are no out-of-fold maps of labelled images to search weights on; "
+            "state them, or leave --weights out for equal ones"
+        )
     return sources
 
 
-def read_map(path: Path, size: int) -> np.ndarray:
+def searched(weights: Sequence[str]) -> bool:
+    """Whether --weights asks for a search."""
+    return list(weights) == [SEARCH]
+
+
+def read_map(path: Path, size: int, block: int = 1) -> np.ndarray:
     """Read a map and bring it to the RLE frame.
 
     Args:
         size: the frame's side, in pixels.
+        block: if not 1, the side of the blocks of pixels that the map is averaged over.
 
     Returns:
-        (size, size) float32 in [0, 1].
+        (size / block, size / block) float32 in [0, 1].
 
     Raises:
         InputError: if it is damaged, not square, or larger than the frame.
@@ -105,20 +116,27 @@ def read_map(path: Path, size: int) -> np.ndarray:
             f"{path} is {height}x{width}, which cannot be the {size}x{size} frame's; remake the "
             "maps with 03_infer.py, or the dataset with 01_prepare.py --rle-size"
         )
-    return images.to_frame(values.astype(np.float32) / 255, size)
+    probabilities = values.astype(np.float32) / 255
+    if block > 1:
+        return images.shrink(probabilities, size // block)
+    return images.to_frame(probabilities, size)
 
 
 def _shares(weights: Sequence[str], members: Sequence[str]) -> dict[str, float]:
     """Weights that sum to 1, by member."""
     listed = " ".join(weights)
-    if listed == EQUAL:
+    if listed in (EQUAL, SEARCH):
         weights = ["1"] * len(members)
     if len(weights) != len(members):
-        raise InputError(f"weights {listed} for {len(members)} members; give one each, or equal")
+        raise InputError(
+            f"weights {listed} for {len(members)} members; give one each, {EQUAL} or {SEARCH}"
+        )
     try:
         numbers = [float(weight) for weight in weights]
     except ValueError:
-        raise InputError(f"weights {listed} are not all numbers; give numbers, or equal") from None
+        raise InputError(
+            f"weights {listed} are not all numbers; give numbers, {EQUAL} or {SEARCH}"
+        ) from None
     total = sum(numbers)
     if min(numbers) < 0 or not 0 < total < math.inf:
         raise InputError(

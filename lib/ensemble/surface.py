@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +13,7 @@ from lib.decision.rules import LEVELS, levels
 from lib.files import write_aside
 from lib.recipes.schema import Rule
 
+TITLES = {"class": "behind the best class gate", "components": "before components are looked at"}
 SHOWN_ERRORS = 10  # how many standard errors below the best are shown
 PROBABILITY = (lambda level: level / LEVELS, lambda probability: probability * LEVELS)
 EDGED: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "black", "zorder": 3}
@@ -21,32 +22,56 @@ CHOSEN = EDGED | {"color": "tab:red", "marker": "o", "markersize": 11}
 FOLD = EDGED | {"color": "white", "marker": "s", "markersize": 12}
 
 
-def draw(path: Path, plateau: Plateau, chosen: Rule, folds: Mapping[int, Rule]) -> None:
+class Marked(NamedTuple):
+    """The rules that are marked.
+
+    Attributes:
+        best: the best that was found.
+        chosen: the one that was chosen or stated.
+        folds: what each fold's own images would choose.
+    """
+
+    best: Rule
+    chosen: Rule
+    folds: Mapping[int, Rule]
+
+    @property
+    def styled(self) -> list[tuple[Rule, dict[str, Any]]]:
+        """The best and the chosen rule, and how they are drawn."""
+        return [
+            (self.best, BEST | {"label": f"best: {_text(self.best)}"}),
+            (self.chosen, CHOSEN | {"label": f"chosen: {_text(self.chosen)}"}),
+        ]
+
+
+def draw(path: Path, plateau: Plateau, marked: Marked) -> None:
     """Draw a searched surface; equal surfaces are equal bytes.
 
     Left, the score of each pair of levels at its best area (of each level, with one threshold);
-    right, the score over the minimum area, for the chosen pair and for the best.
+    right, the score over the minimum area, for the chosen pair and for the best. Behind the best
+    class gate if there is one; components and holes are as they are in the maps.
 
     Args:
         path: of the PNG.
         plateau: around the best of the surface.
-        chosen: the rule that was chosen or stated.
-        folds: what each fold's own images would choose.
+        marked: the rules that are drawn on it.
     """
     preset = plateau.surface.preset
     figure = Figure(figsize=(15 if preset.gated else 8, 7.5), dpi=90, layout="constrained")
     axes = figure.subplots(1, 2 if preset.gated else 1, squeeze=False)[0]
     draw_thresholds = _draw_levels if preset.one_threshold else _draw_pairs
-    draw_thresholds(axes[0], plateau, chosen, folds)
+    draw_thresholds(axes[0], plateau, marked)
     if preset.gated:
-        _draw_areas(axes[1], plateau, chosen)
+        _draw_areas(axes[1], plateau, marked)
+    if preset.extra:
+        figure.suptitle(f"The score of thresholds and area, {TITLES[preset.extra]}")
     legend = axes[0].get_legend_handles_labels()
     figure.legend(*legend, loc="outside lower center", ncols=len(axes))
     with write_aside(path) as aside:
         figure.savefig(aside, format="png", metadata={"Software": None})
 
 
-def _draw_pairs(axes: Axes, plateau: Plateau, chosen: Rule, folds: Mapping[int, Rule]) -> None:
+def _draw_pairs(axes: Axes, plateau: Plateau, marked: Marked) -> None:
     """The score of every pair as colour; blank where bottom would be above top."""
     shown = np.ma.masked_invalid(plateau.surface.score.T)
     low, high = _shown_range(plateau)
@@ -54,10 +79,10 @@ def _draw_pairs(axes: Axes, plateau: Plateau, chosen: Rule, folds: Mapping[int, 
     axes.figure.colorbar(heat, ax=axes, label="mean Dice at the best minimum area", extend="min")
     axes.contour(plateau.inside.T, levels=[0.5], colors="white", linewidths=1.5)
     axes.plot([], [], color="lightgray", label=_floor_text(plateau))
-    for fold, rule in folds.items():
+    for fold, rule in marked.folds.items():
         _mark_fold(axes, fold, levels(rule))
     axes.plot([], [], **FOLD, label="best on one fold's images alone")
-    for rule, style in _rules(plateau, chosen):
+    for rule, style in marked.styled:
         axes.plot(*levels(rule), **style)
     axes.set(xlabel="top (level): the gate counts pixels above it")
     axes.set(ylabel="bottom (level): the mask is what is above it")
@@ -65,16 +90,16 @@ def _draw_pairs(axes: Axes, plateau: Plateau, chosen: Rule, folds: Mapping[int, 
     axes.secondary_yaxis("right", functions=PROBABILITY).set_ylabel("bottom (probability)")
 
 
-def _draw_levels(axes: Axes, plateau: Plateau, chosen: Rule, folds: Mapping[int, Rule]) -> None:
+def _draw_levels(axes: Axes, plateau: Plateau, marked: Marked) -> None:
     """The score of every level, where one threshold is both top and bottom."""
     score = plateau.surface.score.diagonal()
     low, high = _shown_range(plateau)
     axes.plot(score, color="black")
     axes.axhline(plateau.floor, color="gray", linestyle="--", label=_floor_text(plateau))
-    for fold, rule in folds.items():
+    for fold, rule in marked.folds.items():
         _mark_fold(axes, fold, (levels(rule)[0], low))
     axes.plot([], [], **FOLD, label="best on one fold's images alone")
-    for rule, style in _rules(plateau, chosen):
+    for rule, style in marked.styled:
         axes.plot(levels(rule)[0], score[levels(rule)[0]], **style)
     axes.set(xlabel="threshold (level)", ylabel="mean Dice at the best minimum area")
     axes.set_ylim(low - (high - low) / 20, high + (high - low) / 20)
@@ -82,11 +107,11 @@ def _draw_levels(axes: Axes, plateau: Plateau, chosen: Rule, folds: Mapping[int,
     axes.grid(alpha=0.3)
 
 
-def _draw_areas(axes: Axes, plateau: Plateau, chosen: Rule) -> None:
+def _draw_areas(axes: Axes, plateau: Plateau, marked: Marked) -> None:
     """The score over the minimum area, of the best pair and of the chosen one."""
     low, high = _shown_range(plateau)
     shown_from = []
-    for rule, style in _rules(plateau, chosen):
+    for rule, style in marked.styled:
         curve = plateau.surface.curve(*levels(rule))
         score = curve.score[:, 0]
         at = np.searchsorted(curve.lowest, rule.min_area, side="right") - 1
@@ -106,15 +131,6 @@ def _mark_fold(axes: Axes, fold: int, at: tuple[float, float]) -> None:
     axes.annotate(str(fold), at, ha="center", va="center", fontsize=8, zorder=4)
 
 
-def _rules(plateau: Plateau, chosen: Rule) -> list[tuple[Rule, dict[str, Any]]]:
-    """The best and the chosen rule, and how they are drawn."""
-    best = plateau.surface.best
-    return [
-        (best, BEST | {"label": f"best: {_text(best)}"}),
-        (chosen, CHOSEN | {"label": f"chosen: {_text(chosen)}"}),
-    ]
-
-
 def _shown_range(plateau: Plateau) -> tuple[float, float]:
     """The scores that are told apart: what is far below the best matters to nobody."""
     score = plateau.surface.score
@@ -128,4 +144,11 @@ def _floor_text(plateau: Plateau) -> str:
 
 
 def _text(rule: Rule) -> str:
-    return f"top {rule.top:.3f}, minimum area {rule.min_area} px, bottom {rule.bottom:.3f}"
+    parts = [f"top {rule.top:.3f}, minimum area {rule.min_area} px, bottom {rule.bottom:.3f}"]
+    if rule.class_min:
+        parts.append(f"class {rule.class_min:.3f}")
+    if rule.component_min_area:
+        parts.append(f"components of {rule.component_min_area} px")
+    if rule.fill_holes:
+        parts.append("holes filled")
+    return ", ".join(parts)

@@ -135,3 +135,10 @@ class Recipe:
     select: Literal["dice", "positive_dice", "loss", "class_auc"] = "dice"
     rule: Rule = Rule()
     seed: int = 42
+
+    @property
+    def ranks_checkpoints(self) -> bool:
+        """Whether what is kept, or when training ends, was chosen by the validation images."""
+        return any(
+            phase.keep < phase.epochs or phase.early_stop is not None for phase in self.phases
+        )

@@ -1,4 +1,4 @@
-"""The rule at work on every map: codes for the test images, areas for the out-of-fold ones."""
+"""Masks of every image: codes for the test images, areas for the out-of-fold ones."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,10 +11,11 @@ import numpy as np
 from lib import images, metrics, rle
 from lib.decision import rules
 from lib.errors import InputError
+from lib.layout import map_file
 from lib.pool import in_processes
 from lib.recipes.schema import Rule
 from lib.score import Score
-from lib.submit.source import Source
+from lib.submit.source import AS_IT_IS, Source
 
 AGREEMENT = 1e-6  # of two ways to the same mean Dice
 
@@ -65,28 +66,28 @@ def without_map(source: Source) -> dict[str, str]:
     """
     reasons = {}
     for name in source.dataset.sample:
-        if source.map_path("test", name) is None:
+        if source.test_path(name) is None:
             known = source.dataset.images.loc[name]
             if known["split"] == "test":
                 raise InputError(
-                    f"{source.ensemble.place} lacks the map of test image {name}; "
-                    f"remake it with {source.ensemble.place.maker} --replace"
+                    f"{source.test_maps.place} lacks the map of test image {name}; "
+                    f"remake it with {source.test_maps.place.maker} --replace"
                 )
             reasons[name] = str(known["reason"])
     return reasons
 
 
 def predict(source: Source) -> Iterator[Row]:
-    """Apply the rule to every image of the sample, in its order; no map is an empty mask."""
+    """The mask of every image of the sample, in its order; no map is an empty mask."""
     size = source.dataset.rle_size
-    names = source.dataset.sample
-    mapped = [name for name in names if source.map_path("test", name)]
-    task = partial(_row, rule=source.rule, size=size)
-    rows = in_processes(task, [_map(source, "test", name) for name in mapped], "test")
+    mapped = [(name, source.test_path(name)) for name in source.dataset.sample]
+    classes = source.class_probabilities
+    maps = [Map(name, path, classes.get(name)) for name, path in mapped if path]
+    task = partial(_row, rule=AS_IT_IS if source.voted else source.rule, size=size)
+    rows = in_processes(task, maps, "test")
     empty = digest(np.zeros((size, size), bool))
-    with_map = set(mapped)
-    for name in names:
-        yield next(rows) if name in with_map else Row(name, rle.EMPTY, 0, empty)
+    for name, path in mapped:
+        yield next(rows) if path else Row(name, rle.EMPTY, 0, empty)
 
 
 def judge(source: Source) -> Score | None:
@@ -111,13 +112,12 @@ def judge(source: Source) -> Score | None:
 
 def out_of_fold(source: Source, image_id: str) -> Map:
     """The map of a labelled image, with its truth."""
-    return _map(source, "oof", image_id, source.dataset.truth[image_id])
-
-
-def _map(source: Source, split: str, image_id: str, truth: str = rle.EMPTY) -> Map:
-    path = source.map_path(split, image_id)
-    assert path
-    return Map(image_id, path, source.class_probabilities.get(image_id), truth)
+    return Map(
+        image_id,
+        source.ensemble.path(map_file("oof", image_id)),
+        source.class_probabilities.get(image_id),
+        source.dataset.truth[image_id],
+    )
 
 
 def _row(item: Map, rule: Rule, size: int) -> Row:

@@ -61,6 +61,12 @@ def write(draft: Draft, content: Content) -> None:
         decided=source.decided,
         chosen=words.origin(source.decided),
         steps=words.steps(source.rule, source.dataset.rle_size),
+        circumstances=words.circumstances(
+            source.decision.facts,
+            source.ensemble.facts,
+            class_gate=source.rule.class_min is not None,
+            voted=source.voted,
+        ),
         levels=rules.to_json(source.rule),
         surface=_embedded(source.decision.path("surface.png").read_bytes())
         if content.oof

@@ -11,8 +11,11 @@ from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision import rules
 from lib.errors import InputError
-from lib.layout import Place, Work, map_file
+from lib.layout import Place, Work, map_file, mask_file
 from lib.recipes.schema import Rule
+
+CLASSES, COLUMNS = "class.csv", ("ImageId", "p")
+AS_IT_IS = Rule()  # of 0 and 255 only, every threshold makes the same mask
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,19 @@ class Source:
     def rule(self) -> Rule:
         return rules.from_json(self.decided)
 
+    @property
+    def voted(self) -> bool:
+        """Whether the decision holds the masks of test images: the majority of its folds'."""
+        return self.decided.get("test_rule") == "vote"
+
     @cached_property
     def class_probabilities(self) -> dict[str, float]:
-        """p(positive) by ImageId; empty where no member has an image-level output."""
-        table = tables.read(self.ensemble.path("class.csv"), ("ImageId", "p"))
+        """p(positive) by ImageId: of the decision's gate, or else of the ensemble's members.
+
+        Empty where no member has an image-level output.
+        """
+        gated = CLASSES in self.decision.files
+        table = tables.read((self.decision if gated else self.ensemble).path(CLASSES), COLUMNS)
         return dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
 
     @cached_property
@@ -48,10 +60,15 @@ class Source:
         files = self.ensemble.files
         return [name for name in sorted(self.dataset.truth) if map_file("oof", name) in files]
 
-    def map_path(self, split: str, image_id: str) -> Path | None:
-        """A map of the ensemble, if there is one; split is "oof" or "test"."""
-        file = map_file(split, image_id)
-        return self.ensemble.path(file) if file in self.ensemble.files else None
+    @property
+    def test_maps(self) -> Artifact:
+        """What holds the maps of test images, or their masks where they were voted on."""
+        return self.decision if self.voted else self.ensemble
+
+    def test_path(self, image_id: str) -> Path | None:
+        """The map or the voted mask of a test image, if there is one."""
+        file = mask_file(image_id) if self.voted else map_file("test", image_id)
+        return self.test_maps.path(file) if file in self.test_maps.files else None
 
 
 def read(work: Work, name: str) -> Source:

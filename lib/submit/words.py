@@ -1,6 +1,6 @@
 """Numbers and rules as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from lib.recipes.schema import Rule
 
 NONE = "–"
+STATED = "params"  # the name of a rule that has none
 
 
 def dice(value: float | None) -> str:
@@ -24,8 +25,10 @@ def pixels(area: float) -> str:
 
 def origin(decided: Mapping[str, Any]) -> str:
     """Where the rule of a decision.json comes from."""
-    if not decided.get("choose"):
+    if decided["rule"] == STATED:
         return "A rule that was stated, not fitted, makes a mask of them:"
+    if not decided.get("choose"):
+        return f"The published rule “{decided['rule']}”, not fitted, makes a mask of them:"
     where = {
         "plateau": "in the middle of those that score as well",
         "best": "where the score peaks",
@@ -34,6 +37,45 @@ def origin(decided: Mapping[str, Any]) -> str:
         f"A rule of the kind “{decided['rule']}”, fitted on out-of-fold images and taken "
         f"{where[decided['choose']]}, makes a mask of them:"
     )
+
+
+def circumstances(
+    decided: Mapping[str, Any], ensemble: Mapping[str, Any], class_gate: bool, voted: bool
+) -> list[str]:
+    """What a rule is applied to, where that is not the plain mean of the members.
+
+    Args:
+        decided: the facts of the decision: `choose`, `gate`, `gate_fit`.
+        ensemble: the facts of the ensemble: `weights`.
+        class_gate: whether the rule asks for the image's probability.
+        voted: whether each fold decided on the test images by itself.
+    """
+    said = []
+    if class_gate:
+        said.append(_class_probability(decided.get("gate") or [], decided.get("gate_fit")))
+    if ensemble["weights"] == "search":
+        said.append("How much each member counts was searched on the out-of-fold images.")
+    if voted:
+        fitted = "a rule of this kind, fitted on the fold's out-of-fold images,"
+        own = fitted if decided.get("choose") else "the rule"
+        said.append(
+            f"Test images are voted on: {own} decides on the maps of each fold, and a pixel is in "
+            "the mask where more than half of the folds have it."
+        )
+    return said
+
+
+def _class_probability(gates: Sequence[str], fit: str | None) -> str:
+    """Where the probability of a pneumothorax comes from."""
+    if not gates:
+        return "The probability of a pneumothorax is the members' own, their mean."
+    named = ", ".join(gates)
+    if fit == "stack":
+        return (
+            "The probability of a pneumothorax is a logistic regression, fitted on out-of-fold "
+            f"images, on those of {named} and of the members that have an image head."
+        )
+    return f"The probability of a pneumothorax is the mean of those of {named}."
 
 
 def steps(rule: Rule, size: int) -> list[str]:

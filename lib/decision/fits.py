@@ -1,0 +1,44 @@
+"""What a preset makes of a sample: the best rule, and the middle of what cannot be told from it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lib.decision.choice import Plateau, find_plateau
+from lib.decision.sample import Sample
+from lib.decision.search import Preset, search
+from lib.recipes.schema import Rule
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A preset that histograms answer; `components` and `gated` have their own.
+
+    Attributes:
+        classes: (N,) p(positive) of each image, for a class gate.
+    """
+
+    sample: Sample
+    preset: Preset
+    classes: np.ndarray | None = None
+
+    @cached_property
+    def plateau(self) -> Plateau:
+        """Around the best of what histograms answer."""
+        surface = search(self.sample.histograms, self.preset)
+        return find_plateau(surface, self.sample.patients)
+
+    @cached_property
+    def best(self) -> Rule:
+        """The best rule that was found."""
+        return self.plateau.surface.best
+
+    @cached_property
+    def middle(self) -> Rule:
+        """The rule in the middle of the plateau."""
+        return self.plateau.middle
+
+    def rule(self, choose: str | None) -> Rule:
+        """One of the two: choose "best" or "plateau"."""
+        return self.best if choose == "best" else self.middle

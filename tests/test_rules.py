@@ -1,0 +1,66 @@
+"""Published rules, against what their sources say, one image at a time."""
+
+import cv2
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from lib.decision import rules
+from lib.recipes.rules import PUBLISHED
+
+# What each source says: the class must reach this, so many pixels must be above this, the mask is
+# what is above this, and what is done to its components.
+SAID = {
+    "abedalla_exp1": (None, (2048, 0.5), 0.5, False),
+    "abedalla_exp2": (None, (2048, 0.55), 0.55, False),
+    "abedalla_exp3": (None, (2048, 0.55), 0.55, False),
+    "abedalla_2st_unet": (None, (2048, 0.75), 0.75, False),
+    "sneddy_v1": (None, (800, 0.7), 0.3, True),
+    "sneddy_v2": (None, (1500, 0.75), 0.3, True),
+    "sneddy_select": (None, (2000, 0.75), 0.3, False),
+    "x5": (0.65, None, 0.4, False),
+    "bestfitting": (None, None, 0.5, False),
+    "amirassov": (0.4, (round(800 * (1024 / 768) ** 2), 0.8), 0.4, False),
+    "see": (None, (1, 0.72), 0.2, False),
+    "viel": (None, None, 0.5, False),
+}
+
+
+def as_published(name: str, values: np.ndarray, p: float) -> np.ndarray:
+    class_min, gate, bottom, contours = SAID[name]
+    empty = np.zeros(values.shape, bool)
+    if class_min is not None and p < class_min:
+        return empty
+    if gate and (values / 255 > gate[1] + 1e-9).sum() < gate[0]:
+        return empty
+    mask = values / 255 > bottom + 1e-9
+    if not contours:
+        return mask
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    for number in range(1, count + 1):
+        if (labels == number).sum() < 100:
+            mask = mask & (labels != number)
+    return ndimage.binary_fill_holes(mask)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_each_rule_does_what_its_source_says(name: str) -> None:
+    masks = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        noise = cv2.GaussianBlur(rng.normal(size=(96, 96)), (0, 0), rng.choice([1, 3, 8]))
+        centre = rng.uniform(-2.5, 1.5)
+        values = np.clip(127 + 127 * (centre + noise / noise.std()), 0, 255).astype(np.uint8)
+        p = rng.random()
+        masks.append(rules.apply(PUBLISHED[name], values, p))
+        assert (masks[-1] == as_published(name, values, p)).all()
+    found = [mask.any() for mask in masks]
+    assert any(found)
+    if SAID[name][0] is not None or SAID[name][1] is not None:
+        assert not all(found), "the gate is seen at work"
+
+
+def test_all_published_rules_are_rules() -> None:
+    assert SAID.keys() == PUBLISHED.keys()
+    for rule in PUBLISHED.values():
+        assert rules.from_json(rules.to_json(rule)).min_area == rule.min_area
