@@ -376,6 +376,8 @@ def test_one_fold_has_no_honest_dice_and_says_why(work: Work) -> None:
     assert list(decision["folds"]) == ["0"]
     line = decide.summary(decision, dataset.read(work))
     assert "on the 6 of 12 labelled images (folds 0) that it was tuned on" in line
+    voted = decide.summary(decision | {"test_rule": "vote"}, dataset.read(work))
+    assert "(before the vote, which is on test images only)" in voted
 
 
 def test_equal_decisions_are_equal_bytes(work: Work) -> None:

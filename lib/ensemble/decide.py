@@ -202,6 +202,8 @@ def summary(decision: Mapping[str, Any], dataset: Dataset) -> str:
         where = f"{decision['images']} of {len(dataset.truth)} labelled images (folds {folds})"
     low, high = decision["ci95"]
     interval = f"95 % interval {low:.4f} to {high:.4f}"
+    if decision["test_rule"] == vote.VOTE:
+        interval += " (before the vote, which is on test images only)"
     if decision["choose"] is None:
         return f"Dice {decision['oof_dice']:.4f} of the stated rule on {where}, {interval}"
     if decision["fold_honest_dice"] is None:
