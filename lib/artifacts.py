@@ -25,7 +25,8 @@ from lib.layout import Place
 from lib.provenance import circumstances
 
 FORMAT = 1
-FACTS, MANIFEST, JOURNAL = "facts.json", "manifest.json", "journal.jsonl"
+FACTS, MANIFEST, JOURNAL, STATE = "facts.json", "manifest.json", "journal.jsonl", "state.pt"
+SCRATCH = (FACTS, JOURNAL, STATE)  # what only an unfinished artifact has, up to its manifest
 SEAL = "seal"  # the digest of all else in the manifest, what stands outside the id too
 LOG = "log"  # times and the like: neither listed nor hashed
 
@@ -94,7 +95,6 @@ class Draft:
             inputs: those that were not yet known when the draft began.
             made: what stands outside the id: device, threads.
         """
-        (self.folder / JOURNAL).unlink(missing_ok=True)
         for left_over in self.folder.rglob(f"*{TEMPORARY}"):
             left_over.unlink()
         identity = {
@@ -189,7 +189,8 @@ def verify(root: Path) -> list[str]:
 
 def _holds_work(partial: Path) -> bool:
     """Whether an unfinished folder has more than its facts: they bind nobody before that."""
-    return (partial / FACTS).exists() and bool(_file_names(partial))
+    scratch = any((partial / name).exists() for name in (JOURNAL, STATE))
+    return (partial / FACTS).exists() and (scratch or bool(_file_names(partial)))
 
 
 def _damaged_files(artifact: Artifact) -> list[str]:
@@ -214,7 +215,8 @@ def _broken_links(artifact: Artifact, found: Mapping[str, Artifact]) -> list[str
 
 def _publish(place: Place) -> None:
     """Give a folder whose manifest is written its name."""
-    (place.partial / FACTS).unlink(missing_ok=True)
+    for name in SCRATCH:
+        (place.partial / name).unlink(missing_ok=True)
     os.replace(place.partial, place.folder)
 
 
@@ -278,7 +280,7 @@ def _file_names(folder: Path) -> list[str]:
         if Path(parent) == folder:
             folders[:] = [name for name in folders if name != LOG]
         names += [(Path(parent) / file).relative_to(folder).as_posix() for file in files]
-    return sorted(set(names) - {FACTS, MANIFEST})
+    return sorted(set(names) - {*SCRATCH, MANIFEST})
 
 
 def _ids(artifacts: Iterable[Artifact]) -> dict[str, str]:

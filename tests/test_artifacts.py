@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lib import artifacts, provenance
-from lib.artifacts import FACTS, JOURNAL, MANIFEST, Artifact
+from lib.artifacts import FACTS, JOURNAL, MANIFEST, STATE, Artifact
 from lib.errors import InputError
 from lib.files import write_bytes
 from lib.layout import Place, Work
@@ -382,3 +382,21 @@ def test_a_journal_is_no_file_of_the_artifact(work: Work) -> None:
     draft.journal.append([{"id": "a"}])
     assert draft.journal.path == draft.folder / JOURNAL
     assert JOURNAL not in draft.finish().files
+
+
+def test_a_kill_while_files_are_hashed_loses_no_record(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = artifacts.begin(work.dataset, {})
+    draft.journal.append([{"id": "a"}])
+    write_bytes(draft.path(STATE), b"epoch 3")
+    write_bytes(draft.path("images.csv"), b"ImageId\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(artifacts, "_stamp", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            draft.finish()
+    again = artifacts.begin(work.dataset, {})
+    assert again.journal.read() == [{"id": "a"}]
+    assert again.path(STATE).read_bytes() == b"epoch 3"
+    made = again.finish()
+    assert set(files_under(made.place.folder)) == {MANIFEST, "images.csv"}

@@ -57,10 +57,13 @@ def job_of(work: Work, recipe: Recipe = TINY, fold: Fold = 0, workers: int = 0) 
 
 
 def hashes(folder: Path) -> dict[str, str]:
+    """What counts in a folder: log/ does not, nor the state, which goes with the draft."""
     return {
         path.relative_to(folder).as_posix(): sha256(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "log" not in path.relative_to(folder).parts
+        if path.is_file()
+        and "log" not in path.relative_to(folder).parts
+        and path.name != artifacts.STATE
     }
 
 
@@ -111,6 +114,18 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
     again = job_of(work)
     loop.train_fold(again)
     assert hashes(again.draft.folder) == expected
+
+
+def test_a_run_killed_after_its_last_epoch_trains_none_again(
+    work: Work, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop.train_fold(job_of(work))
+    capsys.readouterr()
+    again = job_of(work)  # nobody has called finish
+    history = loop.train_fold(again)
+    assert "epoch" not in capsys.readouterr().out
+    assert len(history) == 5
+    assert artifacts.STATE not in again.draft.finish().files
 
 
 @pytest.mark.parametrize("workers", [1, 2])

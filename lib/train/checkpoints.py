@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 
 from lib import tables
-from lib.artifacts import Draft
+from lib.artifacts import STATE, Draft
 from lib.models import weights
 from lib.recipes import Phase
 
-STATE = "state.pt"
 Row = dict[str, float]  # a row of history.csv; phase and epoch are whole numbers
 
 

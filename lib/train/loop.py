@@ -62,7 +62,6 @@ def train_fold(job: Job) -> list[Row]:
     first = int(history[-1]["phase"]) if history else 0
     for index in range(first, len(job.recipe.phases)):
         _train_phase(job, model, index, history, state if index == first else None)
-    job.draft.path(checkpoints.STATE).unlink()
     draw_curves(history, job.draft.path("curves.png"))
     return history
 
