@@ -34,10 +34,22 @@ read -ra folds <<<"$folds"
 common=(--work "$work")
 [ "${REPLACE:-0}" != 1 ] || common+=(--replace)
 
+# In the background, so that a signal to this script alone reaches the stage: bash would only note it
+# until the stage ends.
 stage() {
     echo "== $*"
-    "$python" "$home/$1" "${@:2}" "${common[@]}"
+    "$python" "$home/$1" "${@:2}" "${common[@]}" &
+    running=$!
+    wait "$running"
 }
+running=
+stop() {
+    [ -z "$running" ] || kill -TERM "$running" 2>/dev/null || true
+    wait
+    exit "$1"
+}
+trap 'stop 130' INT
+trap 'stop 143' TERM
 
 stage 01_prepare.py "${raw[@]}" --recipes "${recipes[@]}"
 for recipe in "${recipes[@]}"; do

@@ -2,7 +2,8 @@
 
 An artifact is filled as `<folder>.partial`, which begins with facts.json; every file in it is
 written aside and renamed; manifest.json comes last, then the folder is renamed. So a folder without
-the suffix is complete, and a stage that was killed goes on in the partial one.
+the suffix is complete, and a stage that was killed goes on in the partial one. While it is made,
+`<folder>.lock` says by whom.
 
     python -m lib.artifacts verify WORK
 """
@@ -22,6 +23,7 @@ from lib import layout
 from lib.errors import InputError, run_stage
 from lib.files import TEMPORARY, Journal, sha256, write_json
 from lib.layout import Place
+from lib.lock import Lock
 from lib.provenance import circumstances
 
 FORMAT = 1
@@ -74,6 +76,10 @@ class Draft:
     facts: Mapping[str, Any]
     inputs: dict[str, str]
     started: float = field(default_factory=time.time)
+    lock: Lock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lock = Lock(self.place.lock, self.place.name)
 
     @property
     def folder(self) -> Path:
@@ -108,6 +114,7 @@ class Draft:
         manifest |= {SEAL: _digest(manifest)}
         write_json(self.folder / MANIFEST, manifest)
         _publish(self.place)
+        self.lock.release()
         return Artifact(self.place, manifest)
 
 
@@ -126,28 +133,53 @@ def begin(
         replace: remove what is there, finished or not, and begin anew.
 
     Returns:
-        The draft; None if the artifact is complete, with these facts and inputs.
+        The draft, locked until it is finished or its process ends; None if the artifact is
+        complete, with these facts and inputs.
 
     Raises:
-        InputError: if what is there, finished or not, has other facts or inputs.
+        InputError: if what is there, finished or not, has other facts or inputs, or another process
+            is making it.
     """
     draft = Draft(place, json.loads(json.dumps(facts)), _ids(inputs))
-    if replace:
-        _remove(place.folder)
-        _remove(place.partial)
-    if (place.partial / MANIFEST).exists():  # killed just before the renaming
-        _publish(place)
-    if place.folder.exists():
-        artifact = read(place)
-        _refuse_other(draft, artifact.facts, artifact.inputs)
+    if not replace and _is_complete(draft):  # asks for no lock: WORK may be read-only
         return None
+    draft.lock.acquire()
+    try:
+        if replace:
+            _remove(place.folder)
+            _remove(place.partial)
+        if (place.partial / MANIFEST).exists():  # killed just before the renaming
+            _publish(place)
+        complete = _is_complete(draft)
+        if not complete:
+            _open_partial(draft)
+    except BaseException:
+        draft.lock.release()
+        raise
+    if complete:  # another process was faster
+        draft.lock.release()
+        return None
+    return draft
+
+
+def _is_complete(draft: Draft) -> bool:
+    """Whether the artifact is there, with the draft's facts and inputs."""
+    if not draft.place.folder.exists():
+        return False
+    artifact = read(draft.place)
+    _refuse_other(draft, artifact.facts, artifact.inputs)
+    return True
+
+
+def _open_partial(draft: Draft) -> None:
+    """Go on in an unfinished folder, or begin one."""
+    place = draft.place
     if _holds_work(place.partial):
         begun = json.loads((place.partial / FACTS).read_bytes())
         _refuse_other(draft, begun["facts"], begun["inputs"])
     else:
         _remove(place.partial)
         write_json(place.partial / FACTS, {"facts": draft.facts, "inputs": draft.inputs})
-    return draft
 
 
 def read(place: Place) -> Artifact:

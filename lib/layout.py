@@ -30,7 +30,7 @@ PATTERNS = {
     "decision": "decisions/*",
     "submission": "submissions/*",
 }
-UNFINISHED, DOOMED = ".partial", ".removed"  # what ends so is no artifact
+UNFINISHED, DOOMED, LOCK = ".partial", ".removed", ".lock"  # what ends so is no artifact
 
 Fold = int | str
 ALL_DATA = "all-data"
@@ -51,6 +51,10 @@ class Place:
     @property
     def partial(self) -> Path:
         return self.root / f"{self.name}{UNFINISHED}"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / f"{self.name}{LOCK}"
 
     @property
     def maker(self) -> str:
@@ -115,7 +119,7 @@ def places(root: Path) -> list[Place]:
         Place(root, folder.relative_to(root).as_posix(), kind)
         for kind, pattern in PATTERNS.items()
         for folder in sorted(root.glob(pattern))
-        if folder.is_dir() and folder.suffix not in (UNFINISHED, DOOMED)
+        if folder.is_dir() and folder.suffix not in (UNFINISHED, DOOMED, LOCK)
     ]
 
 
@@ -144,7 +148,7 @@ def check_name(name: str) -> str:
         InputError: if it is empty, too long, or holds anything but letters, digits, and `_ . + -`.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", name) or name.endswith(
-        (UNFINISHED, DOOMED)
+        (UNFINISHED, DOOMED, LOCK)
     ):
         raise InputError(f"{name[:60]!r} cannot be a name: use letters, digits, _ . + and -")
     return name

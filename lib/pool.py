@@ -11,6 +11,9 @@ from typing import TypeVar
 import cv2
 from tqdm import tqdm
 
+# A stage that is stopped leaves its semaphores to Python's tracker, which would say so at length.
+os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
+
 MOST = 8  # more processes wait for the disk
 CHUNK = 8  # images that a process takes at once
 
