@@ -58,14 +58,31 @@ class Artifact:
         return self.manifest["files"]
 
     def path(self, name: str) -> Path:
-        """The path of one of its files.
+        """The path of one of its files, for reading.
+
+        What is no PNG is hashed: weights and tables would be read without a word if a bit had
+        changed. PNGs are the bulk, and have checksums that decoding tests.
 
         Raises:
-            InputError: if the manifest does not list it.
+            InputError: if the manifest does not list it, or it is damaged.
         """
         if name not in self.files:
             raise InputError(f"{self.place} has no {name}; remake it with {self.place.maker}")
+        if not name.endswith(".png") and not self.is_whole(name):
+            raise InputError(self.damaged(name))
         return self.place.folder / name
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a file has the SHA-256 that the manifest says."""
+        return sha256(self.place.folder / name) == self.files[name]["sha256"]
+
+    def damaged(self, name: str) -> str:
+        """What is said of a file that is not whole."""
+        place = self.place
+        return (
+            f"{place}/{name} is damaged: another sha256 than in the manifest; "
+            f"remake it with {place.maker} --replace"
+        )
 
 
 @dataclass
@@ -226,13 +243,7 @@ def _holds_work(partial: Path) -> bool:
 
 
 def _damaged_files(artifact: Artifact) -> list[str]:
-    place = artifact.place
-    return [
-        f"{place}/{name} is damaged: another sha256 than in the manifest; "
-        f"remake it with {place.maker} --replace"
-        for name, stamp in artifact.files.items()
-        if sha256(place.folder / name) != stamp["sha256"]
-    ]
+    return [artifact.damaged(name) for name in artifact.files if not artifact.is_whole(name)]
 
 
 def _broken_links(artifact: Artifact, found: Mapping[str, Artifact]) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from lib import layout
 from lib.errors import InputError
 from lib.files import write_bytes
 
@@ -23,7 +24,8 @@ def read_png(path: Path) -> np.ndarray:
     """
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None or image.ndim != 2 or image.dtype != np.uint8:
-        raise InputError(f"{path} is missing or no whole 8-bit gray PNG; remake its folder")
+        cure = f"remake its folder with {layout.maker_of(path)} --replace"
+        raise InputError(f"{path} is missing or no whole 8-bit gray PNG; {cure}")
     return image
 
 

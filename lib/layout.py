@@ -123,6 +123,15 @@ def places(root: Path) -> list[Place]:
     ]
 
 
+def maker_of(path: Path) -> str:
+    """The command that makes the artifact that a file belongs to, for error messages."""
+    for folder in path.parents:
+        for kind, pattern in PATTERNS.items():
+            if folder.match(pattern):
+                return MAKERS[kind].format(last=folder.name)
+    return "the stage that made it"
+
+
 def parse_fold(text: str) -> Fold:
     """A fold as a flag or a folder names it: a number, or all-data.
 

@@ -306,6 +306,13 @@ class TestReading:
         with pytest.raises(InputError, match=r"holds b.pt, which its manifest does not list"):
             artifacts.read(work.run("a", 0))
 
+    def test_a_file_with_another_byte_is_refused_when_it_is_opened(self, work: Work) -> None:
+        made = make(work.run("a", 0))
+        (made.place.folder / "weights/a.pt").write_bytes(b"weightS")
+        read = artifacts.read(work.run("a", 0))  # sizes fit, and hashing all would take minutes
+        with pytest.raises(InputError, match=r"a.pt is damaged.*remake it with 02_train.py"):
+            read.path("weights/a.pt")
+
     def test_the_log_may_grow(self, work: Work) -> None:
         made = make(work.run("a", 0))
         write_bytes(made.place.folder / "log" / "times.csv", b"late")

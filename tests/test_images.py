@@ -48,6 +48,24 @@ def test_refuses_a_file_that_is_no_whole_gray_png(tmp_path: Path, name: str) -> 
         images.read_png(tmp_path / "a.png")
 
 
+def test_no_byte_of_a_png_can_change_without_being_noticed(tmp_path: Path) -> None:
+    """Pictures are not hashed when they are read: their own checksums have to do."""
+    folder = tmp_path / "cache" / "64" / "images"
+    image = np.random.default_rng(0).integers(0, 256, (24, 24), np.uint8)
+    images.write_png(folder / "a.png", image)
+    whole, said = (folder / "a.png").read_bytes(), set()
+    for at in range(0, len(whole), 5):
+        (folder / "a.png").write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
+        try:
+            read = images.read_png(folder / "a.png")
+        except InputError as error:
+            said.add(str(error))
+        else:
+            assert np.array_equal(read, image)
+    (line,) = said
+    assert "remake its folder with 01_prepare.py --sizes 64 --replace" in line
+
+
 def test_refuses_a_missing_png(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is missing"):
         images.read_png(tmp_path / "a.png")
