@@ -40,7 +40,8 @@ def main() -> None:
     start = args.encoder_weights or recipe.network.encoder_weights
     data = dataset.read(work)
     folds = data.checked_folds(args.folds)
-    caches = {phase.size: artifacts.read(work.cache(phase.size)) for phase in recipe.phases}
+    sizes = sorted({phase.size for phase in recipe.phases})
+    caches = {size: artifacts.read_chained(work.cache(size)) for size in sizes}
 
     # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
     from lib import device

@@ -44,7 +44,7 @@ def main() -> None:
     for fold, run in zip(folds, runs, strict=True):
         recipe = facts.from_facts(run.facts["recipe"])
         size = recipe.phases[-1].size
-        cache = artifacts.read(work.cache(size))
+        cache = artifacts.read_chained(work.cache(size))
         place = work.probs(args.run, fold, args.tta)
         inputs = [run, cache, data.artifact]
         decided = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}

@@ -80,7 +80,7 @@ def gather(
         for fold in chosen:
             if dataset.folds:
                 dataset.check_fold(fold)
-            probs = artifacts.read(work.probs(member, fold))
+            probs = artifacts.read_chained(work.probs(member, fold))
             sources.append(Source(member, fold, shares[member], probs))
             _check(sources[-1], dataset)
     if searched(weights) and not any(source.out_of_fold for source in sources):
@@ -165,8 +165,6 @@ def _refuse_repeated(what: str, names: Sequence[Fold]) -> None:
 def _check(source: Source, dataset: Dataset) -> None:
     """Refuse maps that do not fit the dataset, before anything is written."""
     probs = source.probs
-    if probs.inputs.get(dataset.artifact.place.name) != dataset.artifact.id:
-        raise InputError(f"{probs.place} was made from another dataset; {source.cure}")
     # A map out of fold in another fold would come from a network that has seen the image.
     held_out = dataset.validation_ids(source.fold) if dataset.folds else []
     wanted = {map_file("oof", name) for name in held_out}

@@ -11,7 +11,7 @@ from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision import rules
 from lib.errors import InputError
-from lib.layout import Place, Work, map_file, mask_file
+from lib.layout import Work, map_file, mask_file
 from lib.recipes.schema import Rule
 
 CLASSES, COLUMNS = "class.csv", ("ImageId", "p")
@@ -81,24 +81,13 @@ def read(work: Work, name: str) -> Source:
         InputError: if one of them is missing or damaged, or has been remade since, or there are no
             test images.
     """
-    decision = artifacts.read(work.decision(name))
+    decision = artifacts.read_chained(work.decision(name))
     ensemble = next(path for path in decision.inputs if path.startswith("ensembles/"))
     source = Source(
         decision,
-        _as_it_was(decision, work.ensemble(ensemble.removeprefix("ensembles/"))),
-        Dataset(_as_it_was(decision, work.dataset)),
+        artifacts.read_chained(work.ensemble(ensemble.removeprefix("ensembles/"))),
+        Dataset(artifacts.read(work.dataset)),
     )
     if not source.dataset.sample:
         raise InputError("the dataset has no test images, so there is nothing to submit")
     return source
-
-
-def _as_it_was(user: Artifact, place: Place) -> Artifact:
-    """Open an input of another artifact, and refuse it if it is not the one that was used."""
-    found = artifacts.read(place)
-    if user.inputs.get(place.name, found.id) != found.id:
-        raise InputError(
-            f"{user.place} was made from another {place} than the one here; "
-            f"remake it with {user.place.maker} --replace"
-        )
-    return found
