@@ -12,6 +12,7 @@ import numpy as np
 from lib.errors import InputError
 
 EMPTY = "-1"
+LARGEST = 2**31 - 1  # so that no sum of them overflows 64 bits
 # Narrower than int(), which also takes 1_0, +1 and the digits of other scripts.
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
@@ -93,14 +94,23 @@ def _numbers(code: str) -> np.ndarray:
         return np.zeros(0, np.int64)
     for word in words:
         if not WHOLE_NUMBER.fullmatch(word):
-            raise InputError(f"RLE holds {word[:40]!r}, which is not a whole number")
+            raise InputError(
+                f"RLE holds {word[:40]!r}, which is not a whole number; a code is pairs of offset "
+                f"and length, or {EMPTY} for no mask"
+            )
     runs = np.array(words, dtype=np.int64)
     if runs.size == 0 or runs.size % 2:
-        raise InputError(f"RLE has {runs.size} numbers, not pairs of offset and length")
+        raise InputError(
+            f"RLE has {runs.size} numbers, not pairs of offset and length; a code that was cut "
+            "short must be taken from its source again"
+        )
     if (runs[0::2] < 0).any():
-        raise InputError(f"RLE has a negative offset, {runs[0::2].min()}")
+        raise InputError(
+            f"RLE has a negative offset, {runs[0::2].min()}; offsets count from the end of the run "
+            "before, and runs do not overlap"
+        )
     if (runs[1::2] < 1).any():
         raise InputError(f"RLE has a run of length {runs[1::2].min()}; the shortest is 1")
-    if runs.max() > 2**40:
-        raise InputError(f"RLE holds {runs.max()}, which no image can hold")
+    if runs.max() > LARGEST:
+        raise InputError(f"RLE holds {runs.max()}, which no image can hold; the most is {LARGEST}")
     return runs

@@ -1,23 +1,30 @@
-"""Tables in CSV files: ours read strictly, other people's with all their ways of writing -1."""
+"""CSV files, ours and other people's: ImageId with codes, in all their ways of writing -1."""
 
 import csv
+import gzip
+import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 
 from lib import rle
 from lib.errors import InputError
 from lib.files import write_aside
+from lib.layout import check_image_id
 
-RLE_COLUMNS = ("ImageId", "EncodedPixels")
+IMAGE_ID = "ImageId"
+RLE_COLUMNS = (IMAGE_ID, "EncodedPixels")
+LONGEST_CELL = 2**31 - 1  # the csv module's own limit, 128 KiB, is less than a code may have
 
 
 def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV (.gz too) as text: an ImageId such as 1.20 must not become a number.
 
     Header cells lose the blanks around them (stage 1 writes " EncodedPixels"), and so do all cells.
+    Every ImageId is checked here, whatever the file is: it may become a file's name.
 
     Args:
         path: the file.
@@ -27,23 +34,44 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         All columns, as str; a missing value is "". The index is the line in the file.
 
     Raises:
-        InputError: if the file is no CSV in UTF-8, or a column is missing or there twice.
+        InputError: if the file is no CSV in UTF-8, a column is missing or there twice, a row has
+            more or fewer cells than the header, or an ImageId cannot be a file's name; with the
+            line.
     """
-    try:
-        frame = pd.read_csv(
-            path, dtype=str, keep_default_na=False, skipinitialspace=True, header=None,
-            encoding="utf-8-sig", skip_blank_lines=False, quoting=csv.QUOTE_MINIMAL,
-            compression="gzip" if path.suffix == ".gz" else None,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise InputError(f"{path} is not there") from None
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read as CSV: {str(error).splitlines()[0]}") from None
-    frame.columns = [name.strip() for name in frame.iloc[0]]
-    frame.index += 1
-    frame = frame.iloc[1:].apply(lambda column: column.str.strip())
-    _check_columns(path, list(frame.columns), columns)
-    return frame[(frame != "").any(axis=1)]
+    rows = _rows(path, _text(path))
+    line, header = next(rows, (1, []))
+    _check_header(f"{path}, line {line}", header, columns)
+    lines, table = [], []
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise InputError(
+                f"{path}, line {line}: {len(cells)} cells where the header has {len(header)}; "
+                "a cell with a comma in it stands in quotes"
+            )
+        lines.append(line)
+        table.append(cells)
+    frame = pd.DataFrame(table, pd.Index(lines, dtype=int), header, dtype=str)
+    if IMAGE_ID in columns:
+        _check_image_ids(path, frame[IMAGE_ID])
+    return frame
+
+
+def read_images(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table with one row an image.
+
+    Raises:
+        InputError: as `read`, and for an image that is there twice.
+    """
+    frame = read(path, columns)
+    seen: dict[str, object] = {}
+    for line, name in frame[IMAGE_ID].items():
+        if name in seen:
+            raise InputError(
+                f"{path}, line {line}: {name} is there twice, first in line {seen[name]}; "
+                "leave one row"
+            )
+        seen[name] = line
+    return frame
 
 
 def read_rles(path: Path) -> pd.DataFrame:
@@ -53,15 +81,14 @@ def read_rles(path: Path) -> pd.DataFrame:
         ImageId and EncodedPixels, "-1" for none in all its spellings; the index is the line.
 
     Raises:
-        InputError: as `read`, and for a row without an id or without a code.
+        InputError: as `read`, and for a row without a code.
     """
     frame = read(path, RLE_COLUMNS)[list(RLE_COLUMNS)]
-    frame["EncodedPixels"] = frame["EncodedPixels"].replace("-1.0", rle.EMPTY)
-    for column in RLE_COLUMNS:
-        empty = frame.index[frame[column] == ""]
-        if len(empty):
-            raise InputError(f"{path}, line {empty[0]}: {column} is empty; -1 means no mask")
-    return frame
+    codes = frame["EncodedPixels"].replace("-1.0", rle.EMPTY)
+    empty = codes.index[codes == ""]
+    if len(empty):
+        raise InputError(f"{path}, line {empty[0]}: EncodedPixels is empty; -1 means no mask")
+    return frame.assign(EncodedPixels=codes)
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:
@@ -70,8 +97,64 @@ def write(path: Path, frame: pd.DataFrame) -> None:
         frame.to_csv(aside, index=False, lineterminator="\n")
 
 
-def _check_columns(path: Path, there: list[str], wanted: Sequence[str]) -> None:
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            content = gzip.decompress(content)
+    except FileNotFoundError:
+        raise InputError(f"{path} is not there") from None
+    except (OSError, EOFError, zlib.error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{path} cannot be read as CSV: {reason}; get the file again") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        _refuse_byte(path, content[: error.start], "what is no UTF-8 text")
+    if "\0" in text:
+        _refuse_byte(path, content[: content.index(0)], "a null byte")
+    return text
+
+
+def _refuse_byte(path: Path, before: bytes, what: str) -> NoReturn:
+    line = len(before.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"))
+    raise InputError(f"{path}, line {line} holds {what}; save the table as CSV in UTF-8")
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, each with the line in which it begins."""
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    line = 1
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {line}: quotes that do not match ({error}); close them, "
+            "and double a quote inside of quotes"
+        ) from None
+
+
+def _check_header(where: str, header: Sequence[str], wanted: Sequence[str]) -> None:
+    named = [name for name in header if name]
     for name in wanted:
-        if there.count(name) != 1:
-            count = "no" if name not in there else "more than one"
-            raise InputError(f"{path} has {count} column {name}; it has {there!r:.200}")
+        if name not in named:
+            raise InputError(
+                f"{where}: the table has no column {name}, it has {named!r:.200}; the first line "
+                "names the columns, with commas between them"
+            )
+    for name in named:
+        if named.count(name) > 1:
+            raise InputError(f"{where}: more than one column {name[:60]!r}; leave one")
+
+
+def _check_image_ids(path: Path, image_ids: pd.Series) -> None:
+    for line, image_id in image_ids.items():
+        try:
+            check_image_id(image_id)
+        except InputError as error:
+            raise InputError(f"{path}, line {line}: {error}") from None

@@ -95,9 +95,10 @@ def test_a_given_split_is_read(tmp_path: Path) -> None:
     ("rows", "fault"),
     [
         ([("a", 0)], "lacks 1 labelled images .b"),
+        ([("a", 0), ("b", 0)], "one fold only"),
         ([("a", 0), ("b", "x")], "line 3, image b: fold 'x'"),
         ([("a", 0), ("b", -1)], "fold '-1'"),
-        ([("a", 0), ("b", 0), ("a", 1)], "the image a more than one fold"),
+        ([("a", 0), ("b", 0), ("a", 1)], "line 4: a is there twice, first in line 2"),
     ],
 )
 def test_a_given_split_that_does_not_fit_is_refused(

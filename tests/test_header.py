@@ -3,9 +3,19 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lib.prepare import dicom
-from lib.prepare.header import Cleaning, Header, clean_age, clean_sex, clean_view
+from lib.prepare.header import (
+    Cleaning,
+    Header,
+    clean_age,
+    clean_sex,
+    clean_spacing,
+    clean_view,
+    one_line,
+)
 from tests.raw_folders import noise, write_dicom
 
 
@@ -63,3 +73,27 @@ def test_a_whole_header(tmp_path: Path) -> None:
 
 def test_an_empty_header_is_all_missing(tmp_path: Path) -> None:
     assert dicom.read(write_dicom(tmp_path / "a.dcm", noise(1))).header == Header()
+
+
+@pytest.mark.parametrize(
+    ("raw", "spacing"),
+    [("0.143", "0.143"), ("1e-1", "0.1"), ("", ""), ("wide", ""), ("0", ""), ("-1", ""),
+     ("nan", ""), ("inf", "")],
+)  # fmt: skip
+def test_spacings(raw: str, spacing: str) -> None:
+    cleaned, note = clean_spacing(raw)
+    assert cleaned == spacing
+    assert (note is None) is (raw == "" or spacing != "")
+
+
+def test_header_text_that_no_table_could_hold_becomes_blanks(tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "a.dcm", noise(1), PatientID="a\0b\nc\x07d")
+    assert dicom.read(path).header.patient_id == "a b c d"
+
+
+@given(st.text())
+def test_one_line_is_one_line_that_utf_8_can_hold(text: str) -> None:
+    line = one_line(text)
+    assert len(line.splitlines()) <= 1
+    assert line == line.encode().decode().strip()
+    assert "\0" not in line

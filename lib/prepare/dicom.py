@@ -9,20 +9,34 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from PIL import Image
+from pydicom import uid
 from pydicom.config import disable_value_validation
-from pydicom.pixels import pixel_array
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
 
 from lib.errors import InputError
-from lib.prepare.header import Header, first, read_header
+from lib.prepare import tones
+from lib.prepare.header import Header, one_line, read_header
+from lib.prepare.tones import UnreadableError
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-GRAY_TOLERANCE = 8  # gray levels between the channels of a gray image stored in colour
+MOST_PIXELS = 100_000_000  # five times the largest radiographs
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+PALETTE = "PALETTE COLOR"
+GRAYS, COLOURS = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT",
+                                                  "YBR_RCT", PALETTE)  # fmt: skip
 
-
-class UnreadableError(InputError):
-    """A file that is no radiograph: damaged, cut short, of another kind."""
+# What to install for syntaxes that pydicom and Pillow cannot decode, or only in part.
+PACKAGES = {
+    **dict.fromkeys(uid.JPEGLSTransferSyntaxes, "pyjpegls"),
+    **dict.fromkeys(
+        (uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1),
+        "pylibjpeg pylibjpeg-libjpeg",
+    ),
+    **dict.fromkeys(
+        (uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL), "pylibjpeg pylibjpeg-openjpeg"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -42,35 +56,26 @@ def read(path: Path) -> Radiograph:
 
     Raises:
         UnreadableError: if its content cannot be decoded to one gray image.
-        OSError: if the file cannot be read at all, which is no fault of its content.
+        InputError: if there is not the memory for it, which is no fault of its content.
+        OSError: if the file cannot be read at all, which is none either.
     """
+    if path.is_dir():
+        raise UnreadableError("a folder, not a file")
     content = path.read_bytes()
     decode = _decode_dicom if path.suffix.lower() in DICOM_SUFFIXES else _decode_picture
     if not content:
         raise UnreadableError("empty file")
     try:
         return decode(content)
-    except (UnreadableError, MemoryError):
-        raise
+    except MemoryError:
+        raise InputError(
+            f"{path} needs more memory than there is; use fewer --workers, or take it out"
+        ) from None
     except Exception as error:  # decoders raise anything at all on damaged bytes
-        reason = " ".join(re.sub("<.*?>", "", str(error)).split())[:100] or type(error).__name__
-        raise UnreadableError(f"cannot be decoded: {reason}") from error
-
-
-def to_8_bit(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Map low..high to 0..255 linearly; what lies outside is clipped.
-
-    Args:
-        values: any shape and kind of number.
-        low, high: in the unit of the values; if they are equal, all is 0.
-
-    Returns:
-        uint8 of the same shape.
-    """
-    if high <= low:
-        return np.zeros(values.shape, np.uint8)
-    scaled = (values.astype(np.float64) - low) * (255 / (high - low))
-    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+        # They name objects by their address, and quote what was never meant to be read.
+        reason = one_line(re.sub("<.*?>", "", str(error)))[:200] or type(error).__name__
+        known = isinstance(error, UnreadableError)
+        raise UnreadableError(reason if known else f"cannot be decoded: {reason}") from error
 
 
 def _decode_dicom(content: bytes) -> Radiograph:
@@ -81,39 +86,64 @@ def _decode_dicom(content: bytes) -> Radiograph:
             data = pydicom.dcmread(BytesIO(content))
         except pydicom.errors.InvalidDicomError:
             raise UnreadableError("not a DICOM file") from None
-        if int(data.get("NumberOfFrames") or 1) > 1:
-            raise UnreadableError(f"{data.NumberOfFrames} frames, not one image")
-        if data.PhotometricInterpretation == "PALETTE COLOR":
-            raise UnreadableError("a palette, not gray values")
-        # Decoders round differently: with one for all, pixels do not depend on what is installed.
-        baseline = data.file_meta.get("TransferSyntaxUID") == JPEGBaseline8Bit
-        values = pixel_array(data, decoding_plugin="pillow" if baseline else "")
-        gray = _one_channel(values)
-        pixels, rule = _windowed(data, gray)
-        if data.PhotometricInterpretation == "MONOCHROME1":
+        _refuse_other_kinds(data)
+        values, kind = _decoded(data), data.PhotometricInterpretation
+        if kind in GRAYS:
+            pixels, rule = tones.of_gray(data, values)
+        elif kind == PALETTE:
+            colours = apply_color_lut(values, data)
+            pixels, rule = tones.of_colour(colours, 8 * colours.itemsize)
+            rule += " palette"
+        else:
+            pixels, rule = tones.of_colour(values, int(data.BitsStored))
+        if kind == "MONOCHROME1":
             pixels, rule = 255 - pixels, f"{rule} inverted"
         return Radiograph(pixels, f"dicom {rule}", read_header(data))
 
 
-def _windowed(data: pydicom.Dataset, values: np.ndarray) -> tuple[np.ndarray, str]:
-    """To 8 bits: as they are, else by the header's window, else by the range of the values.
+def _refuse_other_kinds(data: pydicom.Dataset) -> None:
+    """Refuse what is no single image, by what its header says: nothing is decoded yet."""
+    if not any(name in data for name in PIXELS):
+        raise UnreadableError(f"no image in it{_named(data)}")
+    frames = data.get("NumberOfFrames") or 1
+    if frames != 1:
+        raise UnreadableError(f"{frames} frames, not one image")
+    rows, columns = (int(data.get(name) or 0) for name in ("Rows", "Columns"))
+    if rows * columns > MOST_PIXELS:
+        raise UnreadableError(f"{rows} x {columns} pixels, more than a radiograph has")
+    kind = data.get("PhotometricInterpretation")
+    if kind not in GRAYS + COLOURS:
+        raise UnreadableError(
+            f"pixels of the kind {kind}, which is neither gray nor a known colour"
+        )
+    stored, high = data.get("BitsStored"), data.get("HighBit")
+    if stored and high is not None and high != stored - 1:
+        raise UnreadableError(f"high bit {high} of {stored} bits: values are not where they belong")
 
-    Reference:
-        DICOM PS3.3 C.11.2.1.2.1, the linear function.
+
+def _named(data: pydicom.Dataset) -> str:
+    kind = data.get("SOPClassUID") or data.file_meta.get("MediaStorageSOPClassUID")
+    return f": it is a {kind.name}" if kind else ""
+
+
+def _decoded(data: pydicom.Dataset) -> np.ndarray:
+    """The pixels as they are stored, YBR apart, which becomes RGB.
+
+    Raises:
+        UnreadableError: if what decodes them is not installed.
     """
-    bits = int(data.BitsStored)
-    if bits <= 8 and values.min() >= 0:
-        return values.astype(np.uint8), "8-bit"
-    values = values * float(first(data, "RescaleSlope") or 1) + float(
-        first(data, "RescaleIntercept") or 0
-    )
-    centre, width = first(data, "WindowCenter"), first(data, "WindowWidth")
-    if centre and width and float(width) > 1:
-        low = float(centre) - 0.5 - (float(width) - 1) / 2
-        pixels = to_8_bit(values, low, low + float(width) - 1)
-        return pixels, f"{bits}-bit window {float(centre):g}/{float(width):g}"
-    low, high = values.min(), values.max()
-    return to_8_bit(values, low, high), f"{bits}-bit range {low:g}..{high:g}"
+    syntax = data.file_meta.get("TransferSyntaxUID")
+    # Decoders round differently: with one for all, pixels do not depend on what is installed.
+    plugin = "pillow" if syntax == uid.JPEGBaseline8Bit else ""
+    try:
+        return pixel_array(data, decoding_plugin=plugin)
+    except RuntimeError:
+        if syntax in PACKAGES and not {*get_decoder(syntax).available_plugins} - {"pillow"}:
+            raise UnreadableError(
+                f"{syntax.name} needs a decoder that is not installed: "
+                f"pip install {PACKAGES[syntax]}"
+            ) from None
+        raise
 
 
 def _decode_picture(content: bytes) -> Radiograph:
@@ -124,19 +154,11 @@ def _decode_picture(content: bytes) -> Radiograph:
         if picture.mode.startswith("I"):
             values = np.asarray(picture)
             low, high = values.min(), values.max()
-            return Radiograph(to_8_bit(values, low, high), f"{kind} 16-bit range {low:g}..{high:g}")
-        gray = picture.mode in ("L", "1")
-        values = np.asarray(picture.convert("L" if gray else "RGB"))
-        return Radiograph(_one_channel(values), f"{kind} 8-bit" if gray else f"{kind} rgb")
-
-
-def _one_channel(values: np.ndarray) -> np.ndarray:
-    """(rows, columns) of gray, from one channel or from three that are equal."""
-    if values.ndim == 2:
-        return values
-    if values.ndim != 3 or values.shape[2] != 3:
-        raise UnreadableError(f"pixels of shape {values.shape}, not one gray image")
-    apart = np.ptp(values.astype(np.int32), axis=2).max()
-    if apart > GRAY_TOLERANCE:
-        raise UnreadableError(f"a colour image: its channels differ by up to {apart}")
-    return values[..., 1]
+            shown = tones.to_8_bit(values, low, high)
+            return Radiograph(shown, f"{kind} 16-bit range {low:g}..{high:g}")
+        if picture.mode in ("L", "1"):
+            return Radiograph(np.asarray(picture.convert("L")), f"{kind} 8-bit")
+        gray = tones.one_gray(np.asarray(picture.convert("RGB")))
+        if gray is None:
+            raise UnreadableError("a colour image, not one gray stored in three channels")
+        return Radiograph(gray, f"{kind} rgb")

@@ -4,6 +4,7 @@ python -m lib.prepare.folds LABELS PATIENTS OUT [--n-folds 5] [--seed 42]
 """
 
 import argparse
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -73,23 +74,47 @@ def read_split(path: Path, image_ids: Collection[str]) -> pd.Series:
     Raises:
         InputError: if an image is missing or there twice, or a fold is no number from 0.
     """
-    rows = tables.read(path, ("ImageId", "fold"))
+    rows = tables.read_images(path, ("ImageId", "fold"))
     for line, image_id, fold in rows[["ImageId", "fold"]].itertuples():
-        if not (fold.isascii() and fold.isdigit()):
+        if not re.fullmatch("[0-9]{1,3}", fold):
             raise InputError(
-                f"{path}, line {line}, image {image_id}: fold {fold!r} is not a number from 0"
+                f"{path}, line {line}, image {image_id}: fold {fold[:40]!r} is not a whole number "
+                "from 0 to 999"
             )
     given = rows.set_index("ImageId")["fold"].astype(int)
-    if given.index.has_duplicates:
-        twice = given.index[given.index.duplicated()][0]
-        raise InputError(f"{path} gives the image {twice} more than one fold; leave one row")
     missing = sorted(set(image_ids) - set(given.index))
     if missing:
         raise InputError(
             f"{path} lacks {len(missing)} labelled images ({', '.join(missing[:3])}, ...); add "
             "them, or leave out --folds-csv to have a split made"
         )
+    if given.nunique() == 1:
+        raise InputError(f"{path} has one fold only; a split needs 2 folds or more")
     return given.loc[sorted(image_ids)]
+
+
+def refuse_torn_patients(path: Path, patients: pd.Series) -> None:
+    """Refuse a split that others made if it has images of one patient in two folds.
+
+    Args:
+        path: a CSV with ImageId and fold.
+        patients: the patient by ImageId, "" if unknown.
+
+    Raises:
+        InputError: with the line of the image that is in another fold than those before it.
+    """
+    rows = tables.read_images(path, ("ImageId", "fold"))
+    rows = rows.assign(patient=rows["ImageId"].map(patients))
+    rows = rows[rows["patient"].notna() & (rows["patient"] != "")]
+    first = rows.groupby("patient")["fold"].transform("first")
+    torn = rows[rows["fold"] != first]
+    if len(torn):
+        line, row = torn.index[0], torn.iloc[0]
+        raise InputError(
+            f"{path}, line {line}: {row['ImageId']} is in fold {row['fold']}, another image of its "
+            f"patient {row['patient'][:40]!r} in fold {first[line]}; keep a patient in one fold, "
+            "or leave out --groups"
+        )
 
 
 def committed_covers(image_ids: Collection[str]) -> bool:
@@ -126,7 +151,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     args = parser.parse_args()
     images = labels.unite(labels.read(args.labels, COMPETITION_FRAME), COMPETITION_FRAME)
-    patients = tables.read(args.patients, ("ImageId", "patient_id")).set_index("ImageId")
+    patients = tables.read_images(args.patients, ("ImageId", "patient_id")).set_index("ImageId")
     images["patient_id"] = patients["patient_id"].reindex(images.index).fillna("")
     folds = split(images, args.n_folds, args.seed)
     tables.write(args.out, folds.reset_index())

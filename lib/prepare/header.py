@@ -1,5 +1,6 @@
 """What a DICOM header says of the patient and the exposure, cleaned."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -35,14 +36,16 @@ def read_header(data: pydicom.Dataset) -> Header:
     age, of_age = clean_age(first(data, "PatientAge"))
     sex, of_sex = clean_sex(first(data, "PatientSex"))
     view, of_view = clean_view(first(data, "ViewPosition"), first(data, "SeriesDescription"))
-    spacing = first(data, "PixelSpacing") or first(data, "ImagerPixelSpacing")
+    spacing, of_spacing = clean_spacing(
+        first(data, "PixelSpacing") or first(data, "ImagerPixelSpacing")
+    )
     return Header(
-        patient_id=" ".join(first(data, "PatientID").split()),
+        patient_id=one_line(first(data, "PatientID")),
         sex=sex,
         age=age,
         view=view,
-        pixel_spacing_mm=f"{float(spacing):.6g}" if spacing else "",
-        cleaned=tuple(note for note in (of_age, of_sex, of_view) if note),
+        pixel_spacing_mm=spacing,
+        cleaned=tuple(note for note in (of_age, of_sex, of_view, of_spacing) if note),
     )
 
 
@@ -76,9 +79,25 @@ def clean_view(raw: str, description: str = "") -> tuple[str, Cleaning | None]:
     return "", _missing("view", raw)
 
 
+def clean_spacing(raw: str) -> tuple[str, Cleaning | None]:
+    """Millimetres, if it is a positive number."""
+    try:
+        millimetres = float(raw)
+    except ValueError:
+        return "", _missing("pixel spacing", raw)
+    if not 0 < millimetres < math.inf:
+        return "", _missing("pixel spacing", raw)
+    return f"{millimetres:.6g}", None
+
+
+def one_line(text: str) -> str:
+    """Text from a file that may hold anything: control characters and breaks become blanks."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def _missing(element: str, raw: str) -> Cleaning | None:
     """What cannot be read becomes missing; what was missing needs no mention."""
-    found = " ".join(raw.split())[:40]
+    found = one_line(raw)[:40]
     return Cleaning(element, found, "missing") if found else None
 
 

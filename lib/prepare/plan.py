@@ -11,7 +11,6 @@ import pandas as pd
 from lib import tables
 from lib.errors import InputError
 from lib.files import sha256
-from lib.layout import check_image_id
 from lib.prepare import folds, labels
 from lib.prepare.raw import Raw
 
@@ -103,6 +102,8 @@ def make(
         "groups_sha256": _digest(groups_csv),
     }
     groups = _groups(groups_csv, roles.train | roles.test)
+    if folds_csv:
+        folds.refuse_torn_patients(folds_csv, groups["patient_id"])
     return Plan(source, roles, annotations, groups, split, facts)
 
 
@@ -143,7 +144,7 @@ def _sample_ids(path: Path) -> list[str]:
     ids = list(dict.fromkeys(tables.read(path, ("ImageId",))["ImageId"]))
     if not ids:
         raise InputError(f"{path} has no rows; a sample submission names the test images")
-    return [check_image_id(name) for name in ids]
+    return ids
 
 
 def _roles(source: Raw, labelled: set[str], sample: list[str]) -> Roles:
@@ -198,11 +199,7 @@ def _split(annotations: pd.DataFrame, n_folds: int, folds_csv: Path | None) -> P
 def _groups(path: Path | None, image_ids: set[str]) -> pd.DataFrame:
     if path is None:
         return pd.DataFrame({"patient_id": {}}, dtype=str)
-    groups = tables.read(path, ("ImageId", "patient_id"))
-    twice = groups["ImageId"][groups["ImageId"].duplicated()]
-    if len(twice):
-        raise InputError(f"{path}, line {twice.index[0]}: {twice.iloc[0]} is there twice")
-    groups = groups.set_index("ImageId")
+    groups = tables.read_images(path, ("ImageId", "patient_id")).set_index("ImageId")
     if image_ids.isdisjoint(groups.index):
         raise InputError(f"{path} has none of the images; --groups wants their ImageIds")
     return groups

@@ -16,6 +16,7 @@ LABELS = ("train-rle", "train_rle", "stage_1_train", "stage_2_train", "train")
 SAMPLES = tuple(f"{stage}sample{mark}submission" for stage in ("", "stage_1_", "stage_2_")
                 for mark in "_-")  # fmt: skip
 TABLE_SUFFIXES = (".csv", ".csv.gz")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z")  # never unpacked here
 TABLE_DEPTH = 2  # folders below RAW in which tables are looked for
 DEMO = {"n_train": 120, "n_test": 80, "seed": 0, "size": 1024}
 
@@ -53,7 +54,8 @@ def discover(root: Path, labels: Path | None = None, work: Path | None = None) -
     """Find the images and tables in a raw folder.
 
     Args:
-        root: images in it, nested or flat; tables in it or up to two folders down.
+        root: images in it, nested or flat; tables in it or up to two folders down. Archives in it
+            are left alone.
         labels: the label file; without it, it is looked for under its usual names.
         work: the working folder, whose own images must not be found.
 
@@ -107,6 +109,8 @@ def _by_id(root: Path, files: list[Path]) -> dict[str, str]:
         if path.suffix.lower() not in DICOM_SUFFIXES + PICTURE_SUFFIXES:
             continue
         relative = path.relative_to(root).as_posix()
+        if not path.is_file():
+            raise InputError(f"{path} is a link to nothing, or no file; remove it")
         if path.stem in images:
             raise InputError(
                 f"{root} has two files for the image {path.stem}: {images[path.stem]} and "
@@ -114,7 +118,11 @@ def _by_id(root: Path, files: list[Path]) -> dict[str, str]:
             )
         images[check_image_id(path.stem)] = relative
     if not images:
-        raise InputError(f"{root} has no images (.dcm, .png or .jpg), nor has a folder in it")
+        packed = [path.name for path in files if path.suffix.lower() in ARCHIVE_SUFFIXES]
+        cure = f"unpack {packed[0]}" if packed else "--raw wants the folder with the images"
+        raise InputError(
+            f"{root} has no images (.dcm, .png or .jpg), nor has a folder in it; {cure}"
+        )
     return dict(sorted(images.items()))
 
 

@@ -1,0 +1,227 @@
+"""Nothing that others write (ids, file names, flags) leads a stage out of its folder."""
+
+import ast
+import os
+import runpy
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lib import artifacts
+from lib import dataset as datasets
+from lib.errors import InputError
+from lib.files import write_bytes
+from lib.layout import Work
+from lib.prepare import raw
+from tests import fakes
+from tests.raw_folders import POSITIVE, SIDE, noise, write_csv, write_dicom, write_labels, write_raw
+
+ROOT = Path(__file__).parents[1]
+HOSTILE = ["../x", "../../x", "/x", "..", ".", ".x", "a/../../x", "a/b", "a\\b", "~", "$HOME", 
+           "a b", "a;b", "a\x07b", "é", "x" * 10_000]  # fmt: skip
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {path.relative_to(root).as_posix(): path.read_bytes() if path.is_file() else b""
+            for path in root.rglob("*")}  # fmt: skip
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Runs a script in this process."""
+
+    def run(script: str, *flags: object) -> None:
+        monkeypatch.setattr(sys, "argv", [script, *map(str, flags)])
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+
+    return run
+
+
+@pytest.fixture
+def refused(stage: Callable[..., None], capsys: pytest.CaptureFixture) -> Callable[..., str]:
+    """Runs a script that refuses; the one line that it says."""
+
+    def run(*words: object) -> str:
+        with pytest.raises(SystemExit) as caught:
+            stage(*words)
+        assert caught.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ")
+        return line
+
+    return run
+
+
+def prepare(raw_folder: Path, work: Path) -> list[object]:
+    return ["01_prepare.py", "--raw", raw_folder, "--work", work, "--rle-size", SIDE, "--sizes", 8,
+            "--workers", 1]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The parent of a working folder with a dataset and the maps of a run named x."""
+    parent, truth = tmp_path_factory.mktemp("predicted"), fakes.masks(12)
+    fakes.make_dataset(Work(parent / "work"), truth)
+    for fold in (0, 1):
+        fakes.make_probs(Work(parent / "work"), "x", fold, truth, seed=fold)
+    fakes.make_cache(Work(parent / "work"), truth, 32)
+    return parent
+
+
+# Ids in tables.
+
+
+def labels_with(root: Path, image_id: str) -> list[object]:
+    write_labels(root / "raw/stage_2_train.csv", [("train00", POSITIVE), (image_id, "-1")])
+    return ["--n-folds", 2, "--allow-missing"]
+
+
+def sample_with(root: Path, image_id: str) -> list[object]:
+    write_labels(root / "raw/stage_2_sample_submission.csv", [("test0", "-1"), (image_id, "-1")])
+    return ["--n-folds", 2, "--allow-missing"]
+
+
+def split_with(root: Path, image_id: str) -> list[object]:
+    rows = [(f"train{n:02}", n % 2) for n in range(12)]
+    return ["--folds-csv", write_csv(root / "f.csv", [("ImageId", "fold"), *rows, (image_id, 0)])]
+
+
+def groups_with(root: Path, image_id: str) -> list[object]:
+    rows = [("ImageId", "patient_id"), ("train00", "p"), (image_id, "p")]
+    return ["--n-folds", 2, "--groups", write_csv(root / "g.csv", rows)]
+
+
+@pytest.mark.parametrize("image_id", HOSTILE, ids=lambda name: name[:10])
+@pytest.mark.parametrize("entrance", [labels_with, sample_with, split_with, groups_with])
+def test_an_id_in_any_table_cannot_lead_out(
+    tmp_path: Path, refused: Callable[..., str], entrance: Callable, image_id: str
+) -> None:
+    write_raw(tmp_path / "raw")
+    flags = entrance(tmp_path, image_id)
+    before = tree(tmp_path)
+    line = refused(*prepare(tmp_path / "raw", tmp_path / "work"), *flags)
+    assert "cannot be a file name" in line
+    assert ".csv, line " in line
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("table", ["truth.csv", "sample.csv", "images.csv", "folds.csv"])
+def test_tables_of_a_dataset_from_elsewhere_are_checked_too(tmp_path: Path, table: str) -> None:
+    header = "ImageId,EncodedPixels,split,fold,patient_id,positive\n"
+    draft = artifacts.begin(Work(tmp_path).dataset, {"rle_size": SIDE})
+    assert draft
+    write_bytes(draft.path(table), f"{header}../../x,-1,test,0,,0\n".encode())
+    data = datasets.Dataset(draft.finish())
+    read = {"truth.csv": "truth", "sample.csv": "sample", "images.csv": "test_ids",
+            "folds.csv": "folds"}  # fmt: skip
+    with pytest.raises(InputError, match=f"{table}, line 2: .*cannot be a file name"):
+        getattr(data, read[table])
+
+
+# Names of files.
+
+
+@pytest.mark.parametrize("name", ["a b", "é", "a;b", "$HOME", "~", "a\nb", "a\\b", "x" * 140])
+def test_a_file_name_that_is_no_plain_one_is_refused(tmp_path: Path, name: str) -> None:
+    write_dicom(tmp_path / f"{name}.dcm", noise(1))
+    with pytest.raises(InputError, match="cannot be a file name"):
+        raw.discover(tmp_path)
+
+
+def test_dots_and_the_names_of_devices_are_plain(tmp_path: Path) -> None:
+    for name in ("a..dcm", "con.dcm", "-rf.dcm", "a.png.dcm", "..dcm", ".dcm", "..png"):
+        (tmp_path / name).write_bytes(b"x")
+    assert set(raw.discover(tmp_path).images) == {"a.", "con", "-rf", "a.png"}
+
+
+def test_a_link_out_of_the_raw_folder_is_read_and_nothing_is_written_there(
+    tmp_path: Path, stage: Callable[..., None]
+) -> None:
+    root, away = write_raw(tmp_path / "raw"), tmp_path / "away"
+    away.mkdir()
+    link = root / "stage_2_images/test0.dcm"
+    link.rename(away / "real.dcm")
+    link.symlink_to(away / "real.dcm")
+    before = tree(away), tree(root)
+    stage(*prepare(root, tmp_path / "work"), "--n-folds", 2)
+    assert (tree(away), tree(root)) == before
+    assert not any(path.is_symlink() for path in (tmp_path / "work").rglob("*"))
+
+
+def test_a_link_to_nothing_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").symlink_to(tmp_path / "none")
+    with pytest.raises(InputError, match=r"a.dcm is a link to nothing, or no file; remove it"):
+        raw.discover(tmp_path)
+    (tmp_path / "a.dcm").unlink()
+    os.mkfifo(tmp_path / "a.dcm")
+    with pytest.raises(InputError, match="or no file; remove it"):
+        raw.discover(tmp_path)
+
+
+def test_a_folder_named_as_an_image_is_a_folder(tmp_path: Path) -> None:
+    write_dicom(tmp_path / "a.dcm" / "b.dcm", noise(1))
+    assert raw.discover(tmp_path).images == {"b": "a.dcm/b.dcm"}
+
+
+# Archives.
+
+
+def test_archives_are_left_alone_and_named_if_there_is_nothing_else(tmp_path: Path) -> None:
+    Image.fromarray(noise(1)).save(tmp_path / "inner.png")
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
+        archive.write(tmp_path / "inner.png", "../../x.png")
+    assert set(raw.discover(tmp_path).images) == {"inner"}
+    (tmp_path / "inner.png").unlink()
+    with pytest.raises(InputError, match="has no images .*; unpack train.zip"):
+        raw.discover(tmp_path)
+
+
+def test_nothing_in_the_project_can_unpack_an_archive() -> None:
+    unpacking = {"zipfile", "tarfile", "unpack_archive", "py7zr"}
+    for path in [*ROOT.glob("0*.py"), *(ROOT / "lib").rglob("*.py")]:
+        tree = ast.walk(ast.parse(path.read_text()))
+        names = {
+            getattr(node, field, None) for node in tree for field in ("name", "module", "attr")
+        }
+        assert not names & unpacking, path
+
+
+# Names in flags.
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/..", "a\\b"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["01_prepare.py", "--demo", "--recipes", "NAME"],
+        ["02_train.py", "--recipe", "NAME"],
+        ["02_train.py", "--recipe", "demo", "--name", "NAME", "--set", "phases.0.size=32"],
+        ["03_infer.py", "--run", "NAME"],
+        ["03_infer.py", "--run", "x", "--folds", "NAME"],
+        ["04_ensemble.py", "--members", "NAME", "--name", "x"],
+        ["04_ensemble.py", "--members", "x", "--name", "NAME"],
+        ["04_ensemble.py", "--members", "x", "--name", "x", "--tag", "NAME"],
+        ["04_ensemble.py", "--members", "x", "--name", "x", "--folds", "NAME"],
+        ["05_submit.py", "--decision", "NAME"],
+    ],
+    ids=lambda words: " ".join(words),
+)
+def test_a_name_in_a_flag_cannot_lead_out(
+    predicted: Path, refused: Callable[..., str], words: list[str], name: str
+) -> None:
+    before = tree(predicted)
+    line = refused(*(name if word == "NAME" else word for word in words),
+                   "--work", predicted / "work")  # fmt: skip
+    assert any(said in line for said in ("cannot be a name", "is no fold", "no recipe"))
+    assert tree(predicted) == before
+
+
+def test_what_a_manifest_does_not_list_is_not_opened(predicted: Path) -> None:
+    (predicted / "secret.csv").touch()
+    made = artifacts.read(Work(predicted / "work").dataset)
+    with pytest.raises(InputError, match="has no ../../secret.csv"):
+        made.path("../../secret.csv")
