@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from lib import score
-from lib.decision.rules import LEVELS
+from lib.decision.rules import from_json
 from lib.decision.uncertainty import interval
 from lib.errors import InputError, run_stage
 from lib.layout import Work
+from lib.leaderboard.markdown import in_short
 from lib.recipes.rules import PUBLISHED
 from lib.recipes.schema import Rule
 from lib.score import Score
@@ -64,7 +65,7 @@ class Measured:
         low, high = interval(gain, np.arange(len(gain)))
         cells = [
             self.name,
-            in_short(decided),
+            in_short(from_json(decided)),
             dice(decided["oof_dice"]),
             dice(decided["fold_honest_dice"]) + " ({:.4f} to {:.4f})".format(*decided["ci95"]),
             more(decided["fold_honest_dice"], first.decided["fold_honest_dice"]),
@@ -107,19 +108,6 @@ def _run(words: Sequence[str | Path]) -> None:
     if done.returncode == REFUSED:
         raise InputError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
     assert not done.returncode, done.stderr
-
-
-def in_short(decided: dict[str, Any]) -> str:
-    """The parameters of a decision.json, thresholds as probabilities."""
-    said = [f"{decided['top'] / LEVELS:.3f} / {decided['min_area']} / "
-            f"{decided['bottom'] / LEVELS:.3f}"]  # fmt: skip
-    if decided["component_min_area"]:
-        said.append(f"components {decided['component_min_area']}")
-    if decided["fill_holes"]:
-        said.append("filled")
-    if decided["class_min"] is not None:
-        said.append(f"class {decided['class_min']:.3f}")
-    return ", ".join(said)
 
 
 def dice(value: float | None) -> str:
