@@ -325,8 +325,8 @@ def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> Non
         def predict(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
             return (images > 127).float() * self.factor, None
 
-        def training_loss(self, *args: object) -> dict[str, torch.Tensor]:
-            return {"loss": torch.tensor(0.5)}
+        def evaluate(self, images: torch.Tensor, *args: object) -> tuple[dict, tuple]:
+            return {"loss": torch.tensor(0.5)}, self.predict(images)
 
     oracle = Oracle()
     arguments = (WeightedLoss(Loss(bce=1)), Rule(0.7, 1, 0.3), torch.device("cpu"))

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from lib.errors import InputError
+from lib.models.base import Prediction
 from lib.models.smp_nets import SmpNetwork, unet
 from lib.recipes import Input, Recipe
 
@@ -18,7 +19,7 @@ class GrayUnet(SmpNetwork):
         super().__init__(unet(coloured).net, recipe)
         self.colours = nn.Conv2d(1, 3, kernel_size=1)
 
-    def logits(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def logits(self, images: torch.Tensor) -> Prediction:
         return super().logits(self.colours(images))
 
 

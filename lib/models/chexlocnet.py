@@ -14,7 +14,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from lib.errors import InputError
 from lib.models import checks
-from lib.models.base import Criterion, SegmentationNetwork
+from lib.models.base import Criterion, Prediction, SegmentationNetwork
 from lib.recipes import Loss, Recipe
 
 ENCODERS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -71,6 +71,12 @@ class CheXLocNet(SegmentationNetwork):
             detections, _ = self.detector.roi_heads(pyramid, proposals, listed.image_sizes)
         side = (images.shape[-2], images.shape[-1])
         return torch.stack([render(found, side) for found in detections]), None
+
+    def evaluate(
+        self, images: torch.Tensor, masks: torch.Tensor, criterion: Criterion
+    ) -> tuple[dict[str, torch.Tensor], Prediction]:
+        """Both; losses come from regions drawn around the truth, predictions from all."""
+        return self.training_loss(images, masks, criterion), self.predict(images)
 
     def _pyramid(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Feature maps by level; in float32, since half-precision boxes are off by pixels."""

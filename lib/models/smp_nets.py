@@ -7,7 +7,7 @@ import torch
 
 from lib.errors import InputError
 from lib.models import checks
-from lib.models.base import SegmentationNetwork
+from lib.models.base import Prediction, SegmentationNetwork
 from lib.recipes import Recipe
 
 
@@ -22,7 +22,7 @@ class SmpNetwork(SegmentationNetwork):
     def encoder(self) -> torch.nn.Module:
         return self.net.encoder
 
-    def logits(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def logits(self, images: torch.Tensor) -> Prediction:
         output = self.net(images)
         return (output[0], output[1].squeeze(1)) if isinstance(output, tuple) else (output, None)
 

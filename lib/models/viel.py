@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lib.models import checks
-from lib.models.base import SegmentationNetwork
+from lib.models.base import Prediction, SegmentationNetwork
 from lib.recipes import Recipe
 
 STRIDE = 32
@@ -94,7 +94,7 @@ class VielUnet(SegmentationNetwork):
     def encoder(self) -> nn.Module:
         return self.backbone
 
-    def logits(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def logits(self, images: torch.Tensor) -> Prediction:
         _, *skips, deepest = self.backbone(images)
         centre = x = self.centre(deepest)
         columns = []

@@ -23,7 +23,7 @@ from lib.decision.rules import from_json
 from lib.decision.uncertainty import interval
 from lib.errors import InputError, run_stage
 from lib.layout import Work
-from lib.leaderboard.markdown import in_short
+from lib.leaderboard.markdown import between, in_short
 from lib.recipes.rules import PUBLISHED
 from lib.recipes.schema import Rule
 from lib.score import Score
@@ -62,7 +62,6 @@ class Measured:
     def row(self, first: "Measured") -> str:
         """A line of the table, with what it has more than the first rule."""
         decided, gain = self.decided, self.tested.dices - first.tested.dices
-        low, high = interval(gain, np.arange(len(gain)))
         cells = [
             self.name,
             in_short(from_json(decided)),
@@ -70,9 +69,16 @@ class Measured:
             dice(decided["fold_honest_dice"]) + " ({:.4f} to {:.4f})".format(*decided["ci95"]),
             more(decided["fold_honest_dice"], first.decided["fold_honest_dice"]),
             dice(self.tested.dice),
-            f"{gain.mean():+.4f} ({low:+.4f} to {high:+.4f})",
+            between(gain.mean(), interval(gain, np.arange(len(gain))), "+"),
         ]
         return f"| {' | '.join(cells)} |"
+
+    def row_against_empty(self) -> tuple[str, ...]:
+        """Cells: name, parameters, tuned, test, and what the test has more than no mask at all."""
+        gain = self.tested.dices - ~self.tested.positive
+        gained = between(gain.mean(), interval(gain, np.arange(len(gain))), "+")
+        rule = in_short(from_json(self.decided))
+        return self.name, rule, dice(self.decided["oof_dice"]), dice(self.tested.dice), gained
 
     def all_empty(self) -> str:
         """What masks for no image would score."""
@@ -84,13 +90,24 @@ class Measured:
         )
 
 
-def measure(work: Path, members: Sequence[str], truth: Path, name: str, flags: str) -> Measured:
+def measure(
+    work: Path, members: Sequence[str], truth: Path, name: str, flags: str, ensemble: str = ""
+) -> Measured:
     """Decide by stage 04, predict the test images as stage 05 does, and score them.
+
+    Args:
+        work: the working folder.
+        members: runs.
+        truth: masks of the test images.
+        name: what the table calls it.
+        flags: of stage 04.
+        ensemble: its name; default: of the members.
 
     Raises:
         InputError: if a stage refuses.
     """
-    ensemble, tag = f"bench_{'+'.join(members)}", re.sub(r"\W+", "_", flags).strip("_")
+    ensemble = ensemble or f"bench_{'+'.join(members)}"
+    tag = re.sub(r"\W+", "_", flags).strip("_")[:60]
     command = ["04_ensemble.py", "--work", work, "--members", *members, "--name", ensemble]
     _run([*command, "--tag", tag, *flags.split()])
     made_from = source.read(Work(work), f"{ensemble}-{tag}")
