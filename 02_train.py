@@ -64,9 +64,9 @@ def main() -> None:
             print(f"up to date: {work.run(args.name or recipe.name, fold)}")
             continue
         job = Job(draft, recipe, fold, data, caches, start, where, args.workers)
-        history = train_fold(job)
+        record = train_fold(job)
         run = draft.finish(**device.describe(where))
-        print(f"{summary(job, history)} -> {run.place.folder}")
+        print(f"{summary(job, record)} -> {run.place.folder}")
 
 
 if __name__ == "__main__":

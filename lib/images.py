@@ -1,5 +1,6 @@
 """Images as training and inference share them: 8-bit gray PNGs, one way to resize each kind."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -55,6 +56,25 @@ def shrink_mask(mask: np.ndarray, size: int) -> np.ndarray:
     """
     share = shrink(mask.astype(np.uint8) * 255, size)
     return np.where(share >= 128, 255, 0).astype(np.uint8)
+
+
+def clahe(image: np.ndarray) -> np.ndarray:
+    """Equalize the histogram of each of 8 x 8 tiles, its contrast limited to 2 times the mean.
+
+    Args:
+        image: (height, width) uint8.
+
+    Reference:
+        Zuiderveld, Contrast Limited Adaptive Histogram Equalization, 1994.
+    """
+    return cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(image)
+
+
+# What Input.contrast names.
+CONTRASTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "none": lambda image: image,
+    "clahe": clahe,
+}
 
 
 def to_frame(probabilities: np.ndarray, size: int) -> np.ndarray:

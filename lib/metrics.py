@@ -25,6 +25,20 @@ def iou(predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike) -> np.ndarra
     return _ratio(overlap, np.asarray(predicted) + np.asarray(truth) - overlap)
 
 
+def precision(predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike) -> np.ndarray:
+    """Share of the predicted pixels of each image that are true; arguments as `dice`.
+
+    An image with nothing found and something to find scores 0, as with Dice, not undefined. Zhang's
+    table has a precision and a recall, but the paper defines neither: a mean over images is ours.
+    """
+    return _ratio(overlap, predicted, nothing=np.asarray(truth) == 0)
+
+
+def recall(predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike) -> np.ndarray:
+    """Share of the true pixels of each image that are predicted; as `precision`."""
+    return precision(truth, predicted, overlap)
+
+
 def areas(prediction: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Count what `dice` and `iou` need: `dice(*areas(prediction, truth))`.
 
@@ -72,6 +86,38 @@ def confusion(found: np.ndarray, positive: np.ndarray) -> dict[str, int]:
     }
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """part / whole, and 1 where there is nothing to find and nothing found."""
-    return np.where(whole == 0, 1.0, part / np.maximum(whole, 1))
+def sensitivity(found: np.ndarray, positive: np.ndarray) -> float:
+    """Share of the positives that are found; NaN without positives.
+
+    Args:
+        found, positive: (N,) bool, whether an image is taken for a positive, and whether it is one.
+    """
+    return float(found[positive].mean()) if positive.any() else float("nan")
+
+
+def specificity(found: np.ndarray, positive: np.ndarray) -> float:
+    """Share of the negatives that are not found; NaN without negatives; as `sensitivity`."""
+    return sensitivity(~found, ~positive)
+
+
+def auc(p: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the ROC curve: how often a positive is above a negative, a tie counting half.
+
+    Args:
+        p: (N,) p(positive) of each image.
+        positive: (N,) bool, whether its truth is not empty.
+
+    Returns:
+        A share; NaN without positives or without negatives.
+    """
+    negatives = np.sort(p[~positive])
+    if not positive.any() or not len(negatives):
+        return float("nan")
+    below, upto = (np.searchsorted(negatives, p[positive], side) for side in ("left", "right"))
+    return float((below + upto).mean() / (2 * len(negatives)))
+
+
+def _ratio(part: ArrayLike, whole: ArrayLike, nothing: ArrayLike = True) -> np.ndarray:
+    """part / whole; of an image without a whole, 1 if there is `nothing` elsewhere, or else 0."""
+    whole = np.asarray(whole)
+    return np.where(whole == 0, np.asarray(nothing, float), part / np.maximum(whole, 1))

@@ -11,9 +11,11 @@ from lib.decision import histograms
 from lib.decision.rules import to_json
 from lib.files import write_json
 from lib.layout import Fold, Work, image_file, map_file, mask_file
-from lib.recipes.schema import Rule
+from lib.recipes.facts import to_facts
+from lib.recipes.schema import Recipe, Rule
 
 FRAME = 16
+ONE_EPOCH = ({"phase": 0, "epoch": 0, "valid_loss": 1.0, "score": 0.5},)
 
 
 def masks(count: int, size: int = FRAME, seed: int = 0) -> dict[str, np.ndarray]:
@@ -65,6 +67,24 @@ def noisy_map(mask: np.ndarray, rng: np.random.Generator, quality: float = 0.4) 
     return images.quantize((quality * mask + (1 - quality) * noise).astype(np.float32))
 
 
+def make_run(
+    work: Work,
+    run: str,
+    fold: Fold,
+    recipe: Recipe,
+    history: Sequence[Mapping[str, float]] = ONE_EPOCH,
+    averages: Sequence[Mapping[str, float]] = (),
+) -> Artifact:
+    """WORK/runs/<run>/fold<k>: what was trained and how it went, without weights."""
+    facts = {"recipe": to_facts(recipe), "fold": fold, "encoder_weights": "none"}
+    draft = artifacts.begin(work.run(run, fold), facts, [artifacts.read(work.dataset)])
+    assert draft
+    for name, rows in (("history", history), ("averages", averages)):
+        if rows:
+            tables.write(draft.path(f"{name}.csv"), pd.DataFrame(rows))
+    return draft.finish()
+
+
 def make_probs(
     work: Work,
     run: str,
@@ -77,8 +97,9 @@ def make_probs(
     maps: Mapping[str, np.ndarray] | None = None,
     oof: Sequence[str] | None = None,
     seed: int = 0,
+    tta: str = "flip",
 ) -> Artifact:
-    """WORK/probs/<run>/fold<k> with the split of `make_dataset`.
+    """WORK/probs/<run>/fold<k> with the split of `make_dataset`, made from the run if it is there.
 
     Args:
         classes: p(positive) by id, for class.csv.
@@ -87,7 +108,9 @@ def make_probs(
     """
     truth = masks(12, size) if truth is None else truth
     rng = np.random.default_rng(seed)
-    draft = artifacts.begin(work.probs(run, fold), {"seed": seed}, [artifacts.read(work.dataset)])
+    sources = [work.dataset, work.run(run, fold)]
+    inputs = [artifacts.read(place) for place in sources if place.folder.exists()]
+    draft = artifacts.begin(work.probs(run, fold, tta), {"seed": seed, "tta": tta}, inputs)
     assert draft
     own = [name for number, name in enumerate(sorted(truth)) if number % folds == fold]
     nothing = np.zeros((size, size), bool)

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from lib import dataset
+from lib import recipes as all_recipes
+from lib.errors import InputError
 from lib.layout import Work
 from lib.recipes.rules import PUBLISHED
 from tests import fakes
-from tests.bench import decide, rules
+from tests.bench import __main__ as command
+from tests.bench import decide, recipes, rules
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,6 +64,70 @@ def test_deciding_is_measured_on_a_few_maps(capsys: pytest.CaptureFixture[str]) 
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "| figure | value | target |"
     assert len(printed) == 7
+
+
+def test_recipes_are_benched_on_after_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+
+    def stage(work: Path, *words: str | Path) -> None:
+        done.append(" ".join(map(str, words)))
+        if words[:3] == ("02_train.py", "--recipe", "niu_vgg16_demo"):
+            raise InputError("02_train.py: no")
+
+    monkeypatch.setattr(recipes, "stage", stage)
+    monkeypatch.setattr(recipes, "cost", lambda *_: (2.0, 1000))
+    names = ["niu_vgg16", "abedalla_exp1"]
+    failures = recipes.bench(tmp_path, names, ["0", "1"], tmp_path / "raw")
+    assert failures == ["niu_vgg16_demo: 02_train.py: no"]
+    assert done[0].endswith("--recipes niu_vgg16_demo abedalla_exp1_demo")
+    assert done[2:] == [
+        "02_train.py --recipe abedalla_exp1_demo --folds 0 1",
+        "03_infer.py --run abedalla_exp1_demo --folds 0 1",
+        "03_infer.py --run abedalla_exp1_demo --folds 0 1 --tta none",
+    ]
+    said = capsys.readouterr().err
+    assert "abedalla_exp1_demo: 4 s of training, 2,000 images presented" in said
+
+
+def test_the_cost_of_a_run_is_its_epochs_times_and_images(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    fakes.make_dataset(work)
+    recipe = all_recipes.get("r34_512_demo")
+    history = [{"phase": phase, "epoch": 0} for phase in (0, 1)]
+    place = fakes.make_run(work, recipe.name, 0, recipe, history).place
+    (place.folder / "log").mkdir()
+    (place.folder / "log/times.csv").write_text("0,0,1.5,0.25\n1,0,2.0,0.25\n")
+    positives = sum(_positives(work, fold=0))
+    wanted = [positives + round(positives / rate - positives) for rate in (0.6, 0.35)]
+    assert recipes.cost(work, recipe.name, 0) == (4.0, sum(wanted))
+
+
+def _positives(work: Work, fold: int) -> list[bool]:
+    data = dataset.read(work)
+    return [data.positive(name) for name in data.training_ids(fold)]
+
+
+def test_phantoms_are_drawn_once_and_whole(tmp_path: Path) -> None:
+    few = {"n_train": 4, "n_test": 4, "size": 64}
+    (tmp_path / "raw_phantoms.partial").mkdir()  # of a killed call
+    (tmp_path / "raw_phantoms.partial/half").touch()
+    raw = recipes.phantoms(tmp_path, **few)
+    assert not (raw / "half").exists()
+    before = (raw / "test-truth.csv").stat().st_mtime_ns
+    assert recipes.phantoms(tmp_path, **few) == raw
+    assert (raw / "test-truth.csv").stat().st_mtime_ns == before
+
+
+def test_a_stage_that_fails_says_its_last_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="^03_infer.py: .*dataset is not there"):
+        recipes.stage(tmp_path, "03_infer.py", "--run", "none")
+
+
+def test_all_leaves_out_what_takes_hours() -> None:
+    assert set(command.ALL) < set(command.BENCHMARKS)
+    assert "recipes" not in command.ALL
 
 
 @pytest.mark.parametrize(

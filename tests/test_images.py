@@ -87,6 +87,29 @@ def test_a_pixel_is_in_the_mask_where_half_of_its_area_is(inside: int, value: in
     assert images.shrink_mask(block.reshape(2, 2), 1).tolist() == [[value]]
 
 
+def test_clahe_brings_out_what_is_faint_in_the_dark_and_in_the_bright_alike() -> None:
+    faint = np.random.default_rng(0).integers(0, 24, (64, 64))
+    faint[:, 32:] += 200
+    corrected = images.clahe(faint.astype(np.uint8))
+    assert corrected.shape == faint.shape
+    assert corrected.dtype == np.uint8
+    for half in np.s_[:, :32], np.s_[:, 32:]:
+        assert corrected[half].std() > 1.2 * faint[half].std()
+
+
+def test_clahe_limits_the_contrast_that_noise_is_given() -> None:
+    flat = np.full((64, 64), 100, np.uint8)
+    flat[::2] += 1
+    # Unlimited, two equally frequent gray values would end at 128 and 255.
+    assert np.ptp(images.clahe(flat).astype(int)) < 64
+
+
+def test_contrasts_are_named_and_none_changes_nothing() -> None:
+    assert set(images.CONTRASTS) == {"none", "clahe"}
+    assert (images.CONTRASTS["none"](NOISE) == NOISE).all()
+    assert (images.CONTRASTS["clahe"](NOISE) == images.clahe(NOISE)).all()
+
+
 def test_a_map_is_brought_to_the_frame_bilinearly() -> None:
     # Pixel centres of a doubled image lie a quarter of a pixel from those of the small one.
     doubled = images.to_frame(np.array([[0, 1], [0, 1]], np.float32), 4)

@@ -1,5 +1,6 @@
 """Losses against values worked by hand and independent formulas in float64."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,12 +10,22 @@ import torch
 from lib.errors import InputError
 from lib.recipes import Loss
 from lib.train.losses import (
+    IMAGE_LOSSES,
+    PIXEL_LOSSES,
     WeightedLoss,
+    batch_dice_loss,
     bce_loss,
     focal_loss,
+    lovasz_loss,
     positive_dice_loss,
     soft_dice_loss,
+    squared_dice_loss,
 )
+
+# Those that have an answer to an empty image: Dice on positives has none.
+ANSWERING = [
+    bce_loss, soft_dice_loss, batch_dice_loss, squared_dice_loss, focal_loss, lovasz_loss
+]  # fmt: skip
 
 
 def logits_of(*probabilities: float) -> torch.Tensor:
@@ -50,8 +61,65 @@ def test_dice_on_positives_leaves_empty_images_out() -> None:
     assert (lone.grad == 0).all()
 
 
+def test_batch_dice_by_hand() -> None:
+    # Overlap .8 of both images together, total 1.2 + .2 + 1 = 2.4.
+    logits = torch.cat([logits_of(0.8, 0.4), logits_of(0.1, 0.1)])
+    masks = torch.cat([masks_of(1, 0), masks_of(0, 0)])
+    assert batch_dice_loss(logits, masks).item() == pytest.approx(1 - 2.6 / 3.4)
+
+
+def test_squared_dice_by_hand() -> None:
+    # Overlap .8, total .64 + .16 + 1; and of an empty image .01 + .04.
+    logits = torch.cat([logits_of(0.8, 0.4), logits_of(0.1, 0.2)])
+    masks = torch.cat([masks_of(1, 0), masks_of(0, 0)])
+    expected = (1 - 1.61 / 1.81 + 1 - 0.01 / 0.06) / 2
+    assert squared_dice_loss(logits, masks).item() == pytest.approx(expected)
+
+
+def lovasz_set_by_set(logits: np.ndarray, mask: np.ndarray) -> float:
+    """The hinge's extension by its definition: |S| / |M or S| of growing sets S of errors."""
+    errors = np.maximum(0, 1 - logits * np.where(mask, 1, -1))
+    loss, before, wrong = 0.0, 0.0, set()
+    inside = set(np.flatnonzero(mask))
+    for pixel in np.argsort(-errors):
+        wrong.add(pixel)
+        jaccard = len(wrong) / len(inside | wrong)
+        loss += errors[pixel] * (jaccard - before)
+        before = jaccard
+    return loss
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_lovasz_is_its_definition_in_both_directions(share: float) -> None:
+    rng = np.random.default_rng(0)
+    logits, masks = 2 * rng.standard_normal((3, 40)), rng.random((3, 40)) < share
+    expected = [
+        (lovasz_set_by_set(x, mask) + lovasz_set_by_set(-x, ~mask)) / 2
+        for x, mask in zip(logits, masks, strict=True)
+    ]
+    tensors = (torch.tensor(array, dtype=torch.float64) for array in (logits, masks))
+    found = lovasz_loss(*(tensor.view(3, 1, 5, 8) for tensor in tensors))
+    assert found.item() == pytest.approx(np.mean(expected))
+
+
+def test_lovasz_of_confident_answers_is_twice_the_jaccard_loss() -> None:
+    """At logits of +-1 an error costs 2. Wrong: one of two inside, one of three outside."""
+    logits = torch.tensor([1.0, -1, 1, -1, -1]).view(1, 1, 1, 5)
+    masks = masks_of(1, 1, 0, 0, 0).float()
+    inside, outside = 1 - 1 / 3, 1 - 2 / 4
+    assert lovasz_loss(logits, masks).item() == pytest.approx(inside + outside)
+
+
+def test_lovasz_keeps_its_digits_on_large_images() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(1, 1, 512, 512, generator=generator)
+    masks = (torch.rand(1, 1, 512, 512, generator=generator) < 0.05).float()
+    exact = lovasz_loss(logits.double(), masks.double()).item()
+    assert lovasz_loss(logits, masks).item() == pytest.approx(exact, rel=1e-6)
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0])
-@pytest.mark.parametrize("loss", [bce_loss, soft_dice_loss, focal_loss])
+@pytest.mark.parametrize("loss", ANSWERING)
 def test_an_empty_or_full_mask_gives_a_finite_gradient_in_the_right_direction(
     loss, value: float
 ) -> None:
@@ -62,7 +130,7 @@ def test_an_empty_or_full_mask_gives_a_finite_gradient_in_the_right_direction(
 
 
 @pytest.mark.parametrize("extreme", [-200.0, 200.0])
-@pytest.mark.parametrize("loss", [bce_loss, soft_dice_loss, focal_loss])
+@pytest.mark.parametrize("loss", PIXEL_LOSSES.values())
 def test_extreme_logits_give_finite_losses_and_gradients(loss, extreme: float) -> None:
     logits = torch.full((1, 1, 4, 4), extreme, requires_grad=True)
     for value in (0.0, 1.0):
@@ -99,14 +167,44 @@ def test_a_weighted_loss_is_the_sum_of_its_parts() -> None:
     assert parts["loss"].item() == pytest.approx(expected.item())
 
 
+def test_every_weight_of_a_recipe_has_a_loss() -> None:
+    names = {field.name for field in dataclasses.fields(Loss)}
+    assert names == PIXEL_LOSSES.keys() | IMAGE_LOSSES.keys()
+    logits = logits_of(0.8, 0.4)
+    for name in names:
+        parts = WeightedLoss(Loss(**{name: 2.0}))(logits, logits[:, 0, 0, 0], masks_of(1, 0))
+        assert parts["loss"].item() == pytest.approx(2 * parts[name].item())
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_all_losses_together_have_a_finite_gradient_on_empty_and_full_batches(empty: bool) -> None:
+    weights = Loss(**{field.name: 1.0 for field in dataclasses.fields(Loss)})
+    logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    image_logits = torch.zeros(2, requires_grad=True)
+    masks = torch.full((2, 1, 8, 8), 0.0 if empty else 1.0)
+    WeightedLoss(weights)(logits, image_logits, masks)["loss"].backward()
+    assert torch.isfinite(logits.grad).all()
+    assert torch.isfinite(image_logits.grad).all()
+
+
+def test_focal_loss_of_the_image_by_hand() -> None:
+    # p = .8 and .4 of a positive and an empty image
+    logits, masks = torch.zeros(2, 1, 1, 2).double(), torch.tensor([[1, 0], [0, 0]]).double()
+    image_logits = logits_of(0.8, 0.4).flatten()
+    parts = WeightedLoss(Loss(image_focal=1))(logits, image_logits, masks.view(2, 1, 1, 2))
+    expected = (0.2**2 * -math.log(0.8) + 0.4**2 * -math.log(0.6)) / 2
+    assert parts["image_focal"].item() == pytest.approx(expected)
+
+
 def test_losses_without_weight_are_not_computed() -> None:
     parts = WeightedLoss(Loss(dice=1))(logits_of(0.8), None, masks_of(1))
     assert parts.keys() == {"loss", "dice"}
 
 
-def test_an_image_level_loss_needs_a_head() -> None:
-    with pytest.raises(InputError, match="image_head"):
-        WeightedLoss(Loss(bce=1, image_bce=1))(logits_of(0.8), None, masks_of(1))
+@pytest.mark.parametrize("name", IMAGE_LOSSES)
+def test_an_image_level_loss_needs_a_head(name: str) -> None:
+    with pytest.raises(InputError, match=f"loss.{name} needs network.image_head"):
+        WeightedLoss(Loss(bce=1, **{name: 1}))(logits_of(0.8), None, masks_of(1))
 
 
 def test_a_loss_without_weights_is_refused() -> None:

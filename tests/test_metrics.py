@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.metrics import roc_auc_score
 
 from lib import metrics
 
@@ -12,18 +13,23 @@ pairs_of_masks = arrays(bool, (2, 3, 4))
 
 
 @pytest.mark.parametrize(
-    ("predicted", "truth", "overlap", "dice", "iou"),
+    ("areas", "dice", "iou", "precision", "recall"),
     [
-        pytest.param(0, 0, 0, 1, 1, id="nothing-to-find-and-nothing-found"),
-        pytest.param(5, 0, 0, 0, 0, id="found-in-vain"),
-        pytest.param(0, 5, 0, 0, 0, id="missed"),
-        pytest.param(4, 4, 4, 1, 1, id="perfect"),
-        pytest.param(4, 6, 3, 6 / 10, 3 / 7, id="in-part"),
+        pytest.param((0, 0, 0), 1, 1, 1, 1, id="nothing-to-find-and-nothing-found"),
+        pytest.param((5, 0, 0), 0, 0, 0, 0, id="found-in-vain"),
+        pytest.param((0, 5, 0), 0, 0, 0, 0, id="missed"),
+        pytest.param((4, 4, 4), 1, 1, 1, 1, id="perfect"),
+        pytest.param((4, 6, 3), 6 / 10, 3 / 7, 3 / 4, 3 / 6, id="in-part"),
+        pytest.param((2, 8, 2), 4 / 10, 2 / 8, 1, 2 / 8, id="inside-the-truth"),
     ],
 )
-def test_known_scores(predicted: int, truth: int, overlap: int, dice: float, iou: float) -> None:
-    assert metrics.dice(predicted, truth, overlap) == pytest.approx(dice)
-    assert metrics.iou(predicted, truth, overlap) == pytest.approx(iou)
+def test_known_scores(
+    areas: tuple[int, int, int], dice: float, iou: float, precision: float, recall: float
+) -> None:
+    assert metrics.dice(*areas) == pytest.approx(dice)
+    assert metrics.iou(*areas) == pytest.approx(iou)
+    assert metrics.precision(*areas) == pytest.approx(precision)
+    assert metrics.recall(*areas) == pytest.approx(recall)
 
 
 def test_many_images_are_scored_at_once() -> None:
@@ -40,6 +46,14 @@ def test_masks_give_the_scores_of_sets_of_pixels(masks: np.ndarray) -> None:
         iou = len(predicted & truth) / len(predicted | truth)
         assert metrics.iou(*counts) == pytest.approx(iou)
         assert metrics.dice(*counts) == pytest.approx(2 * iou / (1 + iou))
+
+
+@given(pairs_of_masks)
+def test_dice_is_the_harmonic_mean_of_precision_and_recall(masks: np.ndarray) -> None:
+    counts = metrics.areas(*masks)
+    precision, recall = metrics.precision(*counts), metrics.recall(*counts)
+    mean = 2 * precision * recall / (precision + recall) if precision + recall else 0
+    assert metrics.dice(*counts) == pytest.approx(mean)
 
 
 @given(pairs_of_masks)
@@ -71,3 +85,38 @@ def test_confusion_counts_images() -> None:
     positive = np.array([1, 1, 0, 1, 0, 0], bool)
     counts = metrics.confusion(found, positive)
     assert counts == {"both": 2, "missed": 1, "false": 1, "neither": 2}
+
+
+def test_sensitivity_and_specificity_are_shares_of_positives_and_of_negatives() -> None:
+    found = np.array([1, 1, 1, 0, 0, 0, 0], bool)
+    positive = np.array([1, 1, 0, 1, 0, 0, 0], bool)
+    assert metrics.sensitivity(found, positive) == pytest.approx(2 / 3)
+    assert metrics.specificity(found, positive) == pytest.approx(3 / 4)
+
+
+@pytest.mark.parametrize(
+    ("p", "positive", "auc"),
+    [
+        pytest.param([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1], 1, id="perfect"),
+        pytest.param([0.1, 0.2, 0.8, 0.9], [1, 1, 0, 0], 0, id="the-wrong-way-round"),
+        pytest.param([0.5, 0.5, 0.5], [0, 1, 0], 0.5, id="all-tied"),
+        pytest.param([0.3, 0.6, 0.4, 0.6, 0.1], [1, 1, 0, 0, 0], 3.5 / 6, id="pairs-counted"),
+    ],
+)
+def test_auc_is_the_share_of_pairs_in_order(
+    p: list[float], positive: list[int], auc: float
+) -> None:
+    assert metrics.auc(np.array(p), np.array(positive, bool)) == pytest.approx(auc)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1))
+def test_auc_is_that_of_scikit_learn(rows: list[tuple[int, bool]]) -> None:
+    p, positive = (np.array(column) for column in zip(*rows, strict=True))
+    if positive.all() or not positive.any():
+        assert np.isnan(metrics.auc(p, positive))
+    else:
+        assert metrics.auc(p, positive) == pytest.approx(roc_auc_score(positive, p))
+
+
+def test_without_negatives_there_is_no_specificity() -> None:
+    assert np.isnan(metrics.specificity(np.ones(2, bool), np.ones(2, bool)))

@@ -41,6 +41,18 @@ def test_a_network_gives_probabilities_and_losses() -> None:
     assert torch.isfinite(losses["loss"])
 
 
+def test_validation_gets_losses_and_predictions_of_one_pass() -> None:
+    model, passes = build_model(DEMO).eval(), []
+    model.net.register_forward_hook(lambda *_: passes.append(1))
+    images = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
+    batch = images, images // 255, WeightedLoss(DEMO.phases[0].loss)
+    losses, (probabilities, positive) = model.evaluate(*batch)
+    assert len(passes) == 1
+    assert losses["loss"] == model.training_loss(*batch)["loss"]
+    for ours, theirs in zip((probabilities, positive), model.predict(images), strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def test_without_a_head_there_is_no_image_probability() -> None:
     model = build_model(with_network(image_head=False)).eval()
     assert model.predict(torch.zeros(1, 1, 32, 32, dtype=torch.uint8))[1] is None

@@ -9,38 +9,42 @@ from lib.decision import rules
 from lib.recipes.rules import PUBLISHED
 
 # What each source says: the class must reach this, so many pixels must be above this, the mask is
-# what is above this, and what is done to its components.
+# what is above this; its components must have so many pixels, and their holes are filled or not.
 SAID = {
-    "abedalla_exp1": (None, (2048, 0.5), 0.5, False),
-    "abedalla_exp2": (None, (2048, 0.55), 0.55, False),
-    "abedalla_exp3": (None, (2048, 0.55), 0.55, False),
-    "abedalla_2st_unet": (None, (2048, 0.75), 0.75, False),
-    "sneddy_v1": (None, (800, 0.7), 0.3, True),
-    "sneddy_v2": (None, (1500, 0.75), 0.3, True),
-    "sneddy_select": (None, (2000, 0.75), 0.3, False),
-    "x5": (0.65, None, 0.4, False),
-    "bestfitting": (None, None, 0.5, False),
-    "amirassov": (0.4, (round(800 * (1024 / 768) ** 2), 0.8), 0.4, False),
-    "see": (None, (1, 0.72), 0.2, False),
-    "viel": (None, None, 0.5, False),
+    "abedalla_exp1": (None, (2048, 0.5), 0.5, None),
+    "abedalla_exp2": (None, (2048, 0.55), 0.55, None),
+    "abedalla_exp3": (None, (2048, 0.55), 0.55, None),
+    "abedalla_2st_unet": (None, (2048, 0.75), 0.75, None),
+    "sneddy_v1": (None, (800, 0.7), 0.3, (100, True)),
+    "sneddy_v2": (None, (1500, 0.75), 0.3, (100, True)),
+    "sneddy_select": (None, (2000, 0.75), 0.3, None),
+    "x5": (0.65, None, 0.4, None),
+    "bestfitting": (None, None, 0.5, None),
+    "amirassov": (0.4, (round(800 * (1024 / 768) ** 2), 0.8), 0.4, None),
+    "see": (None, (1, 0.72), 0.2, None),
+    "viel": (None, None, 0.5, None),
+    "niu": (None, None, 0.5, None),
+    "zhang": (None, None, 0.5, None),
+    "jakhar": (None, None, 0.5, (64 * (1024 // 256) ** 2, False)),
 }
 
 
 def as_published(name: str, values: np.ndarray, p: float) -> np.ndarray:
-    class_min, gate, bottom, contours = SAID[name]
+    class_min, gate, bottom, components = SAID[name]
     empty = np.zeros(values.shape, bool)
     if class_min is not None and p < class_min:
         return empty
     if gate and (values / 255 > gate[1] + 1e-9).sum() < gate[0]:
         return empty
     mask = values / 255 > bottom + 1e-9
-    if not contours:
+    if components is None:
         return mask
+    least, filled = components
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     for number in range(1, count + 1):
-        if (labels == number).sum() < 100:
+        if (labels == number).sum() < least:
             mask = mask & (labels != number)
-    return ndimage.binary_fill_holes(mask)
+    return ndimage.binary_fill_holes(mask) if filled else mask
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -3,7 +3,26 @@
 import numpy as np
 import pytest
 
-from lib.train.sampling import EpochBatches, epoch_order, seed_of
+from lib.errors import InputError
+from lib.recipes import Phase
+from lib.train.sampling import EpochBatches, epoch_order, rate_in_epoch, seed_of
+
+# The competition's final training images: 2,669 of 12,047 show a pneumothorax.
+COMPETITION = np.arange(12_047) < 2_669
+
+
+def phase_of(rate: object, batch: int = 64, epochs: int = 60, end: float | None = None) -> Phase:
+    return Phase(
+        size=64, epochs=epochs, batch=batch, lr=1.0, positive_rate=rate, positive_rate_end=end
+    )
+
+
+def drawn(phase: Phase, epoch: int) -> tuple[int, int]:
+    """Positives and negatives of the competition in an epoch."""
+    batches = EpochBatches(COMPETITION, phase, key=(0,))
+    batches.epoch = epoch
+    positive = [COMPETITION[index] for batch in batches for _, index in batch]
+    return sum(positive), len(positive) - sum(positive)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +46,7 @@ def test_a_positive_rate_draws_all_positives_and_some_negatives(
 
 
 def test_another_epoch_draws_other_negatives_in_another_order() -> None:
-    batches = EpochBatches(np.arange(80) % 4 == 0, 0.5, 8, key=(0, 0))
+    batches = EpochBatches(np.arange(80) % 4 == 0, phase_of(0.5, batch=8), key=(0, 0))
     first = list(batches)
     batches.epoch = 1
     second = list(batches)
@@ -42,7 +61,7 @@ def test_another_epoch_draws_other_negatives_in_another_order() -> None:
 def test_batches_are_of_nearly_equal_size_and_none_is_left_alone(
     images: int, sizes: set[int]
 ) -> None:
-    batches = EpochBatches(np.ones(images, bool), None, 16, key=(0,))
+    batches = EpochBatches(np.ones(images, bool), phase_of(None, batch=16), key=(0,))
     found = list(batches)
     assert {len(batch) for batch in found} == sizes
     assert len(found) == len(batches)
@@ -54,3 +73,45 @@ def test_seeds_differ_in_every_part() -> None:
     assert len(seeds) == 50
     assert seed_of(1, 23) != seed_of(12, 3)
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+@pytest.mark.parametrize(
+    ("rate", "negatives"),
+    [
+        pytest.param(0.8, 667, id="niu-phase-1-and-1st-place-part-0"),
+        pytest.param(0.6, 1_779, id="niu-phase-2"),
+        pytest.param(0.4, 4_004, id="niu-phase-3-rounds-4003.5-to-even"),
+        pytest.param(0.5, 2_669, id="viel-and-orhan-as-many-of-each"),
+        pytest.param(2 / 3, 1_334, id="zhang-2-to-1"),
+        pytest.param(1.0, 0, id="positives-only"),
+        pytest.param(0.22, 9_378, id="all-there-are"),
+        pytest.param(None, 9_378, id="every-image-once"),
+    ],
+)
+def test_negatives_of_the_competition_at_published_rates(rate: float | None, negatives) -> None:
+    assert drawn(phase_of(rate), 0) == (2_669, negatives)
+
+
+def test_a_sliding_rate_changes_at_its_epochs() -> None:
+    phase = phase_of(((0, 2 / 3), (20, 0.5)))
+    assert [drawn(phase, epoch)[1] for epoch in (0, 19, 20, 59)] == [1_334, 1_334, 2_669, 2_669]
+
+
+def test_a_linear_rate_goes_from_the_first_to_the_last_epoch() -> None:
+    phase = phase_of(0.8, end=0.22)
+    assert [rate_in_epoch(phase, epoch) for epoch in (0, 59)] == pytest.approx([0.8, 0.22])
+    assert rate_in_epoch(phase, 30) == pytest.approx(0.8 - 0.58 * 30 / 59)
+    assert [drawn(phase, epoch)[1] for epoch in (0, 59)] == [667, 9_378]
+    assert rate_in_epoch(phase_of(0.8, epochs=1, end=0.2), 0) == 0.8
+
+
+def test_a_longer_epoch_has_more_batches() -> None:
+    batches = EpochBatches(COMPETITION, phase_of(((0, 1.0), (1, 0.5))), key=(0,))
+    lengths = [len(batches)]
+    batches.epoch = 1
+    assert [*lengths, len(batches)] == [42, 84]
+
+
+def test_a_rate_without_a_positive_image_is_refused() -> None:
+    with pytest.raises(InputError, match="positive_rate = 0.5, but no image"):
+        EpochBatches(np.zeros(5, bool), phase_of(0.5), key=(0,))

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import artifacts, dataset, recipes
+from lib import artifacts, dataset, recipes, tables
 from lib.errors import InputError
 from lib.files import sha256
 from lib.layout import ALL_DATA, Fold, Work
-from lib.recipes import Loss, Network, Phase, Recipe, facts
-from lib.train import checkpoints, loop
+from lib.models import weights
+from lib.recipes import Ema, Keep, Loss, Network, Phase, Recipe, Rule, facts
+from lib.train import checkpoints, loop, phase
 from lib.train.checkpoints import best, is_over
 from tests import fakes
 
@@ -22,10 +23,18 @@ SIZE = 32
 TINY = dataclasses.replace(
     recipes.get("demo"),
     select="dice",
-    network=Network("unet", "resnet18", "none", decoder_channels=(8, 8, 4), image_head=True),
+    network=Network("unet", "mobilenet_v2", "none", decoder_channels=(8, 8, 4), image_head=True),
     phases=(
         Phase(size=SIZE, epochs=2, batch=4, lr=1e-3, loss=Loss(bce=1, image_bce=1)),
-        Phase(size=SIZE, epochs=3, batch=3, lr=1e-3, positive_rate=0.5, keep=2, accumulate=2),
+        Phase(
+            size=SIZE,
+            epochs=3,
+            batch=3,
+            lr=1e-3,
+            positive_rate=0.5,
+            keep=Keep(count=2),
+            accumulate=2,
+        ),
     ),
 )
 
@@ -69,8 +78,8 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def test_a_run_holds_the_last_phases_best_weights_and_its_history(work: Work) -> None:
     job = job_of(work)
-    history = loop.train_fold(job)
-    kept = best(checkpoints.of_phase(history, 1), 2)
+    record = loop.train_fold(job)
+    kept = best(record.epochs(1), 2)
     assert sorted(hashes(job.draft.folder)) == sorted(
         ["facts.json", "history.csv", "curves.png", *map(checkpoints.weight_file, kept)]
     )
@@ -116,15 +125,107 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
     assert hashes(again.draft.folder) == expected
 
 
+SHORT = Phase(size=SIZE, epochs=3, batch=3, lr=1e-3, positive_rate=0.5)
+LAST = dataclasses.replace(SHORT, epochs=1, keep=Keep("last"))
+KINDS = {
+    "swa, linear, encoder frozen at first": dataclasses.replace(
+        SHORT, keep=Keep("swa", 2), schedule="linear", warmup=0.4, optimizer="sgd",
+        freeze="encoder", freeze_epochs=1,
+    ),
+    "ema, mean of the best weights, norms frozen": dataclasses.replace(
+        SHORT, keep=Keep("best", 2, "weights", (0.7, 0.3)), optimizer="radam",
+        ema=Ema(0.9, start=1), freeze="encoder_norms",
+    ),
+}  # fmt: skip
+
+
+def kill_before_write(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """End the process's stand-in before it writes its file of this number, from 1."""
+    written = []
+
+    def counted(write):
+        def killed(*args: object) -> None:
+            written.append(args)
+            if len(written) == number:
+                raise KeyboardInterrupt
+            write(*args)
+
+        return killed
+
+    monkeypatch.setattr(weights, "save", counted(weights.save))
+    monkeypatch.setattr(tables, "write", counted(tables.write))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_before_any_file_a_run_ends_with_the_same_bytes(
+    work: Work, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """An epoch writes weights if they are kept, state, table; an average one table more."""
+    recipe = dataclasses.replace(TINY, phases=(KINDS[kind], LAST))
+    whole = job_of(work, recipe)
+    loop.train_fold(whole)
+    expected = hashes(whole.draft.folder)
+    assert {"averages.csv", "weights/phase1_epoch000.pt"} <= expected.keys()
+    for number in (5, 9, 11, 12, 14):  # the last three: around the average's commit
+        artifacts._remove(whole.draft.folder)
+        with monkeypatch.context() as patch:
+            kill_before_write(patch, number)
+            with pytest.raises(KeyboardInterrupt):
+                loop.train_fold(job_of(work, recipe))
+        loop.train_fold(job_of(work, recipe))
+        assert hashes(whole.draft.folder) == expected, number
+
+
+def test_a_kept_last_epoch_is_the_latest(work: Work) -> None:
+    job = job_of(work, dataclasses.replace(TINY, phases=(dataclasses.replace(LAST, epochs=2),)))
+    loop.train_fold(job)
+    assert [path.name for path in job.draft.path("weights").iterdir()] == ["phase0_epoch001.pt"]
+
+
+def test_linear_rates_change_at_each_step(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 epochs of 2 steps, half of them warm-up; the history has each epoch's first rate."""
+    linear = dataclasses.replace(SHORT, epochs=2, schedule="linear", warmup=0.5, lr=1.0)
+    rates, step = [], phase.PhaseTraining._step
+    monkeypatch.setattr(
+        phase.PhaseTraining, "_step", lambda self, rate: (rates.append(rate), step(self, 1e-9))
+    )
+    record = loop.train_fold(job_of(work, dataclasses.replace(TINY, phases=(linear,))))
+    assert rates == pytest.approx([0, 0.5, 1, 0.5])
+    assert [row["lr"] for row in record.history] == pytest.approx([0, 1])
+
+
+def test_epochs_are_ranked_at_the_rule_for_ranking(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules, validate = [], phase.validate
+    monkeypatch.setattr(
+        phase, "validate", lambda *args: (rules.append(args[3]), validate(*args))[1]
+    )
+    published, ranking = Rule(0.7, 800, 0.3), Rule(0.6, 1, 0.5)
+    for select_rule, used in ((None, published), (ranking, ranking)):
+        recipe = dataclasses.replace(TINY, phases=(LAST,), rule=published, select_rule=select_rule)
+        job = job_of(work, recipe)
+        loop.train_fold(job)
+        artifacts._remove(job.draft.folder)
+        assert rules.pop() == used
+
+
+def test_positives_alone_train(work: Work) -> None:
+    alone = dataclasses.replace(LAST, positive_rate=1.0, loss=Loss(squared_dice=1))
+    recipe = dataclasses.replace(TINY, phases=(alone,), select="positive_dice")
+    record = loop.train_fold(job_of(work, recipe))
+    assert record.history[0]["score"] == record.history[0]["valid_positive_dice"]
+
+
 def test_a_run_killed_after_its_last_epoch_trains_none_again(
     work: Work, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loop.train_fold(job_of(work))
     capsys.readouterr()
     again = job_of(work)  # nobody has called finish
-    history = loop.train_fold(again)
+    record = loop.train_fold(again)
     assert "epoch" not in capsys.readouterr().out
-    assert len(history) == 5
+    assert len(record.history) == 5
     assert artifacts.STATE not in again.draft.finish().files
 
 
@@ -143,16 +244,16 @@ def test_another_seed_gives_other_weights(work: Work) -> None:
     scores = []
     for seed in (1, 2):
         job = job_of(work, dataclasses.replace(TINY, seed=seed))
-        scores.append([row["train_loss"] for row in loop.train_fold(job)])
+        scores.append([row["train_loss"] for row in loop.train_fold(job).history])
         artifacts._remove(job.draft.folder)
     assert scores[0] != scores[1]
 
 
 def test_all_data_trains_without_validation(work: Work) -> None:
     job = job_of(work, fold=ALL_DATA)
-    history = loop.train_fold(job)
-    assert "valid_dice" not in history[0]
-    assert "train loss" in loop.summary(job, history)
+    record = loop.train_fold(job)
+    assert "valid_dice" not in record.history[0]
+    assert "train loss" in loop.summary(job, record)
     assert len(list(job.draft.path("weights").iterdir())) == 2
 
 
@@ -162,13 +263,13 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(wor
     with pytest.raises(InputError, match="loss is (nan|inf) in phase 1 epoch [01];.*lower lr"):
         loop.train_fold(job)
     assert list(job.draft.path("weights").glob("phase0_*.pt"))
-    assert checkpoints.resume(job.draft)
+    assert checkpoints.resume(job.draft, job.recipe)[1]
 
 
 def test_an_auc_cannot_rank_without_a_head(work: Work) -> None:
     headless = dataclasses.replace(TINY.network, image_head=False)
-    phase = dataclasses.replace(TINY.phases[0], loss=Loss(bce=1))
-    recipe = dataclasses.replace(TINY, network=headless, phases=(phase,), select="class_auc")
+    phases = (dataclasses.replace(TINY.phases[0], loss=Loss(bce=1)),)
+    recipe = dataclasses.replace(TINY, network=headless, phases=phases, select="class_auc")
     with pytest.raises(InputError, match="select = class_auc cannot be computed on fold 0"):
         loop.train_fold(job_of(work, recipe))
 
@@ -182,41 +283,40 @@ def test_the_best_are_the_highest_and_of_equals_the_latest() -> None:
 
 
 def test_a_phase_is_over_after_its_epochs_or_when_nothing_better_comes() -> None:
-    phase = dataclasses.replace(TINY.phases[0], epochs=5, early_stop=2)
-    assert not is_over(phase, [])
-    assert not is_over(phase, rows(0.1, 0.5, 0.5))
-    assert is_over(phase, rows(0.1, 0.5, 0.4, 0.5))
-    assert is_over(dataclasses.replace(phase, early_stop=None), rows(0, 1, 2, 3, 4))
+    stopping = dataclasses.replace(TINY.phases[0], epochs=5, early_stop=2)
+    assert not is_over(stopping, [])
+    assert not is_over(stopping, rows(0.1, 0.5, 0.5))
+    assert is_over(stopping, rows(0.1, 0.5, 0.4, 0.5))
+    assert is_over(dataclasses.replace(stopping, early_stop=None), rows(0, 1, 2, 3, 4))
 
 
 def test_accumulated_batches_are_one_step_of_their_mean(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Six images in batches of 3, accumulated by 2: one step an epoch, on the mean gradient."""
-    phase = dataclasses.replace(TINY.phases[1], epochs=1, positive_rate=None)
-    job = job_of(work, dataclasses.replace(TINY, phases=(phase,)))
-    steps, groups = [], []
-    step, backward = loop.PhaseTraining._step, loop.PhaseTraining._backward
-    monkeypatch.setattr(loop.PhaseTraining, "_step", lambda self: (steps.append(1), step(self))[1])
+    """Six images in batches of 3, accumulated by 2: one step an epoch."""
+    settings = dataclasses.replace(TINY.phases[1], epochs=1, positive_rate=None)
+    steps, step = [], phase.PhaseTraining._step
     monkeypatch.setattr(
-        loop.PhaseTraining,
-        "_backward",
-        lambda self, x, y, group: (groups.append(group), backward(self, x, y, group))[1],
+        phase.PhaseTraining, "_step", lambda self, rate: (steps.append(rate), step(self, rate))
     )
-    loop.train_fold(job)
-    assert len(steps) == 1
-    assert groups == [2, 2]
+    loop.train_fold(job_of(work, dataclasses.replace(TINY, phases=(settings,))))
+    assert steps == [1e-3]
+
+
+def test_the_last_step_of_an_epoch_may_be_of_fewer_batches() -> None:
+    assert [phase.batches_of_step(number, 5, 2) for number in range(5)] == [2, 2, 2, 2, 1]
+    assert [phase.batches_of_step(number, 2, 3) for number in range(2)] == [2, 2]
+    assert phase.batches_of_step(0, 7, 1) == 1
 
 
 def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> None:
     """A network that answers the truth itself scores 1; one that answers nothing, the negatives."""
-    from lib.recipes import Rule
     from lib.train.data import CachedImages, validation_loader
     from lib.train.losses import WeightedLoss
     from lib.train.validate import validate
 
     job = job_of(work)
-    source = CachedImages(job.caches[SIZE], job.dataset)
+    source = CachedImages(job.caches[SIZE], job.dataset, "none")
     ids = job.dataset.validation_ids(0)
 
     class Oracle(torch.nn.Module):
@@ -225,8 +325,8 @@ def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> Non
         def predict(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
             return (images > 127).float() * self.factor, None
 
-        def training_loss(self, *args: object) -> dict[str, torch.Tensor]:
-            return {"loss": torch.tensor(0.5)}
+        def evaluate(self, images: torch.Tensor, *args: object) -> tuple[dict, tuple]:
+            return {"loss": torch.tensor(0.5)}, self.predict(images)
 
     oracle = Oracle()
     arguments = (WeightedLoss(Loss(bce=1)), Rule(0.7, 1, 0.3), torch.device("cpu"))

@@ -13,9 +13,10 @@ from lib.dataset import Dataset
 from lib.decision import histograms
 from lib.decision.histograms import Histograms
 from lib.ensemble import weights
-from lib.ensemble.blend import Labelled, blend, labelled
+from lib.ensemble.blend import Labelled, labelled
 from lib.ensemble.members import CLASSES, SEARCH, Source
 from lib.layout import Fold, map_file
+from lib.maps import blend
 from lib.pool import in_processes
 
 HISTOGRAMS, MEMBERS = "histograms.npz", "members.csv"

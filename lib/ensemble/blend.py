@@ -1,4 +1,4 @@
-"""Weighted means of the maps of one image: several sets of weights from one reading."""
+"""The images whose truth is known, and the histograms of weighted means of their maps."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib import images, rle
+from lib import rle
 from lib.dataset import Dataset
 from lib.decision import histograms
 from lib.decision.histograms import VALUES, Histograms
-from lib.ensemble.members import Source, read_map
+from lib.ensemble.members import Source
 from lib.layout import Fold, map_file
+from lib.maps import blend
 from lib.pool import in_processes
 
 
@@ -36,31 +37,6 @@ def labelled(sources: Iterable[Source], dataset: Dataset) -> list[Labelled]:
         for name, fold in sorted(dataset.folds.items())
         if fold in folds
     ]
-
-
-def blend(paths: Sequence[Path], weights: np.ndarray, size: int, block: int = 1) -> np.ndarray:
-    """Average the maps of one image.
-
-    Args:
-        paths: of M maps.
-        weights: (B, M), not negative; a row for each blend. What no blend weighs is not read.
-        size: the frame's side, in pixels.
-        block: 1 for blends in the frame; more for blends with a value per block of so many pixels.
-
-    Returns:
-        (B, size / block, size / block) uint8.
-
-    Raises:
-        InputError: if a map is damaged, not square, or larger than the frame.
-    """
-    shares = weights / weights.sum(axis=1, keepdims=True)
-    means = np.zeros((len(weights), size // block, size // block), np.float32)
-    for path, column in zip(paths, shares.T, strict=True):
-        if column.any():
-            values = read_map(path, size, block)
-            for mean, share in zip(means, column, strict=True):
-                mean += np.float32(share) * values
-    return images.quantize(means)
 
 
 @dataclass(frozen=True)

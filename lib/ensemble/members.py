@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from lib import artifacts, images, tables
+from lib import artifacts, tables
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Fold, Work, fold_name, map_file, parse_fold
+from lib.maps import read_map
 
 EQUAL, SEARCH = "equal", "search"
 CLASSES = "class.csv"
@@ -94,32 +94,6 @@ def gather(
 def searched(weights: Sequence[str]) -> bool:
     """Whether --weights asks for a search."""
     return list(weights) == [SEARCH]
-
-
-def read_map(path: Path, size: int, block: int = 1) -> np.ndarray:
-    """Read a map and bring it to the RLE frame.
-
-    Args:
-        size: the frame's side, in pixels.
-        block: if not 1, the side of the blocks of pixels that the map is averaged over.
-
-    Returns:
-        (size / block, size / block) float32 in [0, 1].
-
-    Raises:
-        InputError: if it is damaged, not square, or larger than the frame.
-    """
-    values = images.read_png(path)
-    height, width = values.shape
-    if height != width or height > size:
-        raise InputError(
-            f"{path} is {height}x{width}, which cannot be the {size}x{size} frame's; remake the "
-            "maps with 03_infer.py, or the dataset with 01_prepare.py --rle-size"
-        )
-    probabilities = values.astype(np.float32) / 255
-    if block > 1:
-        return images.shrink(probabilities, size // block)
-    return images.to_frame(probabilities, size)
 
 
 def _shares(weights: Sequence[str], members: Sequence[str]) -> dict[str, float]:

@@ -18,11 +18,11 @@ from lib.artifacts import Artifact, Draft
 from lib.decision import rules
 from lib.decision.honest import Fitted
 from lib.ensemble.average import MEMBERS
-from lib.ensemble.blend import blend
 from lib.ensemble.members import Source
 from lib.errors import InputError
 from lib.images import write_png
 from lib.layout import ALL_DATA, Fold, map_file, mask_file
+from lib.maps import blend
 from lib.pool import in_processes
 from lib.recipes.schema import Rule
 

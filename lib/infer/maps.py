@@ -88,14 +88,15 @@ def infer_fold(job: Job) -> int:
 
 
 class CacheImages(TorchDataset[torch.Tensor]):
-    """Images of a cache as (1, H, W) uint8, by key."""
+    """Images of a cache in a recipe's contrast, as (1, H, W) uint8, by key."""
 
-    def __init__(self, cache: Artifact) -> None:
+    def __init__(self, cache: Artifact, contrast: str) -> None:
         self.cache = cache
+        self.correct = images.CONTRASTS[contrast]
 
     def __getitem__(self, key: Key) -> torch.Tensor:
         path = self.cache.path(layout.image_file(key[1]))
-        return torch.from_numpy(images.read_png(path))[None]
+        return torch.from_numpy(self.correct(images.read_png(path)))[None]
 
 
 @torch.inference_mode()
@@ -105,7 +106,7 @@ def _predicted(
     """Each batch with its 8-bit maps (N, H, W) and its image probabilities."""
     models = _checkpoints(job)
     loader = DataLoader(
-        CacheImages(job.cache),
+        CacheImages(job.cache, job.recipe.input.contrast),
         batch_sampler=[list(batch) for batch in batches],
         num_workers=job.workers,
         pin_memory=job.device.type == "cuda",

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from lib.models import SegmentationNetwork
-
-Prediction = tuple[torch.Tensor, torch.Tensor | None]
+from lib.models.base import Prediction, SegmentationNetwork
 
 
 def predict(models: Sequence[SegmentationNetwork], images: torch.Tensor, flip: bool) -> Prediction:

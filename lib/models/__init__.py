@@ -1,18 +1,36 @@
 """Networks, by the name that a recipe gives; a network is added by one file and one line here."""
 
 from collections.abc import Callable
+from dataclasses import asdict
+from typing import NamedTuple
 
 import torch
 
 from lib.errors import InputError
-from lib.models import smp_nets
+from lib.models import abedalla, albunet, chexlocnet, smp_nets, unet, viel, zhang
 from lib.models.base import SegmentationNetwork
-from lib.recipes import Recipe
+from lib.recipes import Network, Recipe
 
 __all__ = ["NETWORKS", "SegmentationNetwork", "build_model"]
 
-NETWORKS: dict[str, Callable[[Recipe], SegmentationNetwork]] = {
-    "unet": smp_nets.unet,
+
+class Entry(NamedTuple):
+    """How a network is built, and which fields of Network it reads, blank-separated."""
+
+    build: Callable[[Recipe], SegmentationNetwork]
+    reads: str = ""
+
+
+NETWORKS: dict[str, Entry] = {
+    "unet": Entry(smp_nets.unet, "encoder decoder_channels attention image_head"),
+    "fpn": Entry(smp_nets.fpn, "encoder image_head"),
+    "deeplabv3": Entry(smp_nets.deeplabv3, "encoder image_head"),
+    "abedalla_gray_unet": Entry(abedalla.gray_unet, "encoder decoder_channels"),
+    "viel_unet": Entry(viel.viel_unet, "encoder attention image_head centre hypercolumns"),
+    "zhang_ica_resunet": Entry(zhang.ica_resunet),
+    "classic_unet": Entry(unet.classic_unet),
+    "albunet": Entry(albunet.albunet, "encoder"),
+    "chexlocnet": Entry(chexlocnet.chexlocnet, "encoder"),
 }
 
 
@@ -20,12 +38,20 @@ def build_model(recipe: Recipe) -> SegmentationNetwork:
     """Build a recipe's network with random weights that its seed alone decides.
 
     Raises:
-        InputError: if there is no such network or encoder.
+        InputError: if there is no such network or encoder, or it does not have what is asked.
     """
-    build = NETWORKS.get(recipe.network.name)
-    if build is None:
-        raise InputError(
-            f"there is no network {recipe.network.name!r}; there are {', '.join(NETWORKS)}"
-        )
+    name = recipe.network.name
+    if name not in NETWORKS:
+        raise InputError(f"there is no network {name!r}; there are {', '.join(NETWORKS)}")
+    _refuse_unread(recipe.network, NETWORKS[name].reads)
     torch.manual_seed(recipe.seed)
-    return build(recipe)
+    return NETWORKS[name].build(recipe)
+
+
+def _refuse_unread(network: Network, reads: str) -> None:
+    """An option that a network does not know would be ignored without a word."""
+    read = {"name", "encoder_weights", *reads.split()}
+    plain = asdict(Network())
+    for key, value in asdict(network).items():
+        if key not in read and value != plain[key]:
+            raise InputError(f"network.{key} = {value!r}: {network.name} has no such choice")

@@ -1,10 +1,13 @@
 """Networks that segmentation-models-pytorch has."""
 
+from typing import Any
+
 import segmentation_models_pytorch as smp
 import torch
 
 from lib.errors import InputError
-from lib.models.base import SegmentationNetwork
+from lib.models import checks
+from lib.models.base import Prediction, SegmentationNetwork
 from lib.recipes import Recipe
 
 
@@ -19,29 +22,50 @@ class SmpNetwork(SegmentationNetwork):
     def encoder(self) -> torch.nn.Module:
         return self.net.encoder
 
-    def logits(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def logits(self, images: torch.Tensor) -> Prediction:
         output = self.net(images)
         return (output[0], output[1].squeeze(1)) if isinstance(output, tuple) else (output, None)
 
 
 def unet(recipe: Recipe) -> SmpNetwork:
-    """A U-Net with any encoder of smp (Ronneberger et al., 2015, arXiv:1505.04597)."""
+    """A U-Net with any encoder of smp (Ronneberger et al., 2015, arXiv:1505.04597).
+
+    With attention, scSE stands before the first and after the last convolution of a decoder block
+    (Roy et al., 2018, arXiv:1808.08127).
+    """
     network = recipe.network
-    if network.encoder not in smp.encoders.get_encoder_names():
-        raise InputError(
-            f"there is no encoder {network.encoder!r}; "
-            "smp.encoders.get_encoder_names() lists those of segmentation-models-pytorch"
-        )
-    stride = 2 ** len(network.decoder_channels)
-    for phase in recipe.phases:
-        if phase.size % stride:
-            raise InputError(f"size {phase.size} must be a multiple of {stride} for this network")
-    net = smp.Unet(
-        network.encoder,
-        encoder_weights=None,
-        in_channels=len(recipe.input.mean),
+    return _build(
+        smp.Unet,
+        recipe,
         encoder_depth=len(network.decoder_channels),
         decoder_channels=network.decoder_channels,
-        aux_params={"classes": 1} if network.image_head else None,
+        decoder_attention_type=None if network.attention == "none" else network.attention,
     )
+
+
+def fpn(recipe: Recipe) -> SmpNetwork:
+    """A feature pyramid (Kirillov et al., Panoptic Feature Pyramid Networks, arXiv:1901.02446)."""
+    return _build(smp.FPN, recipe)
+
+
+def deeplabv3(recipe: Recipe) -> SmpNetwork:
+    """DeepLabV3 with a dilated encoder, stride 8 (Chen et al., 2017, arXiv:1706.05587)."""
+    checks.batches_can_be_normalised(recipe)
+    return _build(smp.DeepLabV3, recipe)
+
+
+def _build(kind: type[smp.base.SegmentationModel], recipe: Recipe, **options: Any) -> SmpNetwork:
+    network = recipe.network
+    checks.encoder_exists(network.encoder)
+    try:
+        net = kind(
+            network.encoder,
+            encoder_weights=None,
+            in_channels=len(recipe.input.mean),
+            aux_params={"classes": 1} if network.image_head else None,
+            **options,
+        )
+    except ValueError as error:  # smp's: not every encoder can be dilated, or of any depth
+        raise InputError(f"{network.name} with encoder {network.encoder}: {error}") from None
+    checks.sides_divide(recipe, net.encoder.output_stride)
     return SmpNetwork(net, recipe)

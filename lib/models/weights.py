@@ -81,19 +81,20 @@ def start_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> st
     if model.encoder is None:
         raise InputError(f"network {recipe.network.name} has no encoder; --encoder-weights none")
     if source == "imagenet":
-        state, origin = _imagenet(recipe), "ImageNet"
+        state, origin = _imagenet(recipe.network.encoder, model.encoder), "ImageNet"
     else:
         state, origin = load(Path(source)), source
     return f"encoder starts from {origin}: {_load_all(model.encoder, state, origin)}"
 
 
-def _imagenet(recipe: Recipe) -> dict[str, torch.Tensor]:
-    encoder, depth = recipe.network.encoder, len(recipe.network.decoder_channels)
+def _imagenet(name: str, encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Smp's tensors for an encoder; its first convolution is fitted to the encoder's channels."""
+    channels = next(encoder.parameters()).shape[1]
     try:
-        full = get_encoder(encoder, len(recipe.input.mean), depth=depth, weights="imagenet")
+        full = get_encoder(name, channels, weights="imagenet")
     except (OSError, KeyError) as error:
         raise InputError(
-            f"ImageNet weights of {encoder} cannot be had ({str(error).splitlines()[0][:90]}): "
+            f"ImageNet weights of {name} cannot be had ({str(error).splitlines()[0][:90]}): "
             "connect, or give --encoder-weights FILE, or --encoder-weights none on purpose"
         ) from None
     return full.state_dict()

@@ -4,20 +4,42 @@ python -m lib.recipes [NAME]
 """
 
 from lib.errors import InputError
-from lib.recipes import ours
-from lib.recipes.schema import Input, Loss, Network, Phase, Recipe, Rule
+from lib.recipes import (
+    abedalla,
+    amirassov,
+    bestfitting,
+    jakhar,
+    niu,
+    ours,
+    see,
+    sneddy,
+    viel,
+    x5,
+    zhang,
+)
+from lib.recipes.schema import Ema, Input, Keep, Loss, Network, Phase, Recipe, Rule
+from lib.recipes.shrink import DEMO, demo
 
-__all__ = ["RECIPES", "Input", "Loss", "Network", "Phase", "Recipe", "Rule", "get"]
+__all__ = [
+    "RECIPES", "Ema", "Input", "Keep", "Loss", "Network", "Phase", "Recipe", "Rule", "get",
+]  # fmt: skip
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*ours.RECIPES,)}
+_SOURCES = (
+    ours, abedalla, viel, niu, zhang, jakhar, sneddy, x5, amirassov, see, bestfitting,
+)  # fmt: skip
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for source in _SOURCES for recipe in source.RECIPES
+}
 
 
 def get(name: str) -> Recipe:
-    """Return a recipe by its name.
+    """Return a recipe by its name; NAME_demo is NAME, shrunk for phantoms and a few CPU cores.
 
     Raises:
         InputError: naming those that there are.
     """
+    if name.removesuffix(DEMO) in RECIPES and name not in RECIPES:
+        return demo(RECIPES[name.removesuffix(DEMO)])
     if name not in RECIPES:
         raise InputError(f"there is no recipe {name!r}; there are {', '.join(RECIPES)}")
     return RECIPES[name]

@@ -8,7 +8,7 @@ import json
 
 from lib import recipes
 from lib.errors import run_stage
-from lib.recipes import facts
+from lib.recipes import facts, shrink
 
 
 def main() -> None:
@@ -18,8 +18,11 @@ def main() -> None:
     if args.name:
         print(json.dumps(facts.to_facts(recipes.get(args.name)), indent=1))
         return
-    for recipe in recipes.RECIPES.values():
-        print(f"{recipe.name:24} {recipe.source:24} {recipe.summary}")
+    listed = recipes.RECIPES.values()
+    name, source = (max(len(getattr(r, key)) for r in listed) for key in ("name", "source"))
+    for recipe in listed:
+        print(f"{recipe.name:{name}}  {recipe.source:{source}}  {recipe.summary}")
+    print(f"NAME{shrink.DEMO} is any of them shrunk, for phantoms and a few CPU cores.")
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from lib.errors import InputError
-from lib.recipes.schema import Input, Loss, Network, Phase, Recipe, Rule
+from lib.recipes.schema import Ema, Input, Keep, Loss, Network, Phase, Recipe, Rule
 
 # A misspelt key must never be ignored.
-for _part in (Input, Loss, Network, Phase, Recipe, Rule):
+for _part in (Ema, Input, Keep, Loss, Network, Phase, Recipe, Rule):
     with_config(ConfigDict(extra="forbid"))(_part)
 _ADAPTER = TypeAdapter(Recipe)
 
@@ -32,8 +32,10 @@ def from_facts(facts: Mapping[str, Any]) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
+        # Where parts do not fit together the message names them: a whole phase is no value to show.
+        value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
         raise InputError(
-            f"recipe key {key} = {first['input']!r}: {first['msg']}; "
+            f"recipe key {key}{value}: {first['msg']}; "
             f"python -m lib.recipes {facts.get('name', 'NAME')} shows them all"
         ) from None
 

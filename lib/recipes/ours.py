@@ -1,6 +1,6 @@
 """Our own recipes: a sound default for one GPU, and one small enough for two CPU cores."""
 
-from lib.recipes.schema import Input, Loss, Network, Phase, Recipe, Rule
+from lib.recipes.schema import Input, Keep, Loss, Network, Phase, Recipe, Rule
 
 R34_512 = Recipe(
     name="r34_512",
@@ -17,7 +17,7 @@ R34_512 = Recipe(
         # The share of positives comes down towards the real 22 %, so that false alarms do too.
         Phase(
             size=512, epochs=18, batch=16, lr=1e-4, min_lr=1e-6, optimizer="adamw",
-            weight_decay=1e-4, positive_rate=0.35, clip=1.0, keep=3, early_stop=8,
+            weight_decay=1e-4, positive_rate=0.35, clip=1.0, keep=Keep(count=3), early_stop=8,
             loss=Loss(bce=1.0, positive_dice=0.5, image_bce=0.2),
         ),
     ),

@@ -28,4 +28,10 @@ PUBLISHED: dict[str, Rule] = {
     "see": Rule(top=0.72, min_area=1, bottom=0.2),
     # Viel and Orhan's ablation: .5, without a gate.
     "viel": Rule(top=0.5, bottom=0.5),
+    # No threshold is published by Niu and by Zhang: .5, and nothing is removed.
+    "niu": Rule(top=0.5, bottom=0.5),
+    "zhang": Rule(top=0.5, bottom=0.5),
+    # A threshold and the removal of small regions, without figures: .5, and regions of fewer than
+    # 64 px at its 256 px, which are 1024 px in the frame.
+    "jakhar": Rule(top=0.5, bottom=0.5, component_min_area=1024),
 }

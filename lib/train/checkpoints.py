@@ -1,10 +1,11 @@
 """What a training leaves on disk at the end of each epoch, and how it goes on from there.
 
-The history of epochs decides everything else: which checkpoints are the best, whether the phase is
-over. state.pt is the commit: a weight file that its history does not name does not count.
+The record of epochs decides everything else: which weights are kept, whether the phase is over.
+state.pt is the commit: a weight file that its record does not name does not count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -12,14 +13,48 @@ import pandas as pd
 from lib import tables
 from lib.artifacts import STATE, Draft
 from lib.models import weights
-from lib.recipes import Phase
+from lib.recipes import Keep, Phase, Recipe
 
-Row = dict[str, float]  # a row of history.csv; phase and epoch are whole numbers
+Row = dict[str, Any]  # of history.csv or averages.csv: phase and epoch are whole numbers
+
+
+@dataclass
+class Record:
+    """What a training has done so far.
+
+    Attributes:
+        history: a row an epoch.
+        averages: a row a phase whose epochs were made into one network.
+    """
+
+    history: list[Row] = field(default_factory=list)
+    averages: list[Row] = field(default_factory=list)
+
+    @property
+    def phase(self) -> int:
+        """The last phase that has an epoch; the first one at the start."""
+        return self.history[-1]["phase"] if self.history else 0
+
+    def epochs(self, phase: int) -> list[Row]:
+        """The epochs of one phase: scores of phases are never compared."""
+        return [row for row in self.history if row["phase"] == phase]
+
+    def average(self, phase: int) -> Row | None:
+        """The average of a phase, once it is made."""
+        return next((row for row in self.averages if row["phase"] == phase), None)
 
 
 def weight_file(row: Row) -> str:
-    """The file of an epoch's weights."""
-    return f"weights/phase{int(row['phase'])}_epoch{int(row['epoch']):03d}.pt"
+    """The file of an epoch's weights, or of an average's."""
+    name = f"epoch{row['epoch']:03d}" if "epoch" in row else "average"
+    return f"weights/phase{row['phase']}_{name}.pt"
+
+
+def words(row: Row) -> str:
+    """An epoch or an average as people count."""
+    if "epoch" in row:
+        return f"epoch {row['epoch'] + 1}"
+    return f"average of epochs {' '.join(str(int(epoch) + 1) for epoch in row['epochs'].split())}"
 
 
 def best(rows: Sequence[Row], count: int) -> list[Row]:
@@ -28,6 +63,19 @@ def best(rows: Sequence[Row], count: int) -> list[Row]:
     A network that finds nothing yet scores the same epoch after epoch: the first is the worst then.
     """
     return sorted(rows, key=lambda row: (-row["score"], -row["epoch"]))[:count]
+
+
+def chosen(keep: Keep, rows: Sequence[Row]) -> list[Row]:
+    """The epochs that a phase keeps of those it has had: the best first, or the latest first."""
+    return best(rows, keep.count) if keep.what == "best" else list(rows[-keep.count :][::-1])
+
+
+def kept(recipe: Recipe, record: Record) -> list[Row]:
+    """What the last phase leaves behind so far; the next phase starts from the first."""
+    average = record.average(record.phase)
+    if average is not None:
+        return [average]
+    return chosen(recipe.phases[record.phase].keep, record.epochs(record.phase))
 
 
 def is_over(phase: Phase, rows: Sequence[Row]) -> bool:
@@ -40,35 +88,48 @@ def is_over(phase: Phase, rows: Sequence[Row]) -> bool:
     return len(scores) - 1 - scores.index(max(scores)) >= phase.early_stop
 
 
-def of_phase(history: Sequence[Row], phase: float) -> list[Row]:
-    """The rows of one phase: scores of phases are never compared."""
-    return [row for row in history if row["phase"] == phase]
+def commit(
+    draft: Draft,
+    recipe: Recipe,
+    record: Record,
+    model: Mapping[str, Any],
+    state: Mapping[str, Any],
+) -> None:
+    """Keep what was done last, an epoch or an average.
 
-
-def commit(draft: Draft, phase: Phase, state: dict[str, Any]) -> None:
-    """Keep an epoch: its weights if they are among the best, then the state, then the table.
-
-    Killed before state.pt is renamed, the epoch is done again; after, it is done.
+    Killed before state.pt is renamed, it is done again; after, it is done.
 
     Args:
         draft: the run.
-        phase: of the epoch.
-        state: "model", "optimizer", "scaler" as state_dicts, and "history", the rows so far.
+        recipe: of the run.
+        record: what is done so far.
+        model: the state_dict to keep, if the epoch is among those to keep.
+        state: what training needs to go on from here.
     """
-    row = state["history"][-1]
-    keep = [
-        weight_file(kept) for kept in best(of_phase(state["history"], row["phase"]), phase.keep)
-    ]
-    if weight_file(row) in keep:
-        weights.save(draft.path(weight_file(row)), state["model"])
-    weights.save(draft.path(STATE), state)
+    last = record.average(record.phase) or record.history[-1]
+    if last in kept(recipe, record):
+        weights.save(draft.path(weight_file(last)), model)
+    weights.save(draft.path(STATE), {**state, "record": asdict(record)})
+    tidy(draft, recipe, record)
+
+
+def tidy(draft: Draft, recipe: Recipe, record: Record) -> None:
+    """Remove weights that no longer count, and write the tables."""
+    names = {weight_file(row) for row in kept(recipe, record)}
     for path in draft.path("weights").glob("*.pt"):
-        if f"weights/{path.name}" not in keep:
+        if f"weights/{path.name}" not in names:
             path.unlink()
-    tables.write(draft.path("history.csv"), pd.DataFrame(state["history"]))
+    for name, rows in asdict(record).items():
+        if rows:
+            tables.write(draft.path(f"{name}.csv"), pd.DataFrame(rows))
 
 
-def resume(draft: Draft) -> dict[str, Any] | None:
-    """The state of the last epoch that was committed, or None at the start."""
+def resume(draft: Draft, recipe: Recipe) -> tuple[Record, dict[str, Any] | None]:
+    """The record and the state of the last commit; an empty one and None at the start."""
     path = draft.path(STATE)
-    return weights.load(path) if path.exists() else None
+    if not path.exists():
+        return Record(), None
+    state = weights.load(path)
+    record = Record(**state["record"])
+    tidy(draft, recipe, record)  # the kill may have come right after the commit
+    return record, state

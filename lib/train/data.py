@@ -19,14 +19,15 @@ Sample = tuple[torch.Tensor, ...]
 
 
 class CachedImages:
-    """Images and masks of a cache, as (H, W) uint8, masks 0 or 1."""
+    """Images, in a recipe's contrast, and masks of a cache: (H, W) uint8, masks 0 or 1."""
 
-    def __init__(self, cache: Artifact, dataset: Dataset) -> None:
+    def __init__(self, cache: Artifact, dataset: Dataset, contrast: str) -> None:
         self.cache = cache
         self.dataset = dataset
+        self.correct = images.CONTRASTS[contrast]
 
     def image(self, image_id: str) -> np.ndarray:
-        return images.read_png(self.cache.path(layout.image_file(image_id)))
+        return self.correct(images.read_png(self.cache.path(layout.image_file(image_id))))
 
     def mask(self, image_id: str) -> np.ndarray:
         if not self.dataset.positive(image_id):
@@ -38,10 +39,9 @@ class TrainingSet(TorchDataset[Sample]):
     """Augmented images and masks, (1, H, W) uint8, by (epoch, index)."""
 
     def __init__(
-        self, source: CachedImages, ids: Sequence[str], augmentation: str, key: tuple
+        self, source: CachedImages, ids: Sequence[str], augment: Augmentation, key: tuple
     ) -> None:
-        self.source, self.ids, self.key = source, ids, key
-        self.augment = Augmentation(augmentation)
+        self.source, self.ids, self.augment, self.key = source, ids, augment, key
 
     def __getitem__(self, item: tuple[int, int]) -> Sample:
         epoch, index = item
@@ -71,9 +71,8 @@ def epoch_batches(
     source: CachedImages, ids: Sequence[str], recipe: Recipe, phase: int
 ) -> EpochBatches:
     """The batches of a phase; set `epoch` before each."""
-    settings = recipe.phases[phase]
     positive = [source.dataset.positive(name) for name in ids]
-    return EpochBatches(positive, settings.positive_rate, settings.batch, key=(recipe.seed, phase))
+    return EpochBatches(positive, recipe.phases[phase], key=(recipe.seed, phase))
 
 
 def training_loader(
@@ -85,7 +84,9 @@ def training_loader(
     workers: int,
 ) -> DataLoader[Sample]:
     """The augmented images of an epoch, in its batches."""
-    dataset = TrainingSet(source, ids, recipe.augmentation, key=(recipe.seed, phase))
+    settings = recipe.phases[phase]
+    augment = Augmentation(recipe.augmentation, settings.size, settings.crop)
+    dataset = TrainingSet(source, ids, augment, key=(recipe.seed, phase))
     return DataLoader(dataset, batch_sampler=batches, **loading(workers))
 
 

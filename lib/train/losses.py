@@ -1,5 +1,7 @@
 """Losses of a batch of logits, and their weighted sum."""
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch.nn import functional as F
 
@@ -8,9 +10,11 @@ from lib.recipes import Loss
 
 FOCAL_GAMMA = 2.0
 
+PartialLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
 
 def bce_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy, the mean over pixels."""
+    """Binary cross-entropy, the mean over pixels, or over images for their logits (N,)."""
     return F.binary_cross_entropy_with_logits(logits, masks)
 
 
@@ -37,6 +41,15 @@ def soft_dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.
     return _dice_losses(logits, masks, smooth).mean()
 
 
+def batch_dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
+    """One minus the soft Dice of all pixels of the batch together: large masks outweigh small ones.
+
+    Reference:
+        The competition's 1st place.
+    """
+    return _dice_losses(logits, masks, smooth, over=(0, 1, 2, 3))
+
+
 def positive_dice_loss(
     logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.0
 ) -> torch.Tensor:
@@ -53,22 +66,70 @@ def positive_dice_loss(
     return (losses * positive).sum() / positive.sum().clamp(min=1)
 
 
-def _dice_losses(logits: torch.Tensor, masks: torch.Tensor, smooth: float) -> torch.Tensor:
-    """(N,) one minus the soft Dice of each image."""
+def squared_dice_loss(
+    logits: torch.Tensor, masks: torch.Tensor, smooth: float = 0.01
+) -> torch.Tensor:
+    """`soft_dice_loss` with squared probabilities in the denominator, and hardly smoothed.
+
+    Reference:
+        Milletari et al., V-Net, 2016, arXiv:1606.04797; `smooth` from the competition's 2nd place.
+    """
+    return _dice_losses(logits, masks, smooth, power=2).mean()
+
+
+def _dice_losses(
+    logits: torch.Tensor,
+    masks: torch.Tensor,
+    smooth: float,
+    over: tuple[int, ...] = (1, 2, 3),
+    power: int = 1,
+) -> torch.Tensor:
+    """One minus the soft Dice of the pixels along the dimensions `over`: (N,) of each image."""
     if logits.shape != masks.shape:
         raise ValueError(f"logits {tuple(logits.shape)} and masks {tuple(masks.shape)} differ")
     if smooth <= 0:
         raise ValueError(f"smooth must be positive, not {smooth}")
     probabilities = logits.sigmoid()
-    overlap = (probabilities * masks).sum(dim=(1, 2, 3))
-    total = (probabilities + masks).sum(dim=(1, 2, 3))
+    overlap = (probabilities * masks).sum(dim=over)
+    total = (probabilities**power + masks).sum(dim=over)  # masks are 0 or 1: their own squares
     return 1 - (2 * overlap + smooth) / (total + smooth)
+
+
+def lovasz_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Symmetric Lovasz hinge of each image, averaged over the batch.
+
+    Half for finding the mask, half for finding what is outside it. The first half alone would give
+    an empty image a gradient at its worst pixel only; the second gives it one at every pixel.
+
+    Args:
+        logits: (N, 1, H, W) float, before the sigmoid.
+        masks: (N, 1, H, W), 0 or 1.
+    """
+    return (_lovasz_hinge(logits, masks) + _lovasz_hinge(-logits, 1 - masks)) / 2
+
+
+def _lovasz_hinge(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """The Lovasz extension of the Jaccard loss at the plain hinge errors, the mean over images.
+
+    Reference:
+        Berman et al., The Lovasz-Softmax loss, 2018, arXiv:1705.08790, section 3.1, algorithm 1.
+    """
+    logits, masks = logits.flatten(1), masks.flatten(1)
+    errors, order = (1 - logits * (2 * masks - 1)).sort(dim=1, descending=True)
+    # Increments are differences of nearly equal numbers: float32 would leave two digits of them.
+    inside = masks.gather(1, order).double()
+    positives = inside.sum(dim=1, keepdim=True)
+    intersection = positives - inside.cumsum(dim=1)
+    union = positives + (1 - inside).cumsum(dim=1)
+    jaccard = 1 - intersection / union
+    increments = jaccard.diff(dim=1, prepend=torch.zeros_like(positives))
+    return (errors.relu() * increments.to(errors.dtype)).sum(dim=1).mean()
 
 
 def focal_loss(
     logits: torch.Tensor, masks: torch.Tensor, gamma: float = FOCAL_GAMMA
 ) -> torch.Tensor:
-    """Cross-entropy weighted by (1 - p_t)^gamma, the mean over pixels.
+    """Cross-entropy weighted by (1 - p_t)^gamma, the mean over pixels, or over images.
 
     Reference:
         Lin et al., Focal Loss for Dense Object Detection, 2017, arXiv:1708.02002; alpha left out.
@@ -81,9 +142,13 @@ def focal_loss(
 PIXEL_LOSSES = {
     "bce": bce_loss,
     "dice": soft_dice_loss,
+    "batch_dice": batch_dice_loss,
     "positive_dice": positive_dice_loss,
+    "squared_dice": squared_dice_loss,
     "focal": focal_loss,
+    "lovasz": lovasz_loss,
 }
+IMAGE_LOSSES = {"image_bce": bce_loss, "image_focal": focal_loss}
 
 
 class WeightedLoss:
@@ -103,19 +168,18 @@ class WeightedLoss:
             masks: (N, 1, H, W), 0 or 1.
 
         Raises:
-            InputError: if the image-level loss is asked of a network without such a head.
+            InputError: if nothing has a weight, or an image-level loss is asked of a network
+                without such a head.
         """
-        parts = {
-            name: loss(logits, masks)
-            for name, loss in PIXEL_LOSSES.items()
-            if getattr(self.weights, name) > 0
-        }
-        if self.weights.image_bce > 0:
+        parts = {name: loss(logits, masks) for name, loss in self._wanted(PIXEL_LOSSES)}
+        for name, loss in self._wanted(IMAGE_LOSSES):
             if image_logits is None:
-                raise InputError("loss.image_bce needs network.image_head = true")
-            positive = masks.amax(dim=(1, 2, 3))
-            parts["image_bce"] = F.binary_cross_entropy_with_logits(image_logits, positive)
+                raise InputError(f"loss.{name} needs network.image_head = true")
+            parts[name] = loss(image_logits, masks.amax(dim=(1, 2, 3)))
         if not parts:
             raise InputError("the phase's loss has no weight above 0")
         total = sum(getattr(self.weights, name) * value for name, value in parts.items())
         return {"loss": torch.as_tensor(total), **parts}
+
+    def _wanted(self, losses: Mapping[str, PartialLoss]) -> list[tuple[str, PartialLoss]]:
+        return [(name, loss) for name, loss in losses.items() if getattr(self.weights, name) > 0]

@@ -1,38 +1,72 @@
 """Optimizers and learning rates; a rate follows from the epoch and the scores so far, no state."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import torch
 
 from lib.recipes import Phase
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": partial(torch.optim.Adam, fused=True),
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "radam": torch.optim.RAdam,  # has no fused form
+    "sgd": partial(torch.optim.SGD, momentum=0.9),  # fused, it fails where parameters thaw
+}
 
 
 def build_optimizer(
     phase: Phase, parameters: Iterable[torch.nn.Parameter]
 ) -> torch.optim.Optimizer:
-    """The optimizer of a phase over the parameters that it trains."""
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
-    settings = {"lr": phase.lr, "weight_decay": phase.weight_decay, "fused": True}
-    return OPTIMIZERS[phase.optimizer](trained, **settings)
+    """The optimizer of a phase; it leaves parameters alone while they are frozen."""
+    return OPTIMIZERS[phase.optimizer](parameters, lr=phase.lr, weight_decay=phase.weight_decay)
 
 
-def learning_rate(phase: Phase, epoch: int, scores: Sequence[float]) -> float:
-    """The learning rate of an epoch.
+def learning_rate(phase: Phase, progress: float, scores: Sequence[float]) -> float:
+    """The learning rate of an epoch, or of a step within it.
 
     Args:
         phase: whose schedule it is.
-        epoch: from 0 within the phase.
+        progress: epochs done within the phase; all schedules but linear see whole ones only.
         scores: of the epochs before, higher is better.
+
+    Reference:
+        cosine and restarts: Loshchilov and Hutter, SGDR, 2017, arXiv:1608.03983, section 3.
     """
-    if phase.schedule == "cosine":
-        turn = (1 + math.cos(math.pi * epoch / phase.epochs)) / 2
-        return phase.min_lr + (phase.lr - phase.min_lr) * turn
-    if phase.schedule == "plateau":
-        return max(phase.min_lr, phase.lr * phase.factor ** _plateaus(scores, phase.patience))
+    epoch = int(progress)
+    match phase.schedule:
+        case "cosine":
+            return _cosine(phase, epoch / (phase.period or phase.epochs))
+        case "restarts":
+            assert phase.period is not None
+            return _cosine(phase, _share_of_period(epoch, phase.period))
+        case "plateau":
+            return max(phase.min_lr, phase.lr * phase.factor ** _plateaus(scores, phase.patience))
+        case "linear":
+            return _linear(phase, progress / phase.epochs)
+        case "steps":
+            return next((rate for at, rate in reversed(phase.steps) if at <= epoch), phase.lr)
     return phase.lr
+
+
+def _cosine(phase: Phase, periods: float) -> float:
+    """From the phase's rate down to its least in one period, up again in the next, and so on."""
+    return phase.min_lr + (phase.lr - phase.min_lr) * (1 + math.cos(math.pi * periods)) / 2
+
+
+def _share_of_period(epoch: int, length: int) -> float:
+    """How much of its period an epoch has behind it, where each is twice as long as the last."""
+    while epoch >= length:
+        epoch, length = epoch - length, 2 * length
+    return epoch / length
+
+
+def _linear(phase: Phase, share: float) -> float:
+    """From 0 to the phase's rate in the share that is its warm-up, then down to its least."""
+    if share < phase.warmup:
+        return phase.lr * share / phase.warmup
+    return phase.lr - (phase.lr - phase.min_lr) * (share - phase.warmup) / (1 - phase.warmup)
 
 
 def _plateaus(scores: Sequence[float], patience: int) -> int:

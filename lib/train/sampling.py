@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
+from lib.errors import InputError
+from lib.recipes import Phase
+
 
 def seed_of(*parts: object) -> int:
     """A 63-bit seed from anything that can be written down: (seed, phase, epoch, ImageId)."""
@@ -30,33 +33,52 @@ def epoch_order(
     if positive_rate is None:
         return rng.permutation(positive.size)
     positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
-    wanted = round(positives.size * (1 - positive_rate) / positive_rate)
+    wanted = round(positives.size / positive_rate - positives.size)
     drawn = rng.choice(negatives, min(wanted, negatives.size), replace=False)
     return rng.permutation(np.concatenate([positives, drawn]))
+
+
+def rate_in_epoch(phase: Phase, epoch: int) -> float | None:
+    """The share of positives that a phase asks for in an epoch; None: every image once."""
+    rate, end = phase.positive_rate, phase.positive_rate_end
+    if isinstance(rate, tuple):
+        return next(step for start, step in reversed(rate) if start <= epoch)
+    if rate is None or end is None:
+        return rate
+    return rate + (end - rate) * epoch / max(phase.epochs - 1, 1)
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of (epoch, index): workers learn the epoch from the key, and need no other state.
 
-    An epoch is cut into batches of nearly equal size, none above `batch`, so that no image is
-    dropped and no batch is left with one image.
+    An epoch is cut into batches of nearly equal size, none above the phase's, so that no image is
+    dropped, and one is left alone in batches of at most two only.
     """
 
-    def __init__(
-        self, positive: Sequence[bool], positive_rate: float | None, batch: int, key: tuple
-    ) -> None:
+    def __init__(self, positive: Sequence[bool], phase: Phase, key: tuple) -> None:
+        """Begin at epoch 0; set `epoch` before each.
+
+        Raises:
+            InputError: if a positive rate is asked of images without a positive one.
+        """
         self.positive = np.asarray(positive, bool)
-        self.positive_rate = positive_rate
-        self.batch = batch
+        if phase.positive_rate is not None and not self.positive.any():
+            raise InputError(
+                f"positive_rate = {phase.positive_rate}, but no image to train on is positive; "
+                "with --set and --name make it null, or add labels"
+            )
+        self.phase = phase
         self.key = key
         self.epoch = 0
-        self.size = epoch_order(self.positive, positive_rate, np.random.default_rng(0)).size
+
+    def _batches(self) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed_of(*self.key, self.epoch))
+        order = epoch_order(self.positive, rate_in_epoch(self.phase, self.epoch), rng)
+        return np.array_split(order, -(-order.size // self.phase.batch))
 
     def __len__(self) -> int:
-        return -(-self.size // self.batch)
+        return len(self._batches())
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        rng = np.random.default_rng(seed_of(*self.key, self.epoch))
-        order = epoch_order(self.positive, self.positive_rate, rng)
-        for indices in np.array_split(order, len(self)):
+        for indices in self._batches():
             yield [(self.epoch, int(index)) for index in indices]

@@ -45,9 +45,8 @@ def validate(
     for images, masks, truth in loader:
         images, masks = images.to(device, non_blocking=True), masks.to(device, non_blocking=True)
         with machine.autocast(device):
-            loss = model.training_loss(images, masks, criterion)["loss"]
-            probabilities, positive = model.predict(images)
-        losses.append(loss * len(images))
+            parts, (probabilities, positive) = model.evaluate(images, masks, criterion)
+        losses.append(parts["loss"] * len(images))
         counts.append(_counts(probabilities, truth.to(device, non_blocking=True), rule))
         if positive is not None:
             image_probabilities.append(positive)

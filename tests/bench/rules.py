@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from lib import score
-from lib.decision.rules import LEVELS
+from lib.decision.rules import from_json
 from lib.decision.uncertainty import interval
 from lib.errors import InputError, run_stage
 from lib.layout import Work
+from lib.leaderboard.markdown import between, in_short
 from lib.recipes.rules import PUBLISHED
 from lib.recipes.schema import Rule
 from lib.score import Score
@@ -61,17 +62,23 @@ class Measured:
     def row(self, first: "Measured") -> str:
         """A line of the table, with what it has more than the first rule."""
         decided, gain = self.decided, self.tested.dices - first.tested.dices
-        low, high = interval(gain, np.arange(len(gain)))
         cells = [
             self.name,
-            in_short(decided),
+            in_short(from_json(decided)),
             dice(decided["oof_dice"]),
             dice(decided["fold_honest_dice"]) + " ({:.4f} to {:.4f})".format(*decided["ci95"]),
             more(decided["fold_honest_dice"], first.decided["fold_honest_dice"]),
             dice(self.tested.dice),
-            f"{gain.mean():+.4f} ({low:+.4f} to {high:+.4f})",
+            between(gain.mean(), interval(gain, np.arange(len(gain))), "+"),
         ]
         return f"| {' | '.join(cells)} |"
+
+    def row_against_empty(self) -> tuple[str, ...]:
+        """Cells: name, parameters, tuned, test, and what the test has more than no mask at all."""
+        gain = self.tested.dices - ~self.tested.positive
+        gained = between(gain.mean(), interval(gain, np.arange(len(gain))), "+")
+        rule = in_short(from_json(self.decided))
+        return self.name, rule, dice(self.decided["oof_dice"]), dice(self.tested.dice), gained
 
     def all_empty(self) -> str:
         """What masks for no image would score."""
@@ -83,13 +90,24 @@ class Measured:
         )
 
 
-def measure(work: Path, members: Sequence[str], truth: Path, name: str, flags: str) -> Measured:
+def measure(
+    work: Path, members: Sequence[str], truth: Path, name: str, flags: str, ensemble: str = ""
+) -> Measured:
     """Decide by stage 04, predict the test images as stage 05 does, and score them.
+
+    Args:
+        work: the working folder.
+        members: runs.
+        truth: masks of the test images.
+        name: what the table calls it.
+        flags: of stage 04.
+        ensemble: its name; default: of the members.
 
     Raises:
         InputError: if a stage refuses.
     """
-    ensemble, tag = f"bench_{'+'.join(members)}", re.sub(r"\W+", "_", flags).strip("_")
+    ensemble = ensemble or f"bench_{'+'.join(members)}"
+    tag = re.sub(r"\W+", "_", flags).strip("_")[:60]
     command = ["04_ensemble.py", "--work", work, "--members", *members, "--name", ensemble]
     _run([*command, "--tag", tag, *flags.split()])
     made_from = source.read(Work(work), f"{ensemble}-{tag}")
@@ -107,19 +125,6 @@ def _run(words: Sequence[str | Path]) -> None:
     if done.returncode == REFUSED:
         raise InputError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
     assert not done.returncode, done.stderr
-
-
-def in_short(decided: dict[str, Any]) -> str:
-    """The parameters of a decision.json, thresholds as probabilities."""
-    said = [f"{decided['top'] / LEVELS:.3f} / {decided['min_area']} / "
-            f"{decided['bottom'] / LEVELS:.3f}"]  # fmt: skip
-    if decided["component_min_area"]:
-        said.append(f"components {decided['component_min_area']}")
-    if decided["fill_holes"]:
-        said.append("filled")
-    if decided["class_min"] is not None:
-        said.append(f"class {decided['class_min']:.3f}")
-    return ", ".join(said)
 
 
 def dice(value: float | None) -> str:

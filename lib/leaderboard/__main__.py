@@ -1,0 +1,58 @@
+"""What was run, in the shapes of the papers' tables, with their figures beside it.
+
+    python -m lib.leaderboard [--work WORK] [--truth CSV] [--table NAME ...]
+
+Every run is measured at the published rule of its recipe, on out-of-fold images, or with --truth on
+test images, whose truth is used for these tables alone. Unfinished and damaged artifacts are left
+out by name.
+
+Reads   WORK/dataset/, WORK/runs/, WORK/probs/, WORK/decisions/
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lib.errors import run_stage
+from lib.layout import Work
+from lib.leaderboard import ours, published
+from lib.leaderboard.board import Board
+
+MEASURED: dict[str, Callable[[Board], Iterator[str]]] = {
+    "runs": ours.runs,
+    "niu": published.niu,
+    "zhang": published.zhang,
+    "abedalla": published.abedalla,
+    "viel": published.viel,
+}
+DECISIONS = "decisions"
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.leaderboard",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--work", type=Path, default=Path("work"))
+    parser.add_argument("--truth", type=Path, metavar="CSV", help="masks of the test images")
+    tables = [*MEASURED, DECISIONS]
+    parser.add_argument("--table", nargs="+", choices=tables, default=tables, metavar="NAME",
+        help=f"of {', '.join(tables)}; default: all")  # fmt: skip
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    work = Work(args.work)
+    if set(args.table) != {DECISIONS}:
+        board = Board(work, args.truth)
+        print(board.scope)
+    for name in args.table:
+        print(f"\n## {name}\n", flush=True)
+        for line in ours.decisions(work) if name == DECISIONS else MEASURED[name](board):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    run_stage(main)

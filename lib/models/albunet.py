@@ -1,0 +1,80 @@
+"""AlbuNet: TernausNet's U-Net with a pooled centre and a decoder without batch norm."""
+
+import torch
+from segmentation_models_pytorch.encoders import get_encoder
+from torch import nn
+from torch.nn import functional as F
+
+from lib.models import checks
+from lib.models.base import SegmentationNetwork
+from lib.recipes import Recipe
+
+WIDTH = 32  # filters of the last decoder block; the others have multiples of it
+STRIDE = 64  # the centre pools below the encoder's 32
+
+
+def conv_relu(inputs: int, outputs: int) -> nn.Sequential:
+    """A 3 x 3 convolution and ReLU; the size stays."""
+    conv = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
+    return nn.Sequential(conv, nn.ReLU(inplace=True))
+
+
+class Block(nn.Sequential):
+    """Twice the size, bilinearly, then two convolutions."""
+
+    def __init__(self, inputs: int, middle: int, outputs: int) -> None:
+        up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        super().__init__(up, conv_relu(inputs, middle), conv_relu(middle, outputs))
+
+
+class AlbuNet(SegmentationNetwork):
+    """An encoder of smp, used from its second stage (stride 4) on, under TernausNet's decoder."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe.input)
+        self.backbone = get_encoder(
+            recipe.network.encoder, in_channels=len(recipe.input.mean), weights=None
+        )
+        *_, at4, at8, at16, at32 = self.backbone.out_channels
+        self.centre = Block(at32, 16 * WIDTH, 8 * WIDTH)
+        self.blocks = nn.ModuleList(
+            [
+                Block(at32 + 8 * WIDTH, 16 * WIDTH, 8 * WIDTH),
+                Block(at16 + 8 * WIDTH, 16 * WIDTH, 8 * WIDTH),
+                Block(at8 + 8 * WIDTH, 8 * WIDTH, 2 * WIDTH),
+                Block(at4 + 2 * WIDTH, 4 * WIDTH, 4 * WIDTH),
+            ]
+        )
+        self.last = nn.Sequential(
+            Block(4 * WIDTH, 4 * WIDTH, WIDTH),
+            conv_relu(WIDTH, WIDTH),
+            nn.Conv2d(WIDTH, 1, kernel_size=1),
+        )
+
+    @property
+    def encoder(self) -> nn.Module:
+        return self.backbone
+
+    def logits(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
+        maps = self.backbone(images)
+        x = self.centre(F.max_pool2d(maps[-1], kernel_size=2))
+        for block in self.blocks:
+            x = block(torch.cat([x, maps.pop()], dim=1))
+        return self.last(x), None
+
+
+def albunet(recipe: Recipe) -> AlbuNet:
+    """AlbuNet with any encoder of smp whose five stages halve the size (resnet34 in the papers).
+
+    Of the decoder's two published ways up, transposed convolution and interpolation, this is the
+    second; smp's resnets pool 3 x 3 at their start where TernausNet pools 2 x 2.
+
+    Raises:
+        InputError: if there is no such encoder, or a side of the recipe cannot be halved six times.
+
+    Reference:
+        Shvets et al., 2018, arXiv:1803.01207; Iglovikov and Shvets, TernausNet, arXiv:1801.05746.
+    """
+    checks.encoder_exists(recipe.network.encoder)
+    checks.sides_divide(recipe, STRIDE)
+    return AlbuNet(recipe)

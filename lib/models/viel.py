@@ -1,0 +1,136 @@
+"""The U-Net of an ablation study: ASPP, hypercolumns and scSE can be switched on one by one."""
+
+import torch
+from segmentation_models_pytorch.base.modules import Attention
+from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPP
+from segmentation_models_pytorch.encoders import get_encoder
+from torch import nn
+from torch.nn import functional as F
+
+from lib.models import checks
+from lib.models.base import Prediction, SegmentationNetwork
+from lib.recipes import Recipe
+
+STRIDE = 32
+WIDTH = 64  # filters of the decoder blocks and of the global layer
+ASPP_WIDTH = 256
+ASPP_RATES = (6, 12, 18)  # beside a 1 x 1 convolution
+ASPP_DROPOUT = 0.5
+BRANCH_WIDTH = 32
+
+
+def conv_relu_norm(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    """The paper's block: convolution, ReLU, batch norm, in this order; the size stays."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.ReLU(inplace=True),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+def resize(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Bilinear, to the height and width of another map."""
+    return F.interpolate(maps, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class DecoderBlock(nn.Module):
+    """Upsample, put the skip beside it, two convolutions; with attention, scSE around them."""
+
+    def __init__(self, inputs: int, attention: str | None) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            Attention(attention, in_channels=inputs),
+            conv_relu_norm(inputs, WIDTH, kernel=3),
+            conv_relu_norm(WIDTH, WIDTH, kernel=3),
+            Attention(attention, in_channels=WIDTH),
+        )
+
+    def forward(self, deeper: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+        return self.layers(torch.cat([resize(deeper, like=skip), skip], dim=1))
+
+
+class ImageBranch(nn.Module):
+    """Average and maximum of each map, side by side, to one logit an image: (N,)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(2 * channels, BRANCH_WIDTH),
+            nn.ReLU(inplace=True),
+            nn.Linear(BRANCH_WIDTH, 1),
+        )
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        pooled = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)
+        return self.layers(pooled).squeeze(1)
+
+
+class VielUnet(SegmentationNetwork):
+    """Encoder, centre, four decoder blocks, global layer; an image-level branch off the centre."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe.input)
+        network = recipe.network
+        self.backbone = get_encoder(
+            network.encoder, in_channels=len(recipe.input.mean), weights=None
+        )
+        _, *skips, deepest = self.backbone.out_channels
+        self.centre, centre_width = _centre(network.centre, deepest)
+        attention = None if network.attention == "none" else network.attention
+        deeper = [centre_width, *[WIDTH] * (len(skips) - 1)]
+        self.blocks = nn.ModuleList(
+            DecoderBlock(below + skip, attention)
+            for below, skip in zip(deeper, reversed(skips), strict=True)
+        )
+        self.hypercolumns = network.hypercolumns
+        self.global_layer = nn.Sequential(
+            conv_relu_norm(WIDTH * (len(skips) if network.hypercolumns else 1), WIDTH, kernel=1),
+            conv_relu_norm(WIDTH, WIDTH, kernel=3),
+            nn.Conv2d(WIDTH, 1, kernel_size=1),
+        )
+        self.branch = ImageBranch(centre_width) if network.image_head else None
+
+    @property
+    def encoder(self) -> nn.Module:
+        return self.backbone
+
+    def logits(self, images: torch.Tensor) -> Prediction:
+        _, *skips, deepest = self.backbone(images)
+        centre = x = self.centre(deepest)
+        columns = []
+        for block, skip in zip(self.blocks, reversed(skips), strict=True):
+            x = block(x, skip)
+            columns.append(x)
+        if self.hypercolumns:
+            x = torch.cat([resize(column, like=x) for column in columns], dim=1)
+        mask = resize(self.global_layer(x), like=images)
+        return mask, None if self.branch is None else self.branch(centre)
+
+
+def viel_unet(recipe: Recipe) -> VielUnet:
+    """The ablation network, in any of its combinations.
+
+    scSE adds its two recalibrated maps. Convolutions have no biases, and the centre block has as
+    many filters as the encoder's last stage: so ASPP saves exactly 752,640 parameters with the
+    image-level branch, the paper's "about 800000".
+
+    Raises:
+        InputError: if there is no such encoder, or sizes or batches do not fit.
+
+    Reference:
+        Viel and Orhan, Deep Learning for Pneumothorax Segmentation, sections 3.3 and 4.2 to 4.4.
+    """
+    checks.encoder_exists(recipe.network.encoder)
+    checks.sides_divide(recipe, STRIDE)
+    if recipe.network.centre == "aspp":
+        checks.batches_can_be_normalised(recipe)
+    return VielUnet(recipe)
+
+
+def _centre(kind: str, channels: int) -> tuple[nn.Module, int]:
+    """What lies between encoder and decoder, and how many filters come out of it."""
+    if kind == "aspp":
+        aspp = ASPP(channels, ASPP_WIDTH, ASPP_RATES, separable=False, dropout=ASPP_DROPOUT)
+        return aspp, ASPP_WIDTH
+    convs = (conv_relu_norm(channels, channels, kernel=3) for _ in range(2))
+    return nn.Sequential(*convs), channels

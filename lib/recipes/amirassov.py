@@ -1,0 +1,24 @@
+"""4th place (amirassov): resnet34 on crops of 512 px from images of 768 px."""
+
+from lib.recipes.rules import PUBLISHED
+from lib.recipes.schema import Loss, Network, Phase, Recipe
+
+R34_768 = Recipe(
+    name="amirassov_r34_768",
+    source="4th place (amirassov), configuration files",
+    summary="resnet34 U-Net with an image-level head, 512 px crops of 768, fewer positives by time",
+    network=Network("unet", encoder="resnet34", image_head=True),
+    augmentation="amirassov",
+    phases=(
+        Phase(
+            size=768, crop=512, epochs=60, batch=8, lr=7.5e-5, min_lr=1e-6, weight_decay=1e-5,
+            period=8, positive_rate=0.8, positive_rate_end=0.22, clip=0.5, freeze="encoder_norms",
+            # .9 (3 BCE + Dice) + .1 BCE of the class. A crop may miss its image's pneumothorax:
+            # the class is the crop's. Which Dice is not said: per image.
+            loss=Loss(bce=2.7, dice=0.9, image_bce=0.1),
+        ),
+    ),
+    rule=PUBLISHED["amirassov"],
+)  # fmt: skip
+
+RECIPES = (R34_768,)

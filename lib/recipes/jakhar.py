@@ -1,0 +1,28 @@
+"""Jakhar et al., Pneumothorax Segmentation: a U-Net with a ResNet encoder.
+
+Its 20 % for testing and validation become fold 0 of the common split.
+"""
+
+from lib.recipes.rules import PUBLISHED
+from lib.recipes.schema import Input, Loss, Network, Phase, Recipe
+
+JAKHAR = Recipe(
+    name="jakhar_resnet_unet",
+    source="Jakhar et al., sections III and IV",
+    summary="resnet34 U-Net at 256 px, contrast corrected, BCE; published Dice .843",
+    network=Network("unet", encoder="resnet34"),  # "ResNet": its depth is not given
+    input=Input(contrast="clahe"),  # "contrast correction" without a method
+    augmentation="jakhar",
+    phases=(
+        # 40 epochs are where its figure 6 ends. Batch and patience are not given; the schedule
+        # neither: a rate alone is a constant one.
+        Phase(
+            size=256, epochs=40, batch=16, lr=1e-4, schedule="constant", early_stop=8,
+            loss=Loss(bce=1.0),
+        ),
+    ),
+    select="loss",  # what early stopping watches by default in Keras, which it uses
+    rule=PUBLISHED["jakhar"],
+)  # fmt: skip
+
+RECIPES = (JAKHAR,)

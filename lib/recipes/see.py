@@ -1,0 +1,22 @@
+"""7th place (See): a feature pyramid network on resnet50."""
+
+from lib.recipes.rules import PUBLISHED
+from lib.recipes.schema import Loss, Network, Phase, Recipe
+
+FPN_R50 = Recipe(
+    name="see_fpn_r50",
+    source="7th place (See), write-up",
+    summary="FPN on resnet50 at 768 px, BCE with Dice on positives",
+    network=Network("fpn", encoder="resnet50"),
+    augmentation="standard",  # our own: his is not given
+    phases=(
+        # His size is not given either: 768 px fit one large GPU at batch 16.
+        Phase(
+            size=768, epochs=20, batch=16, lr=1e-4, optimizer="adamw", weight_decay=1e-4,
+            schedule="linear", warmup=0.05, loss=Loss(bce=1.0, positive_dice=0.3),
+        ),
+    ),
+    rule=PUBLISHED["see"],
+)  # fmt: skip
+
+RECIPES = (FPN_R50,)

@@ -1,0 +1,81 @@
+"""1st place (sneddy): the README and the configuration files of the published solution.
+
+Parts 0 to 2 at 512 px, again at 1024 px, then the second stage. Five folds, and in the second
+stage the test images of stage 1 always train: here they are in the folds like all others. The
+README's rates slide from .6 to .4, albunet_public's files from .4 to .6: the files.
+"""
+
+from dataclasses import replace
+
+from lib.recipes.rules import PUBLISHED
+from lib.recipes.schema import Keep, Loss, Network, Phase, Recipe
+
+# The period of 8 epochs goes on, down and up. The files are silent on the batch at 512 px.
+PART = Phase(
+    size=1024, epochs=50, batch=2, lr=1e-5, min_lr=1e-7, weight_decay=5e-6, schedule="cosine",
+    period=8, clip=0.1, keep=Keep(count=3), early_stop=12,
+)  # fmt: skip
+PART_0 = replace(
+    PART, lr=1e-4, schedule="plateau", period=None, factor=0.1, patience=2, positive_rate=0.8,
+    keep=Keep(count=5), early_stop=10,
+)  # fmt: skip
+SECOND_STAGE = replace(PART, epochs=40)
+FROZEN_EPOCHS = 3  # "the first epochs" of 1024 px, without a number
+
+
+def _parts(first: float, second: float) -> tuple[Phase, Phase, Phase]:
+    """Parts 0 to 2, by the positive rates of 1 and 2."""
+    return PART_0, replace(PART, positive_rate=first), replace(PART, positive_rate=second)
+
+
+def _low_then_high(parts: tuple[Phase, ...]) -> tuple[Phase, ...]:
+    """All parts at 512 px, then at 1024 px, where the encoder is frozen at first."""
+    frozen = replace(parts[0], freeze="encoder", freeze_epochs=FROZEN_EPOCHS)
+    return (*(replace(part, size=512) for part in parts), frozen, *parts[1:])
+
+
+def _recipe(
+    name: str, summary: str, network: Network, loss: Loss, phases: tuple[Phase, ...]
+) -> Recipe:
+    return Recipe(
+        name=f"sneddy_{name}",
+        source="1st place (sneddy), configuration files",
+        summary=summary,
+        network=network,
+        augmentation="sneddy",
+        phases=tuple(replace(phase, loss=loss) for phase in phases),
+        # Members are blended: the published rules are of the blends, v1 the better one.
+        rule=PUBLISHED["sneddy_v1"],
+        select_rule=PUBLISHED["sneddy_select"],
+    )
+
+
+ALBUNET = Network("albunet", encoder="resnet34")
+
+RECIPES = (
+    _recipe(
+        "albunet_valid", "AlbuNet (resnet34), 512 then 1024 px, picked by validation",
+        ALBUNET, Loss(bce=3.0, batch_dice=1.0, focal=4.0),
+        (*_low_then_high(_parts(0.6, 0.4)), replace(SECOND_STAGE, positive_rate=0.4)),
+    ),
+    _recipe(
+        "albunet_public", "AlbuNet (resnet34), 512 then 1024 px, picked by the public score",
+        ALBUNET, Loss(bce=1.0, batch_dice=1.0, focal=1.0),
+        (*_low_then_high(_parts(0.4, 0.6)), replace(SECOND_STAGE, positive_rate=0.4)),
+    ),
+    # smp's decoders stand for the authors' own in these two: an approximation.
+    _recipe(
+        "resnet50", "resnet50 U-Net, 1024 px only",
+        Network("unet", encoder="resnet50"), Loss(bce=2.0, batch_dice=1.0, focal=2.0),
+        (*_parts(0.6, 0.4), replace(SECOND_STAGE, positive_rate=0.5)),
+    ),
+    _recipe(
+        "seunet", "SE-ResNeXt50 U-Net with scSE, 512 then 1024 px",
+        Network("unet", encoder="se_resnext50_32x4d", attention="scse"),
+        Loss(bce=3.0, batch_dice=1.0, focal=4.0),
+        (
+            *_low_then_high(_parts(0.6, 0.4)),
+            replace(SECOND_STAGE, positive_rate=0.5, weight_decay=5e-7, min_lr=1e-8),
+        ),
+    ),
+)  # fmt: skip

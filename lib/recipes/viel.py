@@ -1,0 +1,60 @@
+"""Viel and Orhan, Deep Learning for Pneumothorax Segmentation: an ablation of four switches.
+
+The paper trains on half of 5,338 images, all positives and as many negatives, and validates on the
+other half. Here fold 0 of the common split validates, on all its images (balanced Dice is the
+paper's column), and the negatives of each epoch are drawn anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+from lib.recipes.rules import PUBLISHED
+from lib.recipes.schema import Keep, Loss, Network, Phase, Recipe
+
+SWITCHES = ("lovasz", "aspp", "hypercolumns", "scse")
+
+JOINT = Phase(
+    size=256, epochs=40, batch=32, lr=5e-4, min_lr=5e-5, optimizer="radam", positive_rate=0.5,
+    loss=Loss(bce=1.0, image_bce=0.1),
+    keep=Keep("last"),  # nothing is said of picking epochs: the validation half picks none
+)  # fmt: skip
+# The text freezes the decoder first, the authors' code the encoder, as is usual: the code.
+FROZEN = replace(JOINT, epochs=3, min_lr=1e-4, freeze="encoder")
+
+BASELINE = Recipe(
+    name="viel_baseline",
+    source="Viel and Orhan, section 3",
+    summary="resnet34 U-Net with a classification branch at 256 px: the ablation's baseline",
+    network=Network("viel_unet", encoder="resnet34", image_head=True),
+    augmentation="hflip",
+    phases=(FROZEN, JOINT),
+    rule=PUBLISHED["viel"],
+)
+
+
+def _variant(switched: Sequence[str]) -> Recipe:
+    """A row of Table 6: the baseline with some switches on."""
+    if not switched:
+        return BASELINE
+    phases = BASELINE.phases
+    if "lovasz" in switched:
+        loss = Loss(lovasz=1.0, image_bce=0.01)
+        phases = tuple(replace(phase, loss=loss) for phase in phases)
+    return replace(
+        BASELINE,
+        name="viel_" + "_".join(switched),
+        source="Viel and Orhan, section 4 and Table 6",
+        summary=f"the ablation's baseline with {', '.join(switched)}",
+        network=replace(
+            BASELINE.network,
+            centre="aspp" if "aspp" in switched else "block",
+            hypercolumns="hypercolumns" in switched,
+            attention="scse" if "scse" in switched else "none",
+        ),
+        phases=phases,
+    )
+
+
+# All 16 combinations, in the order of Table 6.
+RECIPES = tuple(_variant(on) for count in range(5) for on in combinations(SWITCHES, count))

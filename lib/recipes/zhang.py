@@ -1,0 +1,53 @@
+"""Zhang, Segmentation of Pneumothorax Disease based on Deep Learning: ICA-ResUNet and baselines.
+
+Given: 512 px, Adam, cosine, two positives to a negative early and one to one later. Chosen here:
+60 epochs, the first third of them early; batch 8; 1e-3 from scratch and 1e-4 for pretrained
+networks; BCE + Dice, as no loss is named. The test set it scores on is not the competition's,
+whose truth is hidden: fold 0 of the common split.
+"""
+
+from dataclasses import replace
+
+from lib.recipes.rules import PUBLISHED
+from lib.recipes.schema import Input, Loss, Network, Phase, Recipe
+
+PHASE = Phase(
+    size=512, epochs=60, batch=8, lr=1e-3, min_lr=1e-6, positive_rate=((0, 2 / 3), (20, 0.5)),
+    loss=Loss(bce=1.0, dice=1.0),
+)  # fmt: skip
+FINE_TUNING = replace(PHASE, lr=1e-4)
+
+ICA_RESUNET = Recipe(
+    name="zhang_ica_resunet",
+    source="Zhang, sections 2 and 3",
+    summary="ICA-ResUNet at 512 px, from scratch; published Dice .8567",
+    network=Network("zhang_ica_resunet", encoder_weights="none"),
+    input=Input(mean=(0.5,), std=(0.25,)),  # gray: no pretrained weights to please
+    augmentation="zhang",
+    phases=(PHASE,),
+    rule=PUBLISHED["zhang"],
+)
+UNET = replace(
+    ICA_RESUNET,
+    name="zhang_unet",
+    source="Zhang, Table 1",
+    summary="classic U-Net at 512 px, from scratch; published Dice .8236",
+    network=Network("classic_unet", encoder_weights="none"),
+)
+ALBUNET = replace(
+    UNET,
+    name="zhang_albunet",
+    summary="AlbuNet (resnet34) at 512 px; published Dice .8325",
+    network=Network("albunet", encoder="resnet34"),
+    input=Input(),
+    phases=(FINE_TUNING,),
+)
+CHEXLOCNET = replace(
+    ALBUNET,
+    name="zhang_chexlocnet",
+    summary="CheXLocNet, a Mask R-CNN (resnet50), at 512 px; published Dice .8282",
+    network=Network("chexlocnet", encoder="resnet50"),
+    phases=(replace(FINE_TUNING, loss=Loss()),),  # Mask R-CNN's losses are its own
+)
+
+RECIPES = (ICA_RESUNET, UNET, ALBUNET, CHEXLOCNET)

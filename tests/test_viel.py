@@ -1,0 +1,96 @@
+"""The ablation network: its sixteen combinations, and what each switch adds."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from lib.models import build_model
+from lib.models.viel import DecoderBlock, conv_relu_norm
+from lib.recipes import Loss
+from tests.test_networks import SIZE, count, recipe_of, step
+
+SWITCHES = [{"centre": "aspp"}, {"hypercolumns": True}, {"attention": "scse"}]
+COMBINATIONS = [
+    {key: value for switch in chosen for key, value in switch.items()}
+    for number in range(len(SWITCHES) + 1)
+    for chosen in itertools.combinations(SWITCHES, number)
+]
+
+
+def parameters(**choices: object) -> int:
+    with torch.device("meta"):
+        return count(
+            build_model(recipe_of("viel_unet", encoder="resnet34", image_head=True, **choices))
+        )
+
+
+@pytest.mark.parametrize(
+    "loss", [Loss(bce=1.0, image_bce=0.1), Loss(lovasz=1.0, image_bce=0.01)], ids=["bce", "lovasz"]
+)
+@pytest.mark.parametrize("choices", COMBINATIONS, ids=lambda choices: "-".join(choices) or "none")
+def test_every_combination_takes_a_step(choices: dict, loss: Loss) -> None:
+    recipe = recipe_of("viel_unet", loss=loss, image_head=True, **choices)
+    losses = step(build_model(recipe), recipe)
+    assert losses["loss"].isfinite()
+
+
+@pytest.mark.parametrize("hypercolumns", [False, True])
+def test_aspp_makes_the_network_lighter_by_the_published_number(hypercolumns: bool) -> None:
+    """Section 4.2: about 800000 parameters fewer."""
+    lighter = parameters(centre="aspp", hypercolumns=hypercolumns)
+    assert parameters(hypercolumns=hypercolumns) - lighter == 752_640
+
+
+def test_hypercolumns_widen_the_input_of_the_global_layer_alone() -> None:
+    with torch.device("meta"):
+        model = build_model(recipe_of("viel_unet", hypercolumns=True))
+    assert model.global_layer[0][0].in_channels == 4 * 64
+    assert parameters(hypercolumns=True) - parameters() == 3 * 64 * 64
+
+
+def test_four_blocks_of_64_filters_and_a_last_doubling() -> None:
+    with torch.device("meta"):
+        model = build_model(recipe_of("viel_unet", encoder="resnet34"))
+        seen = []
+        for part in (*model.blocks, model.global_layer):
+            part.register_forward_hook(lambda _, x, y: seen.append((y.shape[1], y.shape[2])))
+        mask, _ = model.logits(torch.zeros(2, 3, 256, 256))
+    assert seen == [(64, 16), (64, 32), (64, 64), (64, 128), (1, 128)]
+    assert mask.shape == (2, 1, 256, 256)
+
+
+def test_the_block_is_convolution_then_relu_then_batch_norm() -> None:
+    kinds = [type(layer) for layer in conv_relu_norm(1, 1, kernel=3)]
+    assert kinds == [nn.Conv2d, nn.ReLU, nn.BatchNorm2d]
+
+
+def test_scse_stands_around_the_convolutions_and_adds_its_two_maps() -> None:
+    """Section 4.4, written out: channels by a pooled perceptron, pixels by a 1 x 1 convolution."""
+    torch.manual_seed(0)
+    layers = DecoderBlock(32, "scse").layers
+    assert type(layers[0]) is type(layers[-1])
+    attention = layers[0].attention
+    x = torch.randn(2, 32, 3, 5)
+    squeeze, excite = attention.cSE[1], attention.cSE[3]
+    hidden = (x.mean((2, 3)) @ squeeze.weight[:, :, 0, 0].T + squeeze.bias).clamp(min=0)
+    channels = (hidden @ excite.weight[:, :, 0, 0].T + excite.bias).sigmoid()
+    spatial = attention.sSE[0]
+    pixels = (torch.einsum("nchw,c->nhw", x, spatial.weight[0, :, 0, 0]) + spatial.bias).sigmoid()
+    expected = x * channels[:, :, None, None] + x * pixels[:, None]
+    assert torch.allclose(layers[0](x), expected, atol=1e-6)
+
+
+def test_the_image_branch_sees_mean_and_maximum_of_the_centre() -> None:
+    model = build_model(recipe_of("viel_unet", image_head=True)).eval()
+    maps = torch.randn(2, 512, 2, 2)
+    first, _, second = model.branch.layers
+    pooled = torch.cat([maps.mean((2, 3)), maps.flatten(2).max(2).values], 1)
+    assert (first.in_features, first.out_features) == (1024, 32)
+    assert torch.allclose(model.branch(maps), second(first(pooled).relu())[:, 0], atol=1e-6)
+
+
+def test_without_a_branch_there_is_no_image_probability() -> None:
+    model = build_model(recipe_of("viel_unet")).eval()
+    assert model.predict(torch.zeros(1, 1, SIZE, SIZE, dtype=torch.uint8))[1] is None
