@@ -7,7 +7,8 @@ import os
 # read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -46,6 +47,32 @@ def autocast(device: torch.device) -> AbstractContextManager:
     """Run what is inside in the device's precision."""
     dtype = precision(device)
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+@contextmanager
+def explained(cure: str) -> Iterator[None]:
+    """Say in words what torch says for its developers: no memory left, a lone image, a lost worker.
+
+    Args:
+        cure: which knobs change the memory that is needed, and their values.
+
+    Raises:
+        InputError: in place of these errors; others go through.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        said = str(error)
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
+            raise InputError(f"out of memory; {cure}") from error
+        if "Expected more than 1 value per channel" in said:
+            raise InputError(f"a batch of one image cannot be normalised; {cure}") from error
+        if "DataLoader worker" in said:
+            raise InputError(
+                "a process that loads images was killed, most often for lack of memory; "
+                "the same command with fewer --workers goes on from here"
+            ) from error
+        raise
 
 
 def describe(device: torch.device) -> dict[str, Any]:

@@ -31,6 +31,8 @@ def run_stage(main: Callable[[], None]) -> None:
             main()
     except InputError as error:
         _leave(f"error: {error}")
+    except BrokenPipeError:  # who reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         cure = ""

@@ -1,6 +1,8 @@
 """Training on a dozen tiny images: what is kept, how it goes on, what it refuses."""
 
 import dataclasses
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from lib.files import sha256
 from lib.layout import ALL_DATA, Fold, Work
 from lib.models import weights
 from lib.recipes import Ema, Keep, Loss, Network, Phase, Recipe, Rule, facts
-from lib.train import checkpoints, loop, phase
+from lib.train import checkpoints, data, loop, phase
 from lib.train.checkpoints import best, is_over
 from tests import fakes
 
@@ -338,3 +340,42 @@ def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> Non
     negatives = np.mean([not job.dataset.positive(name) for name in ids])
     assert figures["dice"] == pytest.approx(negatives)
     assert figures["positive_dice"] == 0
+
+
+def test_no_memory_left_names_the_knobs_and_keeps_what_is_done(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(work)
+    train, epochs = phase.PhaseTraining._train, []
+
+    def run_out(self: phase.PhaseTraining, *args: object) -> dict[str, float]:
+        epochs.append(1)
+        if len(epochs) == 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB")
+        return train(self, *args)
+
+    monkeypatch.setattr(phase.PhaseTraining, "_train", run_out)
+    with pytest.raises(InputError, match=r"^out of memory; .*phases.1.batch \(3; .*size \(32\)"):
+        loop.train_fold(job)
+    assert [path.name for path in job.draft.path("weights").iterdir()] == ["phase1_epoch000.pt"]
+    monkeypatch.undo()
+    assert len(loop.train_fold(job_of(work)).history) == 5
+
+
+def test_a_batch_of_one_image_is_refused_in_words(work: Work) -> None:
+    recipe = dataclasses.replace(TINY, phases=(dataclasses.replace(TINY.phases[0], batch=1),))
+    network = dataclasses.replace(TINY.network, decoder_channels=(8, 8, 8, 4, 4))  # 1 x 1 at 32 px
+    with pytest.raises(InputError, match=r"batch of one image.*phases.0.batch \(1;"):
+        loop.train_fold(job_of(work, dataclasses.replace(recipe, network=network)))
+
+
+def test_a_worker_that_is_killed_is_told_in_words(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(self: data.TrainingSet, item: tuple[int, int]) -> data.Sample:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    monkeypatch.setattr(data.TrainingSet, "__getitem__", die)
+    with pytest.raises(InputError, match=r"was killed.* fewer --workers goes on"):
+        loop.train_fold(job_of(work, workers=1))

@@ -76,7 +76,8 @@ def infer_fold(job: Job) -> int:
     batches = [keys[start : start + job.batch] for start in range(0, len(keys), job.batch)]
     positives = {record["ImageId"]: record["p"] for record in job.draft.journal.read()}
     left = [batch for batch in batches if any(name not in positives for _, name in batch)]
-    with ThreadPoolExecutor(WRITERS) as pool:
+    cure = f"give a smaller --batch than {job.batch}; maps that are done stay"
+    with machine.explained(cure), ThreadPoolExecutor(WRITERS) as pool:
         for batch, maps, p in tqdm(_predicted(job, left), total=len(left), disable=None):
             paths = [job.draft.path(layout.map_file(*key)) for key in batch]
             list(pool.map(images.write_png, paths, maps))

@@ -3,6 +3,8 @@
 python -m lib.recipes [NAME]
 """
 
+from difflib import get_close_matches
+
 from lib.errors import InputError
 from lib.recipes import (
     abedalla,
@@ -41,5 +43,6 @@ def get(name: str) -> Recipe:
     if name.removesuffix(DEMO) in RECIPES and name not in RECIPES:
         return demo(RECIPES[name.removesuffix(DEMO)])
     if name not in RECIPES:
-        raise InputError(f"there is no recipe {name!r}; there are {', '.join(RECIPES)}")
+        near = ", ".join(get_close_matches(name, RECIPES)) or "python -m lib.recipes lists all"
+        raise InputError(f"there is no recipe {name!r}; near it: {near}")
     return RECIPES[name]

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from lib import device as machine
 from lib.layout import ALL_DATA
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.train import checkpoints
@@ -38,8 +39,13 @@ def train_fold(job: Job) -> Record:
         print(weights.start_encoder(model, job.recipe, job.encoder_weights))
     model.to(job.device).to(memory_format=torch.channels_last)
     first = record.phase
-    for index in range(first, len(job.recipe.phases)):
-        _train_phase(job, model, index, record, state if index == first else None)
+    for index, phase in enumerate(job.recipe.phases[first:], first):
+        with machine.explained(
+            f"in a run of its own (--set and --name), try another phases.{index}.batch "
+            f"({phase.batch}; accumulate makes up for less) or phases.{index}.size ({phase.size}); "
+            f"epochs that are done stay in {job.draft.folder}"
+        ):
+            _train_phase(job, model, index, record, state if index == first else None)
     draw_curves(record.history, job.draft.path("curves.png"))
     return record
 
