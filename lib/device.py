@@ -39,7 +39,8 @@ def precision(device: torch.device) -> torch.dtype:
     """bfloat16 where the device computes in it, else float16 on a GPU, float32 on a CPU."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+    # Older torch cannot tell.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     return torch.bfloat16 if device.type == "cpu" and native else torch.float32
 
