@@ -37,10 +37,13 @@ def pick(name: str) -> torch.device:
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """bfloat16 on a GPU that has it, float16 on another, float32 on the CPU."""
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    """bfloat16 where the device computes in it, else float16 on a GPU, float32 on a CPU."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # Older torch cannot tell.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return torch.bfloat16 if device.type == "cpu" and native else torch.float32
 
 
 def autocast(device: torch.device) -> AbstractContextManager:
@@ -78,4 +81,5 @@ def explained(cure: str) -> Iterator[None]:
 def describe(device: torch.device) -> dict[str, Any]:
     """What a manifest says of the machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {"device": name, "threads": torch.get_num_threads()}
+    dtype = str(precision(device)).removeprefix("torch.")
+    return {"device": name, "precision": dtype, "threads": torch.get_num_threads()}

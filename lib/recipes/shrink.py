@@ -9,7 +9,7 @@ DEMO = "_demo"
 SIZE = 128  # of the largest phase where sides differ (sizes, crops); others are in proportion
 SMALLEST = 64  # what the deepest network here can take, and the size of recipes with one size
 STRIDE = 32  # what crops are multiples of
-EPOCHS = 16  # of all phases together
+EPOCHS = 32  # of all phases together
 BATCH = 4  # few images give few steps
 LR = 1e-3  # of the first phase: rates for pretrained weights teach random ones nothing
 
