@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lib import artifacts, recipes
+from lib import device as machine
 from lib.layout import ALL_DATA, Fold, Work
 from lib.models import build_model, weights
 from lib.recipes import Ema, Keep, Phase
@@ -117,7 +118,7 @@ def test_statistics_of_an_average_are_those_of_the_last_epochs_images(work: Work
     ids = job.dataset.training_ids(0)
     batches = epoch_batches(source, ids, recipe, 0)
     batches.epoch = 2
-    with torch.no_grad():
+    with torch.no_grad(), machine.autocast(job.device):
         for images, _ in training_loader(source, ids, recipe, 0, batches, 0):
             model.predict(images)
     assert {len(inputs) for inputs in seen.values()} == {0, 2}  # some layers are too deep for it
@@ -125,8 +126,8 @@ def test_statistics_of_an_average_are_those_of_the_last_epochs_images(work: Work
         state = {kind: files["phase0_average.pt"][f"{name}.{kind}"] for kind in STATISTICS}
         assert state["num_batches_tracked"] == len(inputs)
         if inputs:
-            means = [x.mean((0, 2, 3)) for x in inputs]
-            variances = [x.transpose(0, 1).flatten(1).var(1) for x in inputs]
+            means = [x.float().mean((0, 2, 3)) for x in inputs]
+            variances = [x.float().transpose(0, 1).flatten(1).var(1) for x in inputs]
             assert torch.allclose(state["running_mean"], sum(means) / 2, atol=1e-5), name
             assert torch.allclose(state["running_var"], sum(variances) / 2, rtol=1e-4), name
 
