@@ -7,4 +7,5 @@ cd "$home"
 "$python" -m ruff check .
 "$python" -m ruff format --check .
 "$python" -m mypy
-"$python" -m pytest "$@"
+# A process a core, so one thread in each; a module's tests share what they set up.
+OMP_NUM_THREADS=1 "$python" -m pytest --numprocesses auto --dist loadfile "$@"
