@@ -5,7 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from lib.decision import expected
 from lib.decision.choice import Plateau, find_plateau
+from lib.decision.deciders import Decider
 from lib.decision.sample import Sample
 from lib.decision.search import Preset, search
 from lib.recipes.schema import Rule
@@ -13,7 +15,7 @@ from lib.recipes.schema import Rule
 
 @dataclass(frozen=True)
 class Fit:
-    """A preset that histograms answer; `components` and `gated` have their own.
+    """A preset that histograms answer; `components`, `gated` and `expected` have their own.
 
     Attributes:
         classes: (N,) p(positive) of each image, for a class gate.
@@ -39,6 +41,14 @@ class Fit:
         """The rule in the middle of the plateau."""
         return self.plateau.middle
 
-    def rule(self, choose: str | None) -> Rule:
+    def rule(self, choose: str | None) -> Decider:
         """One of the two: choose "best" or "plateau"."""
         return self.best if choose == "best" else self.middle
+
+
+class ExpectedFit(Fit):
+    """The preset `expected`; its best and its middle are those of the triplets, to compare."""
+
+    def rule(self, choose: str | None) -> Decider:
+        """Calibrate; there is nothing to choose."""
+        return expected.fit(self.sample.histograms, self.classes)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.decision.components import ComponentFit
-from lib.decision.fits import Fit
+from lib.decision.deciders import Decider
+from lib.decision.fits import ExpectedFit, Fit
 from lib.decision.gated import GatedFit
 from lib.decision.sample import Sample
 from lib.decision.search import Preset
 from lib.recipes.schema import Rule
 
-FITS = {None: Fit, "components": ComponentFit, "class": GatedFit}
+FITS = {None: Fit, "components": ComponentFit, "class": GatedFit, "expected": ExpectedFit}
 Gate = Callable[[np.ndarray], np.ndarray]  # (N, G) features to (N,) p(positive)
 GateFit = Callable[[np.ndarray, np.ndarray], Gate]  # features and (N,) whether positive
 
@@ -28,11 +29,11 @@ class Fitted:
     """All that was fitted on truth.
 
     Attributes:
-        rule: thresholds and areas.
+        rule: thresholds and areas, or the tables of the expected Dice.
         gate: what makes p(positive) of features; None where the sample has none.
     """
 
-    rule: Rule
+    rule: Decider
     gate: Gate | None = None
 
     def classes(self, sample: Sample) -> np.ndarray | None:
@@ -63,7 +64,7 @@ class Honest:
     dice: np.ndarray
 
     @property
-    def rules(self) -> dict[int, Rule]:
+    def rules(self) -> dict[int, Decider]:
         """By fold, the rule that the other folds chose."""
         return {fold: one.rule for fold, one in self.fitted.items()}
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lib import metrics
+from lib.decision.deciders import Decider
+from lib.decision.expected import Expected
 from lib.decision.histograms import Histograms
 from lib.decision.rules import levels
 from lib.decision.shapes import Shapes
-from lib.recipes.schema import Rule
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,21 @@ class Sample:
         """The images of each fold."""
         return {int(fold): self[self.folds == fold] for fold in np.unique(self.folds)}
 
-    def areas(self, rule: Rule, classes: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+    def areas(self, rule: Decider, classes: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
         """What any rule makes of every image, as `metrics.dice` takes it.
 
-        Histograms are enough for gates and thresholds; components are looked at in those images
-        that still have a mask.
+        Histograms are enough for gates and thresholds and for the expected Dice; components are
+        looked at in those images that still have a mask.
 
         Args:
-            rule: as `rules.apply` takes it.
-            classes: (N,) p(positive), if the rule has `class_min`.
+            rule: as `deciders.apply` takes it.
+            classes: (N,) p(positive), if the rule looks at it.
 
         Returns:
             |P|, |T| and |P and T|, each (N,) in pixels.
         """
+        if isinstance(rule, Expected):
+            return rule.areas(self.histograms, classes)
         shapeless = replace(rule, component_min_area=0, fill_holes=False)
         predicted, truth, overlap = self.histograms.areas(shapeless, classes)
         if rule != shapeless:
@@ -76,6 +79,6 @@ class Sample:
             predicted[masked], overlap[masked] = counts
         return predicted, truth, overlap
 
-    def dice(self, rule: Rule, classes: np.ndarray | None = None) -> np.ndarray:
+    def dice(self, rule: Decider, classes: np.ndarray | None = None) -> np.ndarray:
         """(N,) Dice of every image; arguments as `areas`."""
         return metrics.dice(*self.areas(rule, classes))

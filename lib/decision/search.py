@@ -26,7 +26,7 @@ class Preset(NamedTuple):
 
     one_threshold: bool  # bottom = top
     gated: bool  # with a minimum area
-    extra: Literal["components", "class"] | None = None  # what is searched beyond histograms
+    extra: Literal["components", "class", "expected"] | None = None  # what is searched beyond histograms
 
 
 PRESETS = {
@@ -35,6 +35,7 @@ PRESETS = {
     "triplet": Preset(one_threshold=False, gated=True),
     "components": Preset(one_threshold=False, gated=True, extra="components"),
     "gated": Preset(one_threshold=False, gated=True, extra="class"),
+    "expected": Preset(one_threshold=False, gated=True, extra="expected"),
 }
 
 

@@ -1,0 +1,299 @@
+"""The mask of the highest expected Dice, against every mask and every truth of tiny images."""
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.decision import expected, honest
+from lib.decision.calibration import (
+    AREA_LEVELS,
+    Emptiness,
+    fit_emptiness,
+    image_features,
+    pixel_table,
+    reliability,
+)
+from lib.decision.expected import Expectation, Expected
+from lib.decision.histograms import Histograms
+from lib.decision.search import PRESETS
+from lib.errors import InputError
+
+NEVER = Emptiness(-700.0, (0.0,) * 6)  # no image is empty
+RISING = np.linspace(0, 1, 256)
+
+
+def histogram_of(values: np.ndarray) -> np.ndarray:
+    return np.bincount(np.ravel(values), minlength=256)
+
+
+def image_of(values: np.ndarray) -> Histograms:
+    pixels = histogram_of(values)[None]
+    return Histograms(np.array(["a"]), pixels, np.zeros_like(pixels))
+
+
+def constantly(p_empty: float) -> Emptiness:
+    return Emptiness(float(np.log(p_empty / (1 - p_empty))), (0.0,) * 6)
+
+
+def every_subset(count: int) -> np.ndarray:
+    return np.array(list(itertools.product([False, True], repeat=count)))
+
+
+def by_enumeration(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All masks of some pixels, and the expected Dice of each over all truths."""
+    subsets = every_subset(len(p))
+    chance = np.where(subsets, p, 1 - p).prod(axis=1)
+    overlap = subsets.astype(int) @ subsets.T.astype(int)
+    total = subsets.sum(axis=1)[:, None] + subsets.sum(axis=1)
+    dice = np.where(total == 0, 1, 2 * overlap / np.maximum(total, 1))
+    return subsets, dice @ chance
+
+
+def by_poisson_binomial(p: np.ndarray, taken: int) -> float:
+    """E[Dice] of the first pixels, from the law of the sum of the others."""
+    value = 0.0
+    for pixel in range(taken):
+        law = np.ones(1)
+        for other in np.delete(p, pixel):
+            law = np.convolve(law, [1 - other, other])
+        value += p[pixel] * np.sum(2 * law / (taken + 1 + np.arange(len(law))))
+    return value
+
+
+def blind(p: np.ndarray, taken: int) -> float:
+    """The same by the blind approximation: no pixel is left out of the sum."""
+    law = np.ones(1)
+    for one in p:
+        law = np.convolve(law, [1 - one, one])
+    return float(p[:taken].sum() * np.sum(2 * law / (taken + 1 + np.arange(len(law)))))
+
+
+def distinct_values(rng: np.random.Generator, count: int) -> np.ndarray:
+    return rng.choice(np.arange(1, 256), count, replace=False)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_mask_of_a_tiny_image_is_better(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = distinct_values(rng, rng.integers(1, 11))
+    table = RISING ** rng.choice([0.3, 1, 3])
+    p = table[values]
+    subsets, scores = by_enumeration(p)
+    empty = float(np.prod(1 - p))  # what independent pixels say; the masks' share is the rest
+    # Where the truth is empty, a mask scores 0: E[Dice] is (1 - empty) E[Dice | not empty].
+    best = Expectation(table)(histogram_of(values)).max()
+    assert best == pytest.approx(scores[1:].max(), abs=1e-8)
+    rule = Expected(tuple(table.tolist()), NEVER)
+    mask = values > rule.levels(image_of(values))[0]
+    assert scores[(subsets == mask).all(axis=1)].item() == pytest.approx(best, abs=1e-8)
+    assert scores.max() == pytest.approx(max(best, empty), abs=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_expectation_of_every_level_is_that_of_the_poisson_binomial_law(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.choice(rng.integers(0, 256, 8), 40)
+    table = RISING**2
+    p = np.sort(table[values])[::-1]
+    found = Expectation(table)(histogram_of(values))
+    for level in (0, 50, 128, 200, 254):
+        exact = by_poisson_binomial(p, int((values > level).sum()))
+        assert found[level] == pytest.approx(exact, abs=1e-8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(-6, 0), st.integers(1, 20))
+def test_on_large_images_it_is_what_moments_say(seed: int, log_p: float, exponent: int) -> None:
+    # E[1 / (a + S)] to the second order: what is left out is of third order in 1 / E[S].
+    rng = np.random.default_rng(seed)
+    pixels = rng.multinomial(2**exponent, rng.dirichlet(np.full(256, 0.1)))
+    table = 10**log_p * RISING
+    found, mean = Expectation(table)(pixels), pixels @ table
+    spread = pixels @ (table * (1 - table))
+    for level in range(0, 255, 15):
+        size = pixels[level + 1 :].sum() + 1 + mean
+        overlap = pixels[level + 1 :] @ table[level + 1 :]
+        second = 2 * overlap * (1 + spread / size**2) / size
+        assert abs(found[level] - second) <= 4 / size + 1e-8
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_blind_approximation_is_as_near_as_the_mask_is_large(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(1, 256, 60)
+    table = RISING
+    p, found = np.sort(table[values])[::-1], Expectation(table)(histogram_of(values))
+    for level in range(0, 255, 25):
+        taken = int((values > level).sum())
+        if taken:
+            assert abs(blind(p, taken) - found[level]) <= 2 / (taken + p.sum())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_part_of_equal_pixels_is_hardly_ever_better_than_all_or_none(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.choice(distinct_values(rng, 3), 9)
+    _, scores = by_enumeration(RISING[values])
+    best = Expectation(RISING)(histogram_of(values)).max()
+    assert scores[1:].max() - 2e-3 <= best <= scores[1:].max() + 1e-8
+
+
+def test_a_map_without_a_pixel_has_an_empty_mask_whatever_is_believed() -> None:
+    rule = Expected(tuple(RISING.tolist()), NEVER)
+    nothing = np.zeros((4, 4), np.uint8)
+    assert not rule.mask(nothing).any()
+    assert not Expectation(RISING)(histogram_of(nothing)).any()
+
+
+def test_sure_pixels_are_the_mask() -> None:
+    table = np.where(np.arange(256) > 100, 1.0, 0.0)
+    values = np.array([[0, 99], [101, 255]], np.uint8)
+    rule = Expected(tuple(table.tolist()), NEVER)
+    assert Expectation(table)(histogram_of(values)).max() == pytest.approx(1)
+    assert rule.mask(values).tolist() == [[False, False], [True, True]]
+
+
+def test_a_pixel_more_is_taken_where_it_is_likelier_than_half_the_expectation() -> None:
+    # With one sure pixel of a thousand, another with p: 2 / 2001 (p < E / 2) or not.
+    table = np.zeros(256)
+    table[[100, 200]] = 0.49, 1
+    sure = np.full(1000, 200)
+    for p, taken in ((0.49, False), (0.51, True)):
+        table[100] = p
+        rule = Expected(tuple(table.tolist()), NEVER)
+        assert bool((rule.levels(image_of(np.append(sure, 100))) < 100)[0]) is taken
+
+
+@pytest.mark.parametrize(("p_empty", "masked"), [(0.2, True), (0.49, True), (0.51, False)])
+def test_the_empty_mask_wins_where_it_is_likelier_than_the_other_s_score(
+    p_empty: float, masked: bool
+) -> None:
+    table = np.where(np.arange(256) > 100, 1.0, 0.0)  # E[Dice] is 1, so even odds decide
+    rule = Expected(tuple(table.tolist()), constantly(p_empty))
+    assert rule.mask(np.full((3, 3), 200, np.uint8)).any() == masked
+
+
+def test_likelier_emptiness_never_adds_a_mask() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.multinomial(400, rng.dirichlet(np.full(256, 0.05)), size=50)
+    images = Histograms(np.arange(50).astype(str), pixels, np.zeros_like(pixels))
+    masked = [
+        Expected(tuple(RISING.tolist()), constantly(p)).levels(images) < 255
+        for p in (0.1, 0.3, 0.5, 0.7)
+    ]
+    assert all((few <= more).all() for more, few in itertools.pairwise(masked))
+    assert masked[0].any()
+
+
+def test_the_mask_of_a_map_has_the_areas_of_its_histogram() -> None:
+    sample = calibrated_sample(30)
+    rule = honest.fit(sample, PRESETS["expected"], None).rule
+    predicted, _, _ = rule.areas(sample.histograms, None)
+    for number, pixels in enumerate(sample.histograms.pixels):
+        values = np.repeat(np.arange(256), pixels).astype(np.uint8)[None]
+        assert rule.mask(values).sum() == predicted[number]
+    assert 0 < (predicted > 0).sum() < 30
+
+
+def test_an_image_of_the_full_size_takes_under_twenty_milliseconds() -> None:
+    rule = Expected(tuple(RISING.tolist()), NEVER)
+    pixels = np.random.default_rng(0).multinomial(2**20, np.full(256, 1 / 256), size=20)
+    images = Histograms(np.arange(20).astype(str), pixels, np.zeros_like(pixels))
+    start = time.process_time()
+    rule.levels(images)
+    assert (time.process_time() - start) / 20 < 0.02
+
+
+# Calibration
+
+
+def calibrated_sample(images: int, folds: int = 3, seed: int = 0) -> honest.Sample:
+    """Pixels of value v are in the truth with probability (v / 255)^2, if the image has one."""
+    rng = np.random.default_rng(seed)
+    pixels, inside = [], []
+    for number in range(images):
+        positive = number % 2 == 0
+        shape = rng.dirichlet(np.where(np.arange(256) < (240 if positive else 90), 0.1, 1e-3))
+        pixels.append(rng.multinomial(3000, shape))
+        inside.append(rng.binomial(pixels[-1], RISING**2) * positive)
+    numbers = np.arange(images)
+    counts = np.stack(pixels), np.stack(inside)
+    return honest.Sample(Histograms(numbers.astype(str), *counts), numbers // 2 % folds, numbers)
+
+
+def test_the_table_is_what_the_truth_was_drawn_by() -> None:
+    table = pixel_table(calibrated_sample(400).histograms)
+    assert (np.diff(table) >= 0).all()
+    assert np.abs(table - RISING**2)[:240].max() < 0.05
+
+
+def test_the_table_knows_positive_images_only() -> None:
+    histograms = calibrated_sample(60).histograms
+    more = np.where(histograms.positive[:, None], histograms.pixels, 7 * histograms.pixels)
+    changed = Histograms(histograms.ids, more, histograms.inside)
+    assert (pixel_table(changed) == pixel_table(histograms)).all()
+
+
+def test_features_are_the_highest_value_and_areas_and_the_logit() -> None:
+    values = np.array([0, 26, 26, 128, 200])
+    found = image_features(image_of(values), np.array([0.5]))
+    areas = [np.log1p((values > level).sum()) for level in AREA_LEVELS]
+    assert found.tolist() == [pytest.approx([200 / 255, *areas, 0.0])]
+
+
+def test_emptiness_is_learnt_and_calibrated() -> None:
+    sample = calibrated_sample(200)
+    p = fit_emptiness(sample.histograms)(sample.histograms)
+    assert ((p > 0.5) == ~sample.histograms.positive).mean() > 0.9
+    assert p.mean() == pytest.approx(0.5, abs=1e-3)  # as logistic regression has it
+
+
+def test_the_class_probability_is_used_where_there_is_one() -> None:
+    sample = calibrated_sample(60)
+    told = np.where(sample.histograms.positive, 0.9, 0.1)
+    model = fit_emptiness(sample.histograms, told)
+    assert model.wants_class
+    p, other = model(sample.histograms, told), model(sample.histograms, 1 - told)
+    assert (p < other)[sample.histograms.positive].all()
+    with pytest.raises(InputError, match="needs image probabilities"):
+        model(sample.histograms)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_one_kind_of_images_calibrates_nothing(kind: int) -> None:
+    histograms = calibrated_sample(20).histograms[np.arange(kind, 20, 2)]
+    for fit in (pixel_table, fit_emptiness):
+        with pytest.raises(InputError, match="with and without a pneumothorax"):
+            fit(histograms)
+
+
+def test_reliability_by_hand() -> None:
+    bins = reliability(np.array([0.02, 0.08, 1.0]), np.array([0, 3, 2]), np.array([6, 3, 2]))
+    assert bins == [
+        {"predicted": pytest.approx(0.04), "observed": pytest.approx(1 / 3), "count": 9},
+        {"predicted": 1.0, "observed": 1.0, "count": 2},
+    ]
+
+
+# What is fitted
+
+
+def test_a_rule_is_written_and_read_back() -> None:
+    rule = honest.fit(calibrated_sample(40), PRESETS["expected"], None).rule
+    assert expected.from_json(rule.to_json()) == rule
+
+
+def test_the_truth_of_a_fold_does_not_touch_the_rule_that_it_is_scored_at() -> None:
+    sample = calibrated_sample(60)
+    first = honest.refit(sample, PRESETS["expected"], None)
+    held = sample.folds == 1
+    inside = np.where(held[:, None], sample.histograms.pixels, sample.histograms.inside)
+    changed = Histograms(sample.histograms.ids, sample.histograms.pixels, inside)
+    again = honest.refit(honest.Sample(changed, sample.folds, sample.patients),
+        PRESETS["expected"], None)  # fmt: skip
+    assert again.rules[1] == first.rules[1]
+    assert again.rules[0] != first.rules[0]
