@@ -1,14 +1,21 @@
 """The mask of the highest expected Dice, against every mask and every truth of tiny images."""
 
 import itertools
+import json
 import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib.decision import expected, honest
+from lib import artifacts, dataset, metrics, rle
+from lib.decision import deciders, expected, honest, search
 from lib.decision.calibration import (
     AREA_LEVELS,
     Emptiness,
@@ -20,7 +27,13 @@ from lib.decision.calibration import (
 from lib.decision.expected import Expectation, Expected
 from lib.decision.histograms import Histograms
 from lib.decision.search import PRESETS
+from lib.ensemble import auto, decide
+from lib.ensemble.wish import Wish, read_wish
 from lib.errors import InputError
+from lib.images import read_png
+from lib.layout import Work, map_file
+from lib.submit import source, submission
+from tests import fakes
 
 NEVER = Emptiness(-700.0, (0.0,) * 6)  # no image is empty
 RISING = np.linspace(0, 1, 256)
@@ -297,3 +310,133 @@ def test_the_truth_of_a_fold_does_not_touch_the_rule_that_it_is_scored_at() -> N
         PRESETS["expected"], None)  # fmt: skip
     assert again.rules[1] == first.rules[1]
     assert again.rules[0] != first.rules[0]
+
+
+# The stage
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    """Forty images of three folds in an ensemble: good maps, and image probabilities."""
+    work, truth = Work(tmp_path / "work"), fakes.masks(40)
+    fakes.make_dataset(work, truth, folds=3)
+    rng = np.random.default_rng(0)
+    maps = {name: fakes.noisy_map(mask, rng, 0.7) for name, mask in truth.items()}
+    test = {"test0": maps["image00"], "test1": maps["image01"]}
+    p = {name: 0.5 + 0.2 * mask.any() for name, mask in truth.items()}
+    classes = p | {"test0": 0.7, "test1": 0.5}
+    fakes.make_ensemble(work, "final", {"oof": maps, "test": test}, classes)
+    return work
+
+
+def decided(work: Work, rule: str, gate: tuple[str, ...] = ()) -> dict[str, Any]:
+    ensemble, data = artifacts.read(work.ensemble("final")), dataset.read(work)
+    asked = Wish(rule, None if rule == "expected" else "plateau", gate=gate)
+    place = work.decision(f"final-{rule}")
+    draft = artifacts.begin(place, asked.facts, [ensemble, data.artifact])
+    assert draft
+    decide.decide(draft, ensemble, data, asked)
+    return json.loads((place.folder / decide.DECISION).read_bytes())
+
+
+def submit(work: Work, tag: str) -> str:
+    made_from = source.read(work, f"final-{tag}")
+    place = work.submission(f"final-{tag}")
+    draft = artifacts.begin(place, submission.facts(place, None, True), made_from.inputs, True)
+    assert draft
+    return submission.fill(draft, made_from, None).path("report.html").read_text()
+
+
+def test_a_decision_holds_all_that_applying_it_takes(work: Work) -> None:
+    content = decided(work, "expected")
+    assert [content[key] for key in ("top", "bottom", "min_area", "class_min")] == [None] * 4
+    rule = deciders.from_json(content)
+    scores = []
+    for name, truth in fakes.masks(40).items():
+        values = read_png(work.ensemble("final").folder / map_file("oof", name))
+        mask = deciders.apply(rule, values, 0.5 + 0.2 * truth.any())
+        scores.append(float(metrics.dice(*metrics.areas(mask, truth))))
+    assert content["oof_dice"] == pytest.approx(np.mean(scores), abs=1e-12)
+    assert content["fold_honest_dice"] > 0.8
+    assert set(content["reliability"]) == {"pixels", "empty"}
+    assert sum(one["count"] for one in content["reliability"]["empty"]) == 40
+
+
+def test_it_is_submitted_and_reported(work: Work) -> None:
+    decided(work, "expected")
+    page = submit(work, "expected")  # refuses if the maps do not give the score that was stated
+    for phrase in (
+        "highest expected Dice",
+        "Calibration out of fold, each fold by",
+        "The probability of a pneumothorax is the members",
+    ):
+        assert phrase in page, phrase
+    rows = (work.submission("final-expected").folder / "submission.csv").read_text().split("\n")
+    codes = dict(row.split(",") for row in rows[1:-1])
+    assert codes["test1"] == rle.EMPTY
+    assert codes["test0"] != rle.EMPTY
+
+
+def gaining(gain: float, error: float) -> Callable[..., Any]:
+    """A refit by which expected has this much more than triplet, with this standard error."""
+    spread = error * np.sqrt(40) * np.resize([1.0, -1.0], 40)
+
+    def refit(sample: honest.Sample, preset: search.Preset, *how: object) -> honest.Honest:
+        more = gain + spread if preset.extra == "expected" else 0
+        return honest.Honest({}, np.full(40, 0.5) + more)
+
+    return refit
+
+
+@pytest.mark.parametrize(
+    ("gain", "rule"), [(0.021, "expected"), (0.019, "triplet"), (-0.1, "triplet")]
+)
+def test_auto_asks_for_more_than_a_standard_error(
+    work: Work, monkeypatch: pytest.MonkeyPatch, gain: float, rule: str
+) -> None:
+    monkeypatch.setattr(auto, "refit", gaining(gain, 0.02))
+    content = decided(work, "auto")
+    assert content["rule"] == "auto"
+    assert content["auto"]["rule"] == rule
+    assert content["auto"]["standard_error"] == pytest.approx(0.02)
+    assert f"gains {gain:+.4f}" in content["auto"]["reason"]
+    assert (content["expected"] is None) == (rule == "triplet")
+    assert (content["reliability"] is None) == (rule == "triplet")
+    assert f"“{rule}”: expected gains" in submit(work, "auto")
+
+
+def test_auto_is_one_of_the_two(work: Work) -> None:
+    content = decided(work, "auto")
+    same = decided(work, content["auto"]["rule"])
+    for key in ("oof_dice", "fold_honest_dice", "top", "expected"):
+        assert content[key] == same[key]
+
+
+def test_with_one_fold_auto_is_the_triplet() -> None:
+    sample = calibrated_sample(20, folds=1)
+    wish, said = auto.settle(sample, Wish("auto", "plateau"))
+    assert wish.rule == "triplet"
+    assert said
+    assert "one fold" in said["reason"]
+
+
+def test_one_fold_is_calibrated_on_itself_and_says_so(tmp_path: Path) -> None:
+    work, truth = Work(tmp_path), fakes.masks(20)
+    fakes.make_dataset(work, truth, folds=1)
+    rng = np.random.default_rng(0)
+    maps = {name: fakes.noisy_map(mask, rng, 0.7) for name, mask in truth.items()}
+    fakes.make_ensemble(work, "final", {"oof": maps, "test": {}})
+    content = decided(work, "expected")
+    assert content["fold_honest_dice"] is None
+    assert "one fold" in content["fold_honest_reason"]
+    assert content["reliability"]
+    assert not deciders.from_json(content).empty.wants_class  # no member has an image head
+
+
+def test_the_rule_does_not_need_image_heads_and_has_nothing_to_choose() -> None:
+    made = SimpleNamespace(out_of_fold=["a"], classes=pd.DataFrame())
+    asked = read_wish([made], "expected", "plateau", None)
+    assert asked.wants_classes
+    assert not asked.needs_classes
+    assert asked.choose is None
+    assert read_wish([made], "auto", "best", None).choose == "best"

@@ -1,4 +1,4 @@
-"""What decides on an image: a rule of thresholds, or the expected Dice; both written and applied."""
+"""What decides on an image: thresholds, or the expected Dice; how it is written and applied."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

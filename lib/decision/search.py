@@ -26,7 +26,9 @@ class Preset(NamedTuple):
 
     one_threshold: bool  # bottom = top
     gated: bool  # with a minimum area
-    extra: Literal["components", "class", "expected"] | None = None  # what is searched beyond histograms
+    extra: Literal["components", "class", "expected"] | None = (
+        None  # what is searched beyond histograms
+    )
 
 
 PRESETS = {

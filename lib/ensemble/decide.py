@@ -9,12 +9,12 @@ import pandas as pd
 from lib import metrics, tables
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
-from lib.decision import rules
+from lib.decision import deciders
 from lib.decision.choice import Plateau
 from lib.decision.honest import Fitted, Gate, Honest, explore, fit, learn_gate, refit
 from lib.decision.sample import Sample
 from lib.decision.uncertainty import interval
-from lib.ensemble import gates, oof, vote
+from lib.ensemble import auto, gates, oof, trust, vote
 from lib.ensemble.members import CLASSES, Source
 from lib.ensemble.surface import Marked, draw
 from lib.ensemble.wish import Wish
@@ -28,6 +28,8 @@ UNMEASURED: dict[str, Any] = {
     "fold_honest_reason": "no labelled images",
     "checkpoints_selected_on_these_folds": None,
     "confusion": None,
+    "auto": None,
+    "reliability": None,
     "images": 0,
     "folds": {},
 }
@@ -57,27 +59,36 @@ def decide(
         What decision.json holds.
     """
     decision = UNMEASURED | wish.words
-    features = gates.features(ensemble, gating, wish.gate_fit) if wish.wants_classes else None
+    features = _features(ensemble, gating, wish)
     sample = oof.read(ensemble, dataset, features) if oof.has_labels(ensemble) else None
     if sample:
+        wish, decision["auto"] = auto.settle(sample, wish)
         fitted, measured = _decide_on_labels(draft, sample, wish)
         decision |= measured
         decision["checkpoints_selected_on_these_folds"] = _selected([*sources, *gating])
     else:
         fitted = _unfitted(wish, features)
-        decision |= rules.to_json(fitted.rule)
+        decision |= deciders.to_json(fitted.rule)
     if gating:
         assert features is not None
         tables.write(draft.path(CLASSES), _classes(fitted.gate, features))
     if wish.test_rule == vote.VOTE:
         ballots = _ballots(sample, wish, fitted, sources)
-        decision["votes"] = {str(fold): rules.to_json(one.rule) for fold, one in ballots.items()}
+        decision["votes"] = {str(fold): deciders.to_json(one.rule) for fold, one in ballots.items()}
         nothing = pd.DataFrame(index=dataset.test_ids)
         images = nothing if features is None else features.loc[dataset.test_ids]
         vote.cast(draft, ensemble, sources, ballots, images)
     write_json(draft.path(DECISION), decision)
     draft.finish()
     return decision
+
+
+def _features(ensemble: Artifact, gating: Sequence[Source], wish: Wish) -> pd.DataFrame | None:
+    """Image probabilities, if the rule looks at them and there are any."""
+    if not wish.wants_classes:
+        return None
+    found = gates.features(ensemble, gating, wish.gate_fit)
+    return None if found.empty else found
 
 
 def _unfitted(wish: Wish, features: pd.DataFrame | None) -> Fitted:
@@ -108,13 +119,17 @@ def _decide_on_labels(draft: Draft, sample: Sample, wish: Wish) -> tuple[Fitted,
     dice = metrics.dice(predicted, truth, overlap)
     honest, reason = _honest(sample, wish, dice)
     own = {fold: _own_best(one, wish) for fold, one in sample.by_fold().items()}
-    draw(draft.path(SURFACE), found.plateau, Marked(found.best, fitted.rule, own))
+    chosen = fitted.rule if isinstance(fitted.rule, Rule) else None
+    draw(draft.path(SURFACE), found.plateau, Marked(found.best, chosen, own))
     return fitted, {
-        **rules.to_json(fitted.rule),
+        **deciders.to_json(fitted.rule),
         **_worth(dice, honest, sample.patients),
         "fold_honest_reason": reason,
         "best": _scored(Fitted(found.best, gate), sample),
         "plateau": _scored(Fitted(found.middle, gate), sample) | _extent(found.plateau),
+        "reliability": trust.measure(
+            sample, honest.fitted if honest else dict.fromkeys(own, fitted)
+        ),
         "confusion": metrics.confusion(predicted > 0, truth > 0),
         "images": len(dice),
         "folds": _by_fold(own, honest),
@@ -167,7 +182,7 @@ def _worth(tuned: np.ndarray, honest: Honest | None, patients: np.ndarray) -> di
 
 
 def _scored(fitted: Fitted, sample: Sample) -> dict[str, Any]:
-    return rules.to_json(fitted.rule) | {"oof_dice": float(fitted.dice(sample).mean())}
+    return deciders.to_json(fitted.rule) | {"oof_dice": float(fitted.dice(sample).mean())}
 
 
 def _extent(plateau: Plateau) -> dict[str, Any]:
@@ -185,8 +200,8 @@ def _by_fold(own: Mapping[int, Rule], honest: Honest | None) -> dict[str, Any]:
     others = honest.rules if honest else {}
     return {
         str(fold): {
-            "best": rules.to_json(best),
-            "refitted": rules.to_json(others[fold]) if fold in others else None,
+            "best": deciders.to_json(best),
+            "refitted": deciders.to_json(others[fold]) if fold in others else None,
         }
         for fold, best in own.items()
     }
@@ -204,7 +219,7 @@ def summary(decision: Mapping[str, Any], dataset: Dataset) -> str:
     interval = f"95 % interval {low:.4f} to {high:.4f}"
     if decision["test_rule"] == vote.VOTE:
         interval += " (before the vote, which is on test images only)"
-    if decision["choose"] is None:
+    if decision["choose"] is None and not decision["expected"]:
         return f"Dice {decision['oof_dice']:.4f} of the stated rule on {where}, {interval}"
     if decision["fold_honest_dice"] is None:
         return f"Dice {decision['oof_dice']:.4f} on the {where} that it was tuned on, {interval}"

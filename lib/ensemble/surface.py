@@ -13,7 +13,11 @@ from lib.decision.rules import LEVELS, levels
 from lib.files import write_aside
 from lib.recipes.schema import Rule
 
-TITLES = {"class": "behind the best class gate", "components": "before components are looked at"}
+TITLES = {
+    "class": "behind the best class gate",
+    "components": "before components are looked at",
+    "expected": "which the expected Dice does without",
+}
 SHOWN_ERRORS = 10  # how many standard errors below the best are shown
 PROBABILITY = (lambda level: level / LEVELS, lambda probability: probability * LEVELS)
 EDGED: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "black", "zorder": 3}
@@ -27,21 +31,20 @@ class Marked(NamedTuple):
 
     Attributes:
         best: the best that was found.
-        chosen: the one that was chosen or stated.
+        chosen: the one that was chosen or stated; None if none of thresholds was.
         folds: what each fold's own images would choose.
     """
 
     best: Rule
-    chosen: Rule
+    chosen: Rule | None
     folds: Mapping[int, Rule]
 
     @property
     def styled(self) -> list[tuple[Rule, dict[str, Any]]]:
         """The best and the chosen rule, and how they are drawn."""
-        return [
-            (self.best, BEST | {"label": f"best: {_text(self.best)}"}),
-            (self.chosen, CHOSEN | {"label": f"chosen: {_text(self.chosen)}"}),
-        ]
+        styles = [(self.best, "best", BEST), (self.chosen, "chosen", CHOSEN)]
+        return [(rule, style | {"label": f"{name}: {_text(rule)}"}) for rule, name, style in styles
+                if rule]  # fmt: skip
 
 
 def draw(path: Path, plateau: Plateau, marked: Marked) -> None:

@@ -15,7 +15,8 @@ import pandas as pd
 
 from lib import tables
 from lib.artifacts import Artifact, Draft
-from lib.decision import rules
+from lib.decision import deciders
+from lib.decision.deciders import Decider
 from lib.decision.honest import Fitted
 from lib.ensemble.average import MEMBERS
 from lib.ensemble.members import Source
@@ -24,7 +25,6 @@ from lib.images import write_png
 from lib.layout import ALL_DATA, Fold, map_file, mask_file
 from lib.maps import blend
 from lib.pool import in_processes
-from lib.recipes.schema import Rule
 
 MEAN, VOTE = "mean", "vote"  # of --test-rule
 
@@ -52,7 +52,7 @@ class Ballot:
         folders: of the members' maps.
     """
 
-    rule: Rule
+    rule: Decider
     classes: Mapping[str, float]
     folders: Sequence[Path]
 
@@ -128,5 +128,5 @@ class Majority:
         for ballot in self.ballots:
             paths = [folder / map_file("test", image_id) for folder in ballot.folders]
             (values,) = blend(paths, self.weights, self.size)
-            votes += rules.apply(ballot.rule, values, ballot.classes.get(image_id))
+            votes += deciders.apply(ballot.rule, values, ballot.classes.get(image_id))
         return votes > len(self.ballots) // 2

@@ -13,7 +13,9 @@ from lib.recipes.rules import PUBLISHED
 from lib.recipes.schema import Rule
 
 STATED = "params"  # the name of a rule that --params states
-RULES = (*PRESETS, *PUBLISHED)  # what --rule takes
+TRIPLET, EXPECTED = "triplet", "expected"
+AUTO = "auto"  # one of these two, settled when both were measured
+RULES = (*PRESETS, AUTO, *PUBLISHED)  # what --rule takes
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Wish:
 
     Attributes:
         rule: its name.
-        choose: "plateau" or "best"; None with a rule that is not searched.
+        choose: "plateau" or "best"; None with a rule that is not searched, and with "expected".
         stated: that rule.
         gate: runs that are used for their image probabilities only.
         gate_fit: "mean" or "stack", how these become one.
@@ -49,14 +51,21 @@ class Wish:
     @property
     def preset(self) -> Preset:
         """What is searched; a rule that is not searched is shown among the triplets."""
-        return PRESETS["triplet"] if self.stated else PRESETS[self.rule]
+        if self.stated:
+            return PRESETS[TRIPLET]
+        return PRESETS[EXPECTED if self.rule == AUTO else self.rule]  # auto may become either
 
     @property
-    def wants_classes(self) -> bool:
+    def needs_classes(self) -> bool:
         """Whether its rule has a class gate."""
         if self.stated:
             return self.stated.class_min is not None
         return self.preset.extra == "class"
+
+    @property
+    def wants_classes(self) -> bool:
+        """Whether its rule has a class gate, or looks at image probabilities if there are any."""
+        return self.needs_classes or self.preset.extra == "expected"
 
     @property
     def wants_shapes(self) -> bool:
@@ -99,7 +108,8 @@ def read_wish(
     """
     stated = PUBLISHED.get(rule) if words is None else params.parse(words)
     name = rule if words is None else STATED
-    wish = Wish(name, None if stated else choose, stated, tuple(gate), gate_fit, test_rule)
+    searched = None if stated or name == EXPECTED else choose
+    wish = Wish(name, searched, stated, tuple(gate), gate_fit, test_rule)
     if wish.fits and not any(source.out_of_fold for source in sources):
         raise InputError(
             "there are no out-of-fold maps of labelled images to fit on; "
@@ -117,7 +127,7 @@ def _check_gate(wish: Wish, has_heads: bool) -> None:
     if wish.rule == STATED:
         assert wish.stated
         what = f"--params class_min={wish.stated.class_min or 0:g}"
-    if wish.wants_classes and not wish.gate and not has_heads:
+    if wish.needs_classes and not wish.gate and not has_heads:
         raise InputError(
             f"{what} needs image probabilities, and no member has an image head; "
             "add --gate RUN, or a member that has one"
@@ -125,5 +135,5 @@ def _check_gate(wish: Wish, has_heads: bool) -> None:
     if wish.gate and not wish.wants_classes:
         raise InputError(
             f"--gate {' '.join(wish.gate)} would gate nothing, as the rule has no class gate; "
-            "give --rule gated, or class_min in --params"
+            "give --rule gated or expected, or class_min in --params"
         )

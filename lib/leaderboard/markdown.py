@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from lib.decision.deciders import Decider
+from lib.decision.expected import Expected
 from lib.decision.rules import LEVELS, levels
-from lib.recipes.schema import Rule
 
 NONE = "–"
 
@@ -40,8 +41,10 @@ def between(value: float, interval: tuple[float, float], sign: str = "") -> str:
     return f"{value:{sign}.4f} ({low:{sign}.4f} to {high:{sign}.4f})"
 
 
-def in_short(rule: Rule) -> str:
+def in_short(rule: Decider) -> str:
     """A rule's parameters; thresholds as the 8-bit maps have them, whatever was asked."""
+    if isinstance(rule, Expected):
+        return "each image's own"
     top, bottom = levels(rule)
     said = [f"{top / LEVELS:.3f} / {rule.min_area} / {bottom / LEVELS:.3f}"]
     if rule.component_min_area:

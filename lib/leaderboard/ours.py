@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lib import artifacts, layout
 from lib.artifacts import Artifact
-from lib.decision import rules
+from lib.decision import deciders
 from lib.errors import InputError
 from lib.layout import Work
 from lib.leaderboard.board import Board
@@ -89,7 +89,7 @@ def _decision(decision: Artifact) -> list[str]:
     return [
         decision.place.folder.name,
         decided["rule"],
-        in_short(rules.from_json(decided)),
+        in_short(deciders.from_json(decided)),
         f"{decided['images']:,}",
         number(decided["oof_dice"]),
         number(decided["fold_honest_dice"]),

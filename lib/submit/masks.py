@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from lib import images, metrics, rle
-from lib.decision import rules
+from lib.decision import deciders
+from lib.decision.deciders import Decider
 from lib.errors import InputError
 from lib.layout import map_file
 from lib.pool import in_processes
-from lib.recipes.schema import Rule
 from lib.score import Score
 from lib.submit.source import AS_IT_IS, Source
 
@@ -44,13 +44,13 @@ class Map:
     probability: float | None
     truth: str = rle.EMPTY
 
-    def mask(self, rule: Rule, size: int) -> np.ndarray:
+    def mask(self, rule: Decider, size: int) -> np.ndarray:
         values = images.read_png(self.path)
         if values.shape != (size, size):
             raise InputError(
                 f"{self.path} is not {size}x{size}, the RLE frame; remake it with 04_ensemble.py"
             )
-        return rules.apply(rule, values, self.probability)
+        return deciders.apply(rule, values, self.probability)
 
 
 def digest(mask: np.ndarray) -> str:
@@ -120,12 +120,12 @@ def out_of_fold(source: Source, image_id: str) -> Map:
     )
 
 
-def _row(item: Map, rule: Rule, size: int) -> Row:
+def _row(item: Map, rule: Decider, size: int) -> Row:
     mask = item.mask(rule, size)
     return Row(item.image_id, rle.encode(mask), int(mask.sum()), digest(mask))
 
 
-def _areas(item: Map, rule: Rule, size: int) -> tuple[int, ...]:
+def _areas(item: Map, rule: Decider, size: int) -> tuple[int, ...]:
     """|P|, |T| and |P and T| in pixels."""
     counts = metrics.areas(item.mask(rule, size), rle.decode(item.truth, size, size))
     return tuple(int(count) for count in counts)

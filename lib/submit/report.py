@@ -15,10 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lib import metrics, rle, tables
 from lib.artifacts import Draft
-from lib.decision import rules
+from lib.decision import deciders
+from lib.decision.expected import Expected
 from lib.files import write_bytes
 from lib.score import Score
-from lib.submit import areas, lineage, overlays, words
+from lib.submit import areas, lineage, overlays, reliability, words
 from lib.submit.lineage import Ancestor
 from lib.submit.masks import Row
 from lib.submit.shares import Share
@@ -64,10 +65,14 @@ def write(draft: Draft, content: Content) -> None:
         circumstances=words.circumstances(
             source.decision.facts,
             source.ensemble.facts,
-            class_gate=source.rule.class_min is not None,
+            class_gate=_looks_at_classes(source),
             voted=source.voted,
         ),
-        levels=rules.to_json(source.rule),
+        settled=words.settled(source.decided),
+        levels=deciders.to_json(source.rule),
+        reliability=_embedded(reliability.draw(source.decided["reliability"]))
+        if source.decided.get("reliability")
+        else None,
         surface=_embedded(source.decision.path("surface.png").read_bytes())
         if content.oof
         else None,
@@ -95,6 +100,13 @@ def _template() -> Any:
     )
     environment.filters |= {"dice": words.dice, "px": words.pixels, "share": words.percent}
     return environment.get_template(TEMPLATE.name)
+
+
+def _looks_at_classes(source: Source) -> bool:
+    """Whether the probability of an image counts, besides those of its pixels."""
+    if isinstance(source.rule, Expected):
+        return source.rule.empty.wants_class
+    return source.rule.class_min is not None
 
 
 def _embedded(png: bytes) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from lib import artifacts, tables
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
-from lib.decision import rules
+from lib.decision import deciders
+from lib.decision.deciders import Decider
 from lib.errors import InputError
 from lib.layout import Work, map_file, mask_file
 from lib.recipes.schema import Rule
@@ -36,8 +37,8 @@ class Source:
         return json.loads(self.decision.path("decision.json").read_bytes())
 
     @cached_property
-    def rule(self) -> Rule:
-        return rules.from_json(self.decided)
+    def rule(self) -> Decider:
+        return deciders.from_json(self.decided)
 
     @property
     def voted(self) -> bool:

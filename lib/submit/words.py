@@ -5,10 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from lib.recipes.schema import Rule
+from lib.decision.deciders import Decider
+from lib.decision.expected import Expected
 
 NONE = "–"
 STATED = "params"  # the name of a rule that has none
+EXPECTED = "expected"
+EXPECTED_STEPS = [
+    "A pixel's value becomes how often such pixels are in a pneumothorax, where there is one.",
+    "Among the masks of all pixels above one of 255 levels, the one of the highest expected Dice "
+    "is taken, of every image by itself.",
+    "An image is empty where that is likelier than the mask's expected score: the chance of a "
+    "pneumothorax times the expected Dice.",
+]
 
 
 def dice(value: float | None) -> str:
@@ -29,6 +38,8 @@ def origin(decided: Mapping[str, Any]) -> str:
         return "A rule that was stated, not fitted, makes a mask of them:"
     if not decided.get("choose"):
         return f"The published rule “{decided['rule']}”, not fitted, makes a mask of them:"
+    if decided.get("expected"):
+        return "Probabilities calibrated on out-of-fold images make a mask of them:"
     where = {
         "plateau": "in the middle of those that score as well",
         "best": "where the score peaks",
@@ -37,6 +48,12 @@ def origin(decided: Mapping[str, Any]) -> str:
         f"A rule of the kind “{decided['rule']}”, fitted on out-of-fold images and taken "
         f"{where[decided['choose']]}, makes a mask of them:"
     )
+
+
+def settled(decided: Mapping[str, Any]) -> str | None:
+    """Which of two rules was taken and why; None if one was asked for."""
+    auto = decided.get("auto")
+    return f"Taken was “{auto['rule']}”: {auto['reason']}." if auto else None
 
 
 def circumstances(
@@ -57,7 +74,7 @@ def circumstances(
         said.append("How much each member counts was searched on the out-of-fold images.")
     if voted:
         fitted = "a rule of this kind, fitted on the fold's out-of-fold images,"
-        own = fitted if decided.get("choose") else "the rule"
+        own = fitted if decided.get("choose") or decided.get("rule") == EXPECTED else "the rule"
         said.append(
             f"Test images are voted on: {own} decides on the maps of each fold, and a pixel is in "
             "the mask where more than half of the folds have it."
@@ -78,13 +95,15 @@ def _class_probability(gates: Sequence[str], fit: str | None) -> str:
     return f"The probability of a pneumothorax is the mean of those of {named}."
 
 
-def steps(rule: Rule, size: int) -> list[str]:
+def steps(rule: Decider, size: int) -> list[str]:
     """A rule in the order in which it is applied.
 
     Args:
         rule: with areas in pixels of the frame.
         size: the frame's side, in pixels.
     """
+    if isinstance(rule, Expected):
+        return EXPECTED_STEPS
     said = []
     if rule.class_min is not None:
         said.append(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from lib import score
-from lib.decision.rules import from_json
+from lib.decision.deciders import from_json
 from lib.decision.uncertainty import interval
 from lib.errors import InputError, run_stage
 from lib.layout import Work
@@ -39,6 +39,8 @@ OURS = {
     "triplet, plateau, folds vote": "--rule triplet --test-rule vote",
     "components, plateau": "--rule components",
     "gated, plateau": "--rule gated",
+    "expected": "--rule expected",
+    "auto": "--rule auto",
 }
 HEADER = """\
 | rule | top / area / bottom, and more | tuned | fold-honest | more than the first | test | \

@@ -1,0 +1,45 @@
+"""--rule auto: the expected Dice where it is surely better than the triplet, or the triplet."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lib.decision.honest import refit
+from lib.decision.sample import Sample
+from lib.decision.search import PRESETS
+from lib.decision.uncertainty import standard_error
+from lib.ensemble import gates
+from lib.ensemble.wish import AUTO, EXPECTED, TRIPLET, Wish
+
+
+def settle(sample: Sample, wish: Wish) -> tuple[Wish, dict[str, Any] | None]:
+    """Turn auto into one of the two; any other wish stays.
+
+    The better of two is chosen by the same fold-honest numbers that are then stated. Asking for a
+    gain of a standard error keeps what that flatters small.
+
+    Returns:
+        What is decided by, and what decision.json says of the choice: None if there was none.
+
+    Raises:
+        InputError: if all images outside of a fold are empty, or none is.
+    """
+    if wish.rule != AUTO:
+        return wish, None
+    if len(np.unique(sample.folds)) == 1:
+        said = {"rule": TRIPLET, "reason": "one fold: there is no fold-honest score to compare"}
+        return replace(wish, rule=TRIPLET), said
+    how = wish.choose, gates.FITS[wish.how]
+    dice = {name: refit(sample, PRESETS[name], *how).dice for name in (TRIPLET, EXPECTED)}
+    gain = dice[EXPECTED] - dice[TRIPLET]
+    error = standard_error(gain, sample.patients)
+    better = bool(gain.mean() > error)
+    chosen = EXPECTED if better else TRIPLET
+    return replace(wish, rule=chosen), {
+        "rule": chosen,
+        "reason": f"expected gains {gain.mean():+.4f} fold-honest on triplet, "
+        f"{'more' if better else 'not more'} than the paired standard error of {error:.4f}",
+        "fold_honest_dice": {name: float(values.mean()) for name, values in dice.items()},
+        "standard_error": error,
+    }

@@ -1,0 +1,44 @@
+"""How often what the calibrated probabilities say is true."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from lib.decision.calibration import reliability
+from lib.decision.expected import Expected
+from lib.decision.honest import Fitted
+from lib.decision.sample import Sample
+
+Said = tuple[np.ndarray, ...]  # predicted, how often it happened, of how many
+
+
+def measure(sample: Sample, fitted: Mapping[int, Fitted]) -> dict[str, Any] | None:
+    """The reliability of both calibrations, by bins; None if there is none.
+
+    Args:
+        sample: labelled images.
+        fitted: what each fold is judged by; fitted without it, if it can be.
+    """
+    pixels, empty = [], []
+    for fold, one in fitted.items():
+        if not isinstance(one.rule, Expected):
+            return None
+        part = sample.without(fold)[sample.folds == fold]
+        pixels.append(_of_pixels(part, one.rule))
+        empty.append(_of_images(part, one.rule, one.classes(part)))
+    return {
+        name: reliability(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        for name, parts in (("pixels", pixels), ("empty", empty))
+    }
+
+
+def _of_pixels(sample: Sample, rule: Expected) -> Said:
+    """Of each value, the pixels of the images that have a pneumothorax."""
+    positives = sample.histograms[sample.histograms.positive]
+    return np.array(rule.pixels), positives.inside.sum(axis=0), positives.pixels.sum(axis=0)
+
+
+def _of_images(sample: Sample, rule: Expected, classes: np.ndarray | None) -> Said:
+    histograms = sample.histograms
+    return rule.empty(histograms, classes), ~histograms.positive, np.ones(len(histograms))
