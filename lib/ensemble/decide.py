@@ -127,9 +127,9 @@ def _decide_on_labels(draft: Draft, sample: Sample, wish: Wish) -> tuple[Fitted,
         "fold_honest_reason": reason,
         "best": _scored(Fitted(found.best, gate), sample),
         "plateau": _scored(Fitted(found.middle, gate), sample) | _extent(found.plateau),
-        "reliability": trust.measure(
-            sample, honest.fitted if honest else dict.fromkeys(own, fitted)
-        ),
+        "reliability": None
+        if chosen
+        else trust.measure(sample, honest.fitted if honest else dict.fromkeys(own, fitted)),
         "confusion": metrics.confusion(predicted > 0, truth > 0),
         "images": len(dice),
         "folds": _by_fold(own, honest),

@@ -13,17 +13,16 @@ from lib.decision.sample import Sample
 Said = tuple[np.ndarray, ...]  # predicted, how often it happened, of how many
 
 
-def measure(sample: Sample, fitted: Mapping[int, Fitted]) -> dict[str, Any] | None:
-    """The reliability of both calibrations, by bins; None if there is none.
+def measure(sample: Sample, fitted: Mapping[int, Fitted]) -> dict[str, Any]:
+    """The reliability of both calibrations, by bins.
 
     Args:
         sample: labelled images.
-        fitted: what each fold is judged by; fitted without it, if it can be.
+        fitted: the expected Dice by fold, as each is judged by it: fitted without it, if it can be.
     """
     pixels, empty = [], []
     for fold, one in fitted.items():
-        if not isinstance(one.rule, Expected):
-            return None
+        assert isinstance(one.rule, Expected)
         part = sample.without(fold)[sample.folds == fold]
         pixels.append(_of_pixels(part, one.rule))
         empty.append(_of_images(part, one.rule, one.classes(part)))

@@ -3,6 +3,7 @@
 python -m tests.bench [all]
 python -m tests.bench decide [--images 12047]
 python -m tests.bench rules [--work WORK] [--members RUN ...] [--truth CSV]
+python -m tests.bench expected [--images 2000]
 python -m tests.bench recipes [--work WORK] [--recipes NAME ...] [--folds 0]   (hours; not in all)
 """
 
@@ -10,14 +11,15 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from lib.errors import run_stage
-from tests.bench import decide, recipes, rules
+from tests.bench import decide, expected, recipes, rules
 
 BENCHMARKS: dict[str, Callable[[Sequence[str]], None]] = {
     "decide": decide.main,
+    "expected": expected.main,
     "rules": rules.main,
     "recipes": recipes.main,
 }
-ALL = ("decide", "rules")  # what takes minutes
+ALL = ("decide", "expected", "rules")  # what takes minutes
 
 
 def main() -> None:

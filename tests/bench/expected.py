@@ -1,0 +1,123 @@
+"""What the expected Dice gains where probabilities are known, and what it costs.
+
+    python -m tests.bench.expected [--images 2000]
+
+Each map is a soft disc: its size, its edge and its height vary. A pixel of value v is in the truth
+with probability (v / 255)^1.5, all independent, if the image has any truth; whether it has, is
+drawn by a logistic law of the disc's size. So a large faint one is surely there, and nobody knows
+where exactly. What is fitted can be compared with what is true.
+Everything is done in one thread and timed by its processor.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from lib.decision.expected import Expected
+from lib.decision.histograms import Histograms
+from lib.decision.honest import fit, refit
+from lib.decision.sample import Sample
+from lib.decision.search import PRESETS
+from lib.decision.uncertainty import interval
+from lib.errors import run_stage
+from lib.leaderboard.markdown import between
+
+IMAGES, NEW_IMAGES, SIDE, FOLDS = 2000, 10000, 128, 5
+TABLE = (np.arange(256) / 255) ** 1.5
+CASES = {
+    "all equally high and sharp": (0.0, 0.0),
+    "heights vary": (0.7, 0.0),
+    "heights and edges vary": (0.7, 0.8),
+}
+HEADER = """\
+| simulated | rule | fold-honest | new images | more than the tuned triplet |
+|---|---|---|---|---|"""
+CENTRED = np.hypot(*np.mgrid[-SIDE // 2 : SIDE // 2, -SIDE // 2 : SIDE // 2])
+
+
+class Known:
+    """P(empty | image) as the images were drawn by it."""
+
+    def __init__(self, p: np.ndarray) -> None:
+        self.p = p
+
+    def __call__(self, histograms: Histograms, classes: np.ndarray | None = None) -> np.ndarray:
+        return self.p
+
+
+def simulate(images: int, heights: float, edges: float, seed: int) -> tuple[Sample, np.ndarray]:
+    """Draw maps, and truths by their probabilities.
+
+    Args:
+        images: how many.
+        heights: of the discs, from 0.95 down to this less.
+        edges: the spread of the logarithm of their widths.
+        seed: of what is drawn.
+
+    Returns:
+        The sample, and P(empty) of each image.
+    """
+    rng = np.random.default_rng(seed)
+    pixels = np.empty((images, 256), np.int64)
+    radius = 12 * np.exp(0.7 * rng.normal(size=images))
+    for number in range(images):
+        edge, height = 2 * np.exp(edges * rng.normal()), 0.95 - heights * rng.random()
+        disc = height / (1 + np.exp(np.clip((CENTRED - radius[number]) / edge, -50, 50)))
+        pixels[number] = np.bincount((255 * disc).astype(np.uint8).ravel(), minlength=256)
+    empty = 1 / (1 + (radius / 15) ** 4)
+    inside = rng.binomial(pixels, TABLE) * (rng.random(images) >= empty)[:, None]
+    numbers = np.arange(images)
+    counts = Histograms(numbers.astype(str), pixels, inside)
+    return Sample(counts, numbers % FOLDS, numbers), empty
+
+
+def rows(images: int = IMAGES) -> Iterator[str]:
+    """The lines of the table."""
+    yield HEADER
+    for number, (name, spreads) in enumerate(CASES.items()):
+        sample, _ = simulate(images, *spreads, seed=2 * number)
+        new, empty = simulate(NEW_IMAGES * images // IMAGES, *spreads, seed=2 * number + 1)
+        honest, rules = {}, {}
+        for preset, choose in (("triplet", "best"), ("triplet", "plateau"), ("expected", None)):
+            said = preset if choose is None else f"{preset}, {choose}"
+            honest[said] = refit(sample, PRESETS[preset], choose).dice.mean()
+            rules[said] = fit(sample, PRESETS[preset], choose).rule
+        rules["expected, all known"] = Expected(tuple(TABLE.tolist()), Known(empty))
+        first = new.dice(rules["triplet, best"])
+        for said, rule in rules.items():
+            yield _row([name, said], honest.get(said), new.dice(rule), first)
+
+
+def _row(names: Sequence[str], honest: float | None, dice: np.ndarray, first: np.ndarray) -> str:
+    gain = dice - first
+    more = between(gain.mean(), interval(gain, np.arange(len(gain))), "+")
+    stated = "–" if honest is None else f"{honest:.4f}"
+    return f"| {' | '.join([*names, stated, f'{dice.mean():.4f}', more])} |"
+
+
+def cost(images: int = 200) -> str:
+    """How long one image takes, with as many pixels as the competition's have."""
+    rng = np.random.default_rng(0)
+    pixels = rng.multinomial(1024**2, np.full(256, 1 / 256), size=images)
+    counts = Histograms(np.arange(images).astype(str), pixels, np.zeros_like(pixels))
+    rule = Expected(tuple(TABLE.tolist()), Known(np.full(images, 0.5)))
+    start = time.process_time()
+    rule.levels(counts)
+    each = 1000 * (time.process_time() - start) / images
+    return f"\nFrom a histogram to a mask: {each:.2f} ms an image of 1024 x 1024 (at most 20)."
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=IMAGES, help="to tune on")
+    for line in rows(parser.parse_args(words).images):
+        print(line, flush=True)
+    print(cost())
+
+
+if __name__ == "__main__":
+    run_stage(main)
