@@ -27,6 +27,7 @@ from lib.decision.calibration import (
 from lib.decision.expected import Expectation, Expected
 from lib.decision.histograms import Histograms
 from lib.decision.search import PRESETS
+from lib.decision.uncertainty import interval
 from lib.ensemble import auto, decide
 from lib.ensemble.wish import Wish, read_wish
 from lib.errors import InputError
@@ -34,6 +35,7 @@ from lib.images import read_png
 from lib.layout import Work, map_file
 from lib.submit import source, submission
 from tests import fakes
+from tests.bench import expected as bench
 
 NEVER = Emptiness(-700.0, (0.0,) * 6)  # no image is empty
 RISING = np.linspace(0, 1, 256)
@@ -440,3 +442,24 @@ def test_the_rule_does_not_need_image_heads_and_has_nothing_to_choose() -> None:
     assert not asked.needs_classes
     assert asked.choose is None
     assert read_wish([made], "auto", "best", None).choose == "best"
+
+
+# The benchmark
+
+
+def test_it_beats_the_tuned_triplet_where_probabilities_are_known() -> None:
+    sample, _ = bench.simulate(600, heights=0.7, edges=0.0, seed=2)
+    new, _ = bench.simulate(3000, heights=0.7, edges=0.0, seed=3)
+    ours, theirs = (
+        new.dice(honest.fit(sample, PRESETS[name], "best").rule) for name in ("expected", "triplet")
+    )
+    low, _ = interval(ours - theirs, new.patients)
+    assert low > 0
+
+
+def test_the_benchmark_measures_a_few_images(capsys: pytest.CaptureFixture[str]) -> None:
+    bench.main(["--images", "50"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 3 * 4 + 2
+    assert "| heights vary | expected |" in "\n".join(lines)
+    assert lines[-1].startswith("From a histogram to a mask")

@@ -6,6 +6,9 @@ shapes      the same for component areas and holes
 sample      images to fit on, and what any rule makes of them
 search      every rule of a preset, scored exactly, as far as histograms go
 choice      the middle of the plateau
+calibration how often pixels of a value are true, and images empty
+expected    the mask of the highest expected Dice, for which no threshold is searched
+deciders    a rule of thresholds or the expected Dice: written, read, applied
 fits        the best and the middle, of a preset; in components and gated of those beyond histograms
 honest      the same, refitted without each fold
 uncertainty standard errors and intervals over patients
