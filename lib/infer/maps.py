@@ -139,4 +139,4 @@ def _write_class(job: Job, positives: dict[str, float | None]) -> None:
     rows = [(name, p) for name, p in sorted(positives.items()) if p is not None]
     frame = pd.DataFrame(rows, columns=["ImageId", "p"])
     frame["p"] = frame["p"].map("{:.6f}".format)
-    tables.write(job.draft.path("class.csv"), frame)
+    tables.write(job.draft.path(layout.CLASSES), frame)
