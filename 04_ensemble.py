@@ -13,7 +13,8 @@ from pathlib import Path
 from lib import artifacts, dataset
 from lib.ensemble import gates, members, vote, wish
 from lib.ensemble.average import average, facts
-from lib.ensemble.decide import decide, summary
+from lib.ensemble.decide import decide
+from lib.ensemble.worth import summary
 from lib.errors import run_stage
 from lib.layout import Work
 

@@ -13,7 +13,7 @@ import pytest
 from lib import artifacts, dataset, images, metrics, tables
 from lib.artifacts import Artifact
 from lib.decision import histograms, rules
-from lib.ensemble import average, decide, members, params
+from lib.ensemble import average, decide, members, params, worth
 from lib.ensemble.wish import Wish, read_wish
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Work
@@ -374,9 +374,9 @@ def test_one_fold_has_no_honest_dice_and_says_why(work: Work) -> None:
     assert decision["optimism"] is None
     assert decision["fold_honest_reason"] == "one fold: there is no other to fit on"
     assert list(decision["folds"]) == ["0"]
-    line = decide.summary(decision, dataset.read(work))
+    line = worth.summary(decision, dataset.read(work))
     assert "on the 6 of 12 labelled images (folds 0) that it was tuned on" in line
-    voted = decide.summary(decision | {"test_rule": "vote"}, dataset.read(work))
+    voted = worth.summary(decision | {"test_rule": "vote"}, dataset.read(work))
     assert "(before the vote, which is on test images only)" in voted
 
 

@@ -17,18 +17,20 @@ from hypothesis import strategies as st
 from lib import artifacts, dataset, metrics, rle
 from lib.decision import deciders, expected, honest, search
 from lib.decision.calibration import (
-    AREA_LEVELS,
+    GROUPS,
     Emptiness,
+    Knots,
     fit_emptiness,
     image_features,
-    pixel_table,
+    pixel_knots,
     reliability,
+    table_of,
 )
 from lib.decision.expected import Expectation, Expected
 from lib.decision.histograms import Histograms
 from lib.decision.search import PRESETS
 from lib.decision.uncertainty import interval
-from lib.ensemble import auto, decide
+from lib.ensemble import auto, decide, worth
 from lib.ensemble.wish import Wish, read_wish
 from lib.errors import InputError
 from lib.images import read_png
@@ -37,8 +39,12 @@ from lib.submit import source, submission
 from tests import fakes
 from tests.bench import expected as bench
 
-NEVER = Emptiness(-700.0, (0.0,) * 6)  # no image is empty
+NEVER = Emptiness(-700.0, (0.0,) * 2)  # no image is empty
 RISING = np.linspace(0, 1, 256)
+
+
+def knots_of(table: np.ndarray) -> Knots:
+    return tuple(enumerate(table.tolist()))
 
 
 def histogram_of(values: np.ndarray) -> np.ndarray:
@@ -51,7 +57,7 @@ def image_of(values: np.ndarray) -> Histograms:
 
 
 def constantly(p_empty: float) -> Emptiness:
-    return Emptiness(float(np.log(p_empty / (1 - p_empty))), (0.0,) * 6)
+    return Emptiness(float(np.log(p_empty / (1 - p_empty))), (0.0,) * 2)
 
 
 def every_subset(count: int) -> np.ndarray:
@@ -102,7 +108,7 @@ def test_no_mask_of_a_tiny_image_is_better(seed: int) -> None:
     # Where the truth is empty, a mask scores 0: E[Dice] is (1 - empty) E[Dice | not empty].
     best = Expectation(table)(histogram_of(values)).max()
     assert best == pytest.approx(scores[1:].max(), abs=1e-8)
-    rule = Expected(tuple(table.tolist()), NEVER)
+    rule = Expected(knots_of(table), NEVER)
     mask = values > rule.levels(image_of(values))[0]
     assert scores[(subsets == mask).all(axis=1)].item() == pytest.approx(best, abs=1e-8)
     assert scores.max() == pytest.approx(max(best, empty), abs=1e-8)
@@ -158,7 +164,7 @@ def test_a_part_of_equal_pixels_is_hardly_ever_better_than_all_or_none(seed: int
 
 
 def test_a_map_without_a_pixel_has_an_empty_mask_whatever_is_believed() -> None:
-    rule = Expected(tuple(RISING.tolist()), NEVER)
+    rule = Expected(knots_of(RISING), NEVER)
     nothing = np.zeros((4, 4), np.uint8)
     assert not rule.mask(nothing).any()
     assert not Expectation(RISING)(histogram_of(nothing)).any()
@@ -167,7 +173,7 @@ def test_a_map_without_a_pixel_has_an_empty_mask_whatever_is_believed() -> None:
 def test_sure_pixels_are_the_mask() -> None:
     table = np.where(np.arange(256) > 100, 1.0, 0.0)
     values = np.array([[0, 99], [101, 255]], np.uint8)
-    rule = Expected(tuple(table.tolist()), NEVER)
+    rule = Expected(knots_of(table), NEVER)
     assert Expectation(table)(histogram_of(values)).max() == pytest.approx(1)
     assert rule.mask(values).tolist() == [[False, False], [True, True]]
 
@@ -179,7 +185,7 @@ def test_a_pixel_more_is_taken_where_it_is_likelier_than_half_the_expectation() 
     sure = np.full(1000, 200)
     for p, taken in ((0.49, False), (0.51, True)):
         table[100] = p
-        rule = Expected(tuple(table.tolist()), NEVER)
+        rule = Expected(knots_of(table), NEVER)
         assert bool((rule.levels(image_of(np.append(sure, 100))) < 100)[0]) is taken
 
 
@@ -188,7 +194,7 @@ def test_the_empty_mask_wins_where_it_is_likelier_than_the_other_s_score(
     p_empty: float, masked: bool
 ) -> None:
     table = np.where(np.arange(256) > 100, 1.0, 0.0)  # E[Dice] is 1, so even odds decide
-    rule = Expected(tuple(table.tolist()), constantly(p_empty))
+    rule = Expected(knots_of(table), constantly(p_empty))
     assert rule.mask(np.full((3, 3), 200, np.uint8)).any() == masked
 
 
@@ -197,8 +203,7 @@ def test_likelier_emptiness_never_adds_a_mask() -> None:
     pixels = rng.multinomial(400, rng.dirichlet(np.full(256, 0.05)), size=50)
     images = Histograms(np.arange(50).astype(str), pixels, np.zeros_like(pixels))
     masked = [
-        Expected(tuple(RISING.tolist()), constantly(p)).levels(images) < 255
-        for p in (0.1, 0.3, 0.5, 0.7)
+        Expected(knots_of(RISING), constantly(p)).levels(images) < 255 for p in (0.1, 0.3, 0.5, 0.7)
     ]
     assert all((few <= more).all() for more, few in itertools.pairwise(masked))
     assert masked[0].any()
@@ -215,7 +220,7 @@ def test_the_mask_of_a_map_has_the_areas_of_its_histogram() -> None:
 
 
 def test_an_image_of_the_full_size_takes_under_twenty_milliseconds() -> None:
-    rule = Expected(tuple(RISING.tolist()), NEVER)
+    rule = Expected(knots_of(RISING), NEVER)
     pixels = np.random.default_rng(0).multinomial(2**20, np.full(256, 1 / 256), size=20)
     images = Histograms(np.arange(20).astype(str), pixels, np.zeros_like(pixels))
     start = time.process_time()
@@ -241,49 +246,69 @@ def calibrated_sample(images: int, folds: int = 3, seed: int = 0) -> honest.Samp
 
 
 def test_the_table_is_what_the_truth_was_drawn_by() -> None:
-    table = pixel_table(calibrated_sample(400).histograms)
+    table = table_of(pixel_knots(calibrated_sample(400).histograms))
     assert (np.diff(table) >= 0).all()
     assert np.abs(table - RISING**2)[:240].max() < 0.05
+
+
+def test_knots_by_hand() -> None:
+    # Values 1; 2 and 3; 16 to 31: their means, and how many are inside. 40 of 16 fall back to 39.
+    pixels, inside = np.zeros((2, 2, 256), np.int64)
+    pixels[0, [0, 1, 2, 3, 20, 30, 40]] = 100, 10, 10, 30, 6, 4, 10
+    inside[0, [1, 2, 3, 20, 40]] = 1, 4, 4, 6, 4
+    found = pixel_knots(Histograms(np.array(["a", "b"]), pixels, inside))
+    assert found == tuple((v, pytest.approx(p)) for v, p in
+                          [(0, 0), (1, 0.1), (3, 0.2), (24, 0.5), (40, 0.5)])  # fmt: skip
+    table = table_of(found)
+    assert table[[2, 3]] == pytest.approx([0.15, 0.2])
+    assert table[[24, 255]] == pytest.approx(0.5)
+
+
+def test_there_is_a_line_for_each_group_of_values() -> None:
+    knots = pixel_knots(calibrated_sample(60).histograms)
+    groups = np.digitize([value for value, _ in knots], GROUPS)
+    assert groups.tolist() == list(range(len(GROUPS) + 1))
 
 
 def test_the_table_knows_positive_images_only() -> None:
     histograms = calibrated_sample(60).histograms
     more = np.where(histograms.positive[:, None], histograms.pixels, 7 * histograms.pixels)
     changed = Histograms(histograms.ids, more, histograms.inside)
-    assert (pixel_table(changed) == pixel_table(histograms)).all()
+    assert pixel_knots(changed) == pixel_knots(histograms)
 
 
-def test_features_are_the_highest_value_and_areas_and_the_logit() -> None:
-    values = np.array([0, 26, 26, 128, 200])
-    found = image_features(image_of(values), np.array([0.5]))
-    areas = [np.log1p((values > level).sum()) for level in AREA_LEVELS]
-    assert found.tolist() == [pytest.approx([200 / 255, *areas, 0.0])]
+def test_features_are_the_highest_value_and_the_expected_area_and_the_logit() -> None:
+    values = np.array([0, 51, 51, 102, 204])
+    found = image_features(image_of(values), RISING, np.array([0.9]))
+    assert found.tolist() == [pytest.approx([0.8, np.log(1 + 0.2 + 0.2 + 0.4 + 0.8), np.log(9)])]
 
 
 def test_emptiness_is_learnt_and_calibrated() -> None:
-    sample = calibrated_sample(200)
-    p = fit_emptiness(sample.histograms)(sample.histograms)
-    assert ((p > 0.5) == ~sample.histograms.positive).mean() > 0.9
+    histograms = calibrated_sample(200).histograms
+    features = image_features(histograms, RISING**2, None)
+    p = fit_emptiness(features, histograms.positive)(features)
+    assert ((p > 0.5) == ~histograms.positive).mean() > 0.9
     assert p.mean() == pytest.approx(0.5, abs=1e-3)  # as logistic regression has it
 
 
 def test_the_class_probability_is_used_where_there_is_one() -> None:
-    sample = calibrated_sample(60)
-    told = np.where(sample.histograms.positive, 0.9, 0.1)
-    model = fit_emptiness(sample.histograms, told)
-    assert model.wants_class
-    p, other = model(sample.histograms, told), model(sample.histograms, 1 - told)
-    assert (p < other)[sample.histograms.positive].all()
+    histograms = calibrated_sample(60).histograms
+    told = np.where(histograms.positive, 0.9, 0.1)
+    rule = expected.fit(histograms, told)
+    assert rule.empty.wants_class
+    p, other = rule.p_empty(histograms, told), rule.p_empty(histograms, 1 - told)
+    assert (p < other)[histograms.positive].all()
     with pytest.raises(InputError, match="needs image probabilities"):
-        model(sample.histograms)
+        rule.p_empty(histograms)
 
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_one_kind_of_images_calibrates_nothing(kind: int) -> None:
     histograms = calibrated_sample(20).histograms[np.arange(kind, 20, 2)]
-    for fit in (pixel_table, fit_emptiness):
-        with pytest.raises(InputError, match="with and without a pneumothorax"):
-            fit(histograms)
+    with pytest.raises(InputError, match="with and without a pneumothorax"):
+        pixel_knots(histograms)
+    with pytest.raises(InputError, match="with and without a pneumothorax"):
+        fit_emptiness(np.zeros((10, 2)), histograms.positive)
 
 
 def test_reliability_by_hand() -> None:
@@ -298,8 +323,14 @@ def test_reliability_by_hand() -> None:
 
 
 def test_a_rule_is_written_and_read_back() -> None:
-    rule = honest.fit(calibrated_sample(40), PRESETS["expected"], None).rule
-    assert expected.from_json(rule.to_json()) == rule
+    sample = calibrated_sample(40)
+    rule = honest.fit(sample, PRESETS["expected"], None).rule
+    assert isinstance(rule, Expected)
+    text = json.dumps(deciders.to_json(rule), sort_keys=True)
+    read = deciders.from_json(json.loads(text))
+    assert read == rule
+    assert (read.table == rule.table).all()
+    assert len(text) < 1000
 
 
 def test_the_truth_of_a_fold_does_not_touch_the_rule_that_it_is_scored_at() -> None:
@@ -360,6 +391,7 @@ def test_a_decision_holds_all_that_applying_it_takes(work: Work) -> None:
         scores.append(float(metrics.dice(*metrics.areas(mask, truth))))
     assert content["oof_dice"] == pytest.approx(np.mean(scores), abs=1e-12)
     assert content["fold_honest_dice"] > 0.8
+    assert (work.decision("final-expected").folder / decide.DECISION).stat().st_size < 20_000
     assert set(content["reliability"]) == {"pixels", "empty"}
     assert sum(one["count"] for one in content["reliability"]["empty"]) == 40
 
@@ -379,31 +411,43 @@ def test_it_is_submitted_and_reported(work: Work) -> None:
     assert codes["test0"] != rle.EMPTY
 
 
-def gaining(gain: float, error: float) -> Callable[..., Any]:
+def scoring(triplet: float, gain: float, error: float) -> Callable[..., Any]:
     """A refit by which expected has this much more than triplet, with this standard error."""
     spread = error * np.sqrt(40) * np.resize([1.0, -1.0], 40)
 
     def refit(sample: honest.Sample, preset: search.Preset, *how: object) -> honest.Honest:
         more = gain + spread if preset.extra == "expected" else 0
-        return honest.Honest({}, np.full(40, 0.5) + more)
+        return honest.Honest({}, np.full(40, triplet) + more)
 
     return refit
 
 
 @pytest.mark.parametrize(
-    ("gain", "rule"), [(0.021, "expected"), (0.019, "triplet"), (-0.1, "triplet")]
+    ("triplet", "gain", "rule", "said"),
+    [
+        (0.9, 0.021, "expected", "more than the paired standard error of 0.0200; both beat"),
+        (0.9, 0.019, "triplet", "not more than the paired standard error of 0.0200; both beat"),
+        (0.9, -0.7, "triplet", "not more than the paired standard error of 0.0200; only triplet"),
+        (0.3, 0.021, "triplet", "more than the paired standard error of 0.0200; neither beats"),
+        (0.3, 0.6, "expected", "more than the paired standard error of 0.0200; only expected"),
+        (0.3, -0.1, "triplet", "not more than the paired standard error of 0.0200; neither beats"),
+    ],
 )
-def test_auto_asks_for_more_than_a_standard_error(
-    work: Work, monkeypatch: pytest.MonkeyPatch, gain: float, rule: str
+def test_auto_asks_for_more_than_a_standard_error_and_than_an_empty_answer(
+    work: Work, monkeypatch: pytest.MonkeyPatch, triplet: float, gain: float, rule: str, said: str
 ) -> None:
-    monkeypatch.setattr(auto, "refit", gaining(gain, 0.02))
+    empty = 1 - np.mean([mask.any() for mask in fakes.masks(40).values()])
+    assert 0.33 < empty < 0.9
+    monkeypatch.setattr(auto, "refit", scoring(triplet, gain, 0.02))
     content = decided(work, "auto")
     assert content["rule"] == "auto"
     assert content["auto"]["rule"] == rule
     assert content["auto"]["standard_error"] == pytest.approx(0.02)
-    assert f"gains {gain:+.4f}" in content["auto"]["reason"]
+    assert content["auto"]["fold_honest_dice"]["all_empty"] == pytest.approx(empty)
+    assert f"gains {gain:+.4f} fold-honest on triplet, {said}" in content["auto"]["reason"]
     assert (content["expected"] is None) == (rule == "triplet")
     assert (content["reliability"] is None) == (rule == "triplet")
+    assert f"of {rule}: expected gains" in worth.summary(content, dataset.read(work))
     assert f"“{rule}”: expected gains" in submit(work, "auto")
 
 

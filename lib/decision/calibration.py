@@ -12,19 +12,22 @@ import numpy as np
 from lib.decision.histograms import VALUES, Histograms
 from lib.errors import InputError
 
-AREA_LEVELS = (25, 76, 127, 178, 229)  # p = .1, .3, .5, .7, .9
+GROUPS = (1, 2, 4, 8, *range(16, VALUES, 16))  # where the next begins; p rises most at low values
 NEAREST = 1e-6  # to 0 and 1, where logits have no end
 BINS = 10
+PLAIN_FEATURES = 2  # without p(positive)
+
+Knots = tuple[tuple[int, float], ...]  # a value and its p, ascending; p is linear in between
 
 
-def pixel_table(histograms: Histograms) -> np.ndarray:
+def pixel_knots(histograms: Histograms) -> Knots:
     """How often a pixel of each value is in the truth, in images that have one.
 
-    Isotonic, as a higher value must not mean less. Values that no pixel has lie between their
-    neighbours. Pixels of all images count alike, so the table is that of the average image.
+    Isotonic, as a higher value must not mean less, over twenty groups of values: their p is as good
+    as that of all 256, and people can read it. Pixels of all images count alike.
 
     Returns:
-        (256,) float in [0, 1], not falling.
+        One knot a group that has pixels, at their mean value; p is in [0, 1] and does not fall.
 
     Raises:
         InputError: if all images are empty, or none is.
@@ -33,22 +36,29 @@ def pixel_table(histograms: Histograms) -> np.ndarray:
 
     check_both_kinds(histograms.positive)
     positives = histograms[histograms.positive]
-    pixels, inside = (
-        counts.sum(axis=0, dtype=np.int64) for counts in (positives.pixels, positives.inside)
-    )
-    seen = np.flatnonzero(pixels)
-    model = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-    model.fit(seen, inside[seen] / pixels[seen], sample_weight=pixels[seen])
-    return model.predict(np.arange(VALUES))
+    counts = positives.pixels.sum(axis=0, dtype=np.int64)
+    sums = [counts, counts * np.arange(VALUES), positives.inside.sum(axis=0, dtype=np.int64)]
+    pixels, values, inside = (np.add.reduceat(one, (0, *GROUPS)) for one in sums)
+    seen = pixels > 0
+    pixels, values, inside = pixels[seen], values[seen] / pixels[seen], inside[seen]
+    model = IsotonicRegression(y_min=0, y_max=1)
+    p = model.fit_transform(values, inside / pixels, sample_weight=pixels)
+    return tuple(zip(values.round().astype(int).tolist(), p.tolist(), strict=True))
+
+
+def table_of(knots: Knots) -> np.ndarray:
+    """(256,) p of every value."""
+    values, p = zip(*knots, strict=True)
+    return np.interp(np.arange(VALUES), values, p)
 
 
 @dataclass(frozen=True)
 class Emptiness:
-    """P(empty | image), a logistic regression on what its histogram says.
+    """P(empty | image), a logistic regression on `image_features`.
 
     Attributes:
         intercept: of the logit.
-        weights: one a feature; the class probability's is the last, if it was known.
+        weights: one a feature.
     """
 
     intercept: float
@@ -57,63 +67,56 @@ class Emptiness:
     @property
     def wants_class(self) -> bool:
         """Whether it needs the image's p(positive)."""
-        return len(self.weights) > 1 + len(AREA_LEVELS)
+        return len(self.weights) > PLAIN_FEATURES
 
-    def __call__(self, histograms: Histograms, classes: np.ndarray | None = None) -> np.ndarray:
-        """P(empty) of every image.
-
-        Args:
-            histograms: of N images; the truth is not looked at.
-            classes: (N,) p(positive), if it was fitted with them.
-
-        Raises:
-            InputError: if these are wanted and missing.
-        """
-        if self.wants_class and classes is None:
-            raise InputError(
-                "this decision needs image probabilities, and an image has none; remake the "
-                "decision with 04_ensemble.py --replace"
-            )
-        features = image_features(histograms, classes if self.wants_class else None)
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """(N,) P(empty) of images with these (N, F) features."""
         logit = self.intercept + features @ np.array(self.weights)
         return 1 / (1 + np.exp(-np.clip(logit, -700, 700)))
 
 
-def fit_emptiness(histograms: Histograms, classes: np.ndarray | None = None) -> Emptiness:
-    """Fit P(empty | image) to images whose truth is known.
+def fit_emptiness(features: np.ndarray, positive: np.ndarray) -> Emptiness:
+    """Fit P(empty | image).
 
     Args:
-        histograms: of N images.
-        classes: (N,) p(positive), where there is an image head.
+        features: (N, F) of images.
+        positive: (N,) bool, whether the truth of each is not empty.
 
     Raises:
         InputError: if all images are empty, or none is.
     """
     from sklearn.linear_model import LogisticRegression
 
-    check_both_kinds(histograms.positive)
-    features = image_features(histograms, classes)
+    check_both_kinds(positive)
     mean, spread = features.mean(axis=0), features.std(axis=0)
     spread[spread == 0] = 1  # one penalty for all, whatever the unit
-    model = LogisticRegression().fit((features - mean) / spread, ~histograms.positive)
+    model = LogisticRegression().fit((features - mean) / spread, ~positive)
     weights = model.coef_[0] / spread
     return Emptiness(float(model.intercept_[0] - mean @ weights), tuple(weights.tolist()))
 
 
-def image_features(histograms: Histograms, classes: np.ndarray | None) -> np.ndarray:
-    """What tells whether there is anything to see.
+def image_features(
+    histograms: Histograms, table: np.ndarray, classes: np.ndarray | None
+) -> np.ndarray:
+    """What tells whether there is anything to see: how sure it is, and how much.
+
+    So few, as areas above several levels say much the same: with them, fifty images are too few.
+
+    Args:
+        histograms: of N images; the truth is not looked at.
+        table: (256,) P(in the truth) of a pixel of each value, given a pneumothorax.
+        classes: (N,) p(positive), if it is known.
 
     Returns:
-        (N, 6 or 7): the highest value in 0..1, the logarithms of the areas above AREA_LEVELS, and
-        the logit of p(positive) if it is known.
+        (N, 2 or 3): the highest value in 0..1, the logarithm of the expected area, and the logit of
+        p(positive) if it is known.
     """
     highest = VALUES - 1 - np.argmax(histograms.pixels[:, ::-1] > 0, axis=1)
-    areas = np.log1p(histograms.above[:, AREA_LEVELS])
-    columns = [highest[:, None] / (VALUES - 1), areas]
+    columns = [highest / (VALUES - 1), np.log1p(histograms.pixels @ table)]
     if classes is not None:
         inner = np.clip(classes, NEAREST, 1 - NEAREST)
-        columns.append(np.log(inner / (1 - inner))[:, None])
-    return np.hstack(columns)
+        columns.append(np.log(inner / (1 - inner)))
+    return np.stack(columns, axis=1)
 
 
 def reliability(

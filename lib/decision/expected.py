@@ -23,17 +23,19 @@ Reference:
     JASA 67, 1972, for the integral.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from lib.decision import calibration
 from lib.decision import histograms as counting
-from lib.decision.calibration import Emptiness, fit_emptiness, pixel_table
+from lib.decision.calibration import Emptiness, Knots
 from lib.decision.histograms import Histograms
 from lib.decision.rules import LEVELS
 from lib.decision.search import TIE
+from lib.errors import InputError
 
 STEP, LOWEST, HIGHEST = 0.4, -37.0, 3.4  # of log u, t = exp(-u): from 2^20 pixels down to one
 NOTHING = LEVELS  # the level that no pixel passes
@@ -75,16 +77,35 @@ class Expected:
     """The rule, with all that was fitted for it.
 
     Attributes:
-        pixels: (256,) P(in the truth) of a pixel of each value, given a pneumothorax.
-        empty: P(empty | image).
+        knots: P(in the truth) of a pixel, given a pneumothorax.
+        empty: P(empty | image), of its features.
     """
 
-    pixels: tuple[float, ...]
+    knots: Knots
     empty: Emptiness
 
     @cached_property
+    def table(self) -> np.ndarray:
+        """(256,) P(in the truth) of a pixel of each value, given a pneumothorax."""
+        return calibration.table_of(self.knots)
+
+    @cached_property
     def expectation(self) -> Expectation:
-        return Expectation(np.array(self.pixels))
+        return Expectation(self.table)
+
+    def p_empty(self, histograms: Histograms, classes: np.ndarray | None = None) -> np.ndarray:
+        """(N,) P(empty) of every image; arguments as `levels`.
+
+        Raises:
+            InputError: if p(positive) is needed and missing.
+        """
+        wanted = classes if self.empty.wants_class else None
+        if self.empty.wants_class and classes is None:
+            raise InputError(
+                "this decision needs image probabilities, and an image has none; remake the "
+                "decision with 04_ensemble.py --replace"
+            )
+        return self.empty(calibration.image_features(histograms, self.table, wanted))
 
     def levels(self, histograms: Histograms, classes: np.ndarray | None = None) -> np.ndarray:
         """The level that each image's mask is above; NOTHING where it is empty.
@@ -98,7 +119,7 @@ class Expected:
             expected = self.expectation(pixels)
             dice[number] = expected.max()
             levels[number] = np.flatnonzero(expected >= dice[number] - TIE)[-1]
-        empty = self.empty(histograms, classes)
+        empty = self.p_empty(histograms, classes)
         return np.where((1 - empty) * dice > empty, levels, NOTHING)
 
     def areas(self, histograms: Histograms, classes: np.ndarray | None) -> tuple[np.ndarray, ...]:
@@ -127,14 +148,16 @@ class Expected:
         return map_8bit > self.levels(image, classes)[0]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """One line a number; values have three digits, so that they are sorted."""
+        knots = {f"{value:03}": p for value, p in self.knots}
+        return {"pixels": knots, "empty": vars(self.empty)}
 
 
 def from_json(content: dict[str, Any]) -> Expected:
-    """Read what `Expected.to_json` wrote."""
+    """Read what `Expected.to_json` wrote: the same to the last bit."""
+    knots = sorted((int(value), p) for value, p in content["pixels"].items())
     empty = content["empty"]
-    weights = tuple(empty["weights"])
-    return Expected(tuple(content["pixels"]), Emptiness(empty["intercept"], weights))
+    return Expected(tuple(knots), Emptiness(empty["intercept"], tuple(empty["weights"])))
 
 
 def fit(histograms: Histograms, classes: np.ndarray | None = None) -> Expected:
@@ -147,5 +170,6 @@ def fit(histograms: Histograms, classes: np.ndarray | None = None) -> Expected:
     Raises:
         InputError: if all images are empty, or none is.
     """
-    table = pixel_table(histograms)
-    return Expected(tuple(table.tolist()), fit_emptiness(histograms, classes))
+    knots = calibration.pixel_knots(histograms)
+    features = calibration.image_features(histograms, calibration.table_of(knots), classes)
+    return Expected(knots, calibration.fit_emptiness(features, histograms.positive))

@@ -1,5 +1,6 @@
 """--rule auto: the expected Dice where it is surely better than the triplet, or the triplet."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,9 @@ def settle(sample: Sample, wish: Wish) -> tuple[Wish, dict[str, Any] | None]:
     """Turn auto into one of the two; any other wish stays.
 
     The better of two is chosen by the same fold-honest numbers that are then stated. Asking for a
-    gain of a standard error keeps what that flatters small.
+    gain of a standard error keeps what that flatters small. What is worth less than no mask at all
+    is not taken for being better than something worse: where neither is worth more, the maps are
+    what lacks, and the triplet stays.
 
     Returns:
         What is decided by, and what decision.json says of the choice: None if there was none.
@@ -34,12 +37,24 @@ def settle(sample: Sample, wish: Wish) -> tuple[Wish, dict[str, Any] | None]:
     dice = {name: refit(sample, PRESETS[name], *how).dice for name in (TRIPLET, EXPECTED)}
     gain = dice[EXPECTED] - dice[TRIPLET]
     error = standard_error(gain, sample.patients)
-    better = bool(gain.mean() > error)
-    chosen = EXPECTED if better else TRIPLET
+    scores = {name: float(values.mean()) for name, values in dice.items()}
+    scores["all_empty"] = float((~sample.histograms.positive).mean())
+    surely = gain.mean() > error
+    chosen = EXPECTED if surely and scores[EXPECTED] > scores["all_empty"] else TRIPLET
     return replace(wish, rule=chosen), {
         "rule": chosen,
         "reason": f"expected gains {gain.mean():+.4f} fold-honest on triplet, "
-        f"{'more' if better else 'not more'} than the paired standard error of {error:.4f}",
-        "fold_honest_dice": {name: float(values.mean()) for name, values in dice.items()},
+        f"{'more' if surely else 'not more'} than the paired standard error of {error:.4f}; "
+        + _against_empty(scores),
+        "fold_honest_dice": scores,
         "standard_error": error,
     }
+
+
+def _against_empty(scores: Mapping[str, float]) -> str:
+    """Which of the two are worth more than no mask at all."""
+    empty = scores["all_empty"]
+    who = {2: "both beat", 0: "neither beats"}
+    better = [name for name in (TRIPLET, EXPECTED) if scores[name] > empty]
+    said = who.get(len(better)) or f"only {better[0]} beats"
+    return f"{said} an all-empty answer ({empty:.4f})"

@@ -35,9 +35,9 @@ def measure(sample: Sample, fitted: Mapping[int, Fitted]) -> dict[str, Any]:
 def _of_pixels(sample: Sample, rule: Expected) -> Said:
     """Of each value, the pixels of the images that have a pneumothorax."""
     positives = sample.histograms[sample.histograms.positive]
-    return np.array(rule.pixels), positives.inside.sum(axis=0), positives.pixels.sum(axis=0)
+    return rule.table, positives.inside.sum(axis=0), positives.pixels.sum(axis=0)
 
 
 def _of_images(sample: Sample, rule: Expected, classes: np.ndarray | None) -> Said:
     histograms = sample.histograms
-    return rule.empty(histograms, classes), ~histograms.positive, np.ones(len(histograms))
+    return rule.p_empty(histograms, classes), ~histograms.positive, np.ones(len(histograms))
