@@ -14,6 +14,7 @@ from lib.recipes.rules import PUBLISHED
 from tests import fakes
 from tests.bench import __main__ as command
 from tests.bench import decide, recipes, rules
+from tests.bench.measured import measure
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,7 +36,7 @@ def truth(tmp_path: Path) -> Path:
 
 
 def test_a_rule_is_measured_out_of_fold_and_on_the_test_images(work: Path, truth: Path) -> None:
-    measured = rules.measure(work, ["demo"], truth, "stated", "--params top=.9 min_area=999")
+    measured = measure(work, ["demo"], truth, "stated", "--params top=.9 min_area=999")
     cells = [cell.strip() for cell in measured.row(measured).strip("|").split("|")]
     assert cells[:3] == ["stated", "0.898 / 999 / 0.498", "0.6667"]  # 8 of 12 are empty
     assert cells[4:] == ["+0.0000", "0.5000", "+0.0000 (+0.0000 to +0.0000)"]
@@ -44,13 +45,20 @@ def test_a_rule_is_measured_out_of_fold_and_on_the_test_images(work: Path, truth
     )
 
 
-def test_a_rule_that_these_maps_cannot_have_says_why(
-    work: Path, truth: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rules, "OURS", {"gated": "--rule gated"})
-    monkeypatch.setattr(rules, "PUBLISHED", {})
-    lines = list(rules.table(work, ["demo"], truth))
+def test_a_rule_that_these_maps_cannot_have_says_why(work: Path, truth: Path) -> None:
+    lines = list(rules.table(work, ["demo"], truth, {"gated": "--rule gated"}))
     assert "| gated | not possible: --rule gated needs image probabilities" in lines[-1]
+
+
+def test_rules_are_compared_image_by_image(work: Path, truth: Path) -> None:
+    ours, theirs = (
+        measure(work, ["demo"], truth, f"by {rule}", f"--rule {rule}")
+        for rule in ("auto", "triplet")
+    )
+    assert ours.honest.mean() == pytest.approx(ours.decided["fold_honest_dice"])
+    row = ours.row_against(theirs)
+    assert row.startswith(f"| by auto, which is {ours.decided['auto']['rule']} | ")
+    assert f"{ours.honest.mean() - theirs.honest.mean():+.4f} (" in row
 
 
 def test_every_published_rule_is_measured_once() -> None:

@@ -252,7 +252,7 @@ def test_the_table_is_what_the_truth_was_drawn_by() -> None:
 
 
 def test_knots_by_hand() -> None:
-    # Values 1; 2 and 3; 16 to 31: their means, and how many are inside. 40 of 16 fall back to 39.
+    # 2 and 3 are a group of mean 2.75, 20 and 30 one of 24; the next has less of it inside: pooled.
     pixels, inside = np.zeros((2, 2, 256), np.int64)
     pixels[0, [0, 1, 2, 3, 20, 30, 40]] = 100, 10, 10, 30, 6, 4, 10
     inside[0, [1, 2, 3, 20, 40]] = 1, 4, 4, 6, 4
@@ -491,9 +491,10 @@ def test_the_rule_does_not_need_image_heads_and_has_nothing_to_choose() -> None:
 # The benchmark
 
 
-def test_it_beats_the_tuned_triplet_where_probabilities_are_known() -> None:
-    sample, _ = bench.simulate(600, heights=0.7, edges=0.0, seed=2)
-    new, _ = bench.simulate(3000, heights=0.7, edges=0.0, seed=3)
+@pytest.mark.parametrize("kind", ["heights vary", "half with a sure core"])
+def test_it_beats_the_tuned_triplet_where_images_differ_in_how_sure_they_are(kind: str) -> None:
+    sample, _ = bench.simulate(600, bench.KINDS[kind], seed=2)
+    new, _ = bench.simulate(3000, bench.KINDS[kind], seed=3)
     ours, theirs = (
         new.dice(honest.fit(sample, PRESETS[name], "best").rule) for name in ("expected", "triplet")
     )
@@ -504,6 +505,6 @@ def test_it_beats_the_tuned_triplet_where_probabilities_are_known() -> None:
 def test_the_benchmark_measures_a_few_images(capsys: pytest.CaptureFixture[str]) -> None:
     bench.main(["--images", "50"])
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 + 3 * 4 + 2
+    assert len(lines) == 2 + 4 * 4 + 2
     assert "| heights vary | expected |" in "\n".join(lines)
     assert lines[-1].startswith("From a histogram to a mask")

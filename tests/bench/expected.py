@@ -5,13 +5,16 @@
 Each map is a soft disc: its size, its edge and its height vary. A pixel of value v is in the truth
 with probability (v / 255)^1.5, all independent, if the image has any truth; whether it has, is
 drawn by a logistic law of the disc's size. So a large faint one is surely there, and nobody knows
-where exactly. What is fitted can be compared with what is true.
+where exactly. In the last kind each disc is the sure core of a larger doubtful one, which half of
+the images have alone: the best mask is the core in these, and all that is doubtful in those. What
+is fitted can be compared with what is true.
 Everything is done in one thread and timed by its processor.
 """
 
 import argparse
 import time
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,17 +28,29 @@ from lib.errors import run_stage
 from lib.leaderboard.markdown import between
 
 IMAGES, NEW_IMAGES, SIDE, FOLDS = 2000, 10000, 128, 5
+EDGE = 2.0  # of a disc, in pixels
 TABLE = (np.arange(256) / 255) ** 1.5
 KNOTS = tuple(enumerate(TABLE.tolist()))
-CASES = {
-    "all equally high and sharp": (0.0, 0.0),
-    "heights vary": (0.7, 0.0),
-    "heights and edges vary": (0.7, 0.8),
-}
 HEADER = """\
 | simulated | rule | fold-honest | new images | more than the tuned triplet |
 |---|---|---|---|---|"""
 CENTRED = np.hypot(*np.mgrid[-SIDE // 2 : SIDE // 2, -SIDE // 2 : SIDE // 2])
+
+
+class Kind(NamedTuple):
+    """How images differ."""
+
+    heights: float = 0.0  # of the discs, from 0.95 down to this less
+    edges: float = 0.0  # the spread of the logarithm of their widths
+    doubtful: bool = False  # a larger faint disc is around, and half of the images have it alone
+
+
+KINDS = {
+    "all equally high and sharp": Kind(),
+    "heights vary": Kind(heights=0.7),
+    "heights and edges vary": Kind(heights=0.7, edges=0.8),
+    "half with a sure core": Kind(doubtful=True),
+}
 
 
 class Known:
@@ -50,13 +65,12 @@ class Known:
         return self.p
 
 
-def simulate(images: int, heights: float, edges: float, seed: int) -> tuple[Sample, np.ndarray]:
+def simulate(images: int, kind: Kind, seed: int) -> tuple[Sample, np.ndarray]:
     """Draw maps, and truths by their probabilities.
 
     Args:
         images: how many.
-        heights: of the discs, from 0.95 down to this less.
-        edges: the spread of the logarithm of their widths.
+        kind: how they differ.
         seed: of what is drawn.
 
     Returns:
@@ -66,9 +80,8 @@ def simulate(images: int, heights: float, edges: float, seed: int) -> tuple[Samp
     pixels = np.empty((images, 256), np.int64)
     radius = 12 * np.exp(0.7 * rng.normal(size=images))
     for number in range(images):
-        edge, height = 2 * np.exp(edges * rng.normal()), 0.95 - heights * rng.random()
-        disc = height / (1 + np.exp(np.clip((CENTRED - radius[number]) / edge, -50, 50)))
-        pixels[number] = np.bincount((255 * disc).astype(np.uint8).ravel(), minlength=256)
+        values = (255 * _map(radius[number], kind, rng)).astype(np.uint8)
+        pixels[number] = np.bincount(values.ravel(), minlength=256)
     empty = 1 / (1 + (radius / 15) ** 4)
     inside = rng.binomial(pixels, TABLE) * (rng.random(images) >= empty)[:, None]
     numbers = np.arange(images)
@@ -76,12 +89,25 @@ def simulate(images: int, heights: float, edges: float, seed: int) -> tuple[Samp
     return Sample(counts, numbers % FOLDS, numbers), empty
 
 
+def _map(radius: float, kind: Kind, rng: np.random.Generator) -> np.ndarray:
+    edge, height = EDGE * np.exp(kind.edges * rng.normal()), 0.95 - kind.heights * rng.random()
+    disc = _disc(radius, height, edge)
+    if not kind.doubtful:
+        return disc
+    around = _disc(1.7 * radius, 0.45, EDGE)
+    return np.maximum(disc, around) if rng.random() < 0.5 else around
+
+
+def _disc(radius: float, height: float, edge: float) -> np.ndarray:
+    return height / (1 + np.exp(np.clip((CENTRED - radius) / edge, -50, 50)))
+
+
 def rows(images: int = IMAGES) -> Iterator[str]:
     """The lines of the table."""
     yield HEADER
-    for number, (name, spreads) in enumerate(CASES.items()):
-        sample, _ = simulate(images, *spreads, seed=2 * number)
-        new, empty = simulate(NEW_IMAGES * images // IMAGES, *spreads, seed=2 * number + 1)
+    for number, (name, kind) in enumerate(KINDS.items()):
+        sample, _ = simulate(images, kind, seed=2 * number)
+        new, empty = simulate(NEW_IMAGES * images // IMAGES, kind, seed=2 * number + 1)
         honest, rules = {}, {}
         for preset, choose in (("triplet", "best"), ("triplet", "plateau"), ("expected", None)):
             said = preset if choose is None else f"{preset}, {choose}"

@@ -22,7 +22,7 @@ from lib.layout import Fold, Work, parse_fold
 from lib.leaderboard import markdown
 from lib.prepare.phantom import write_phantoms
 from lib.recipes.shrink import DEMO
-from tests.bench import rules
+from tests.bench.measured import measure
 
 ROOT = Path(__file__).resolve().parents[2]
 # Rules' areas are pixels of a 1024 px frame, so phantoms are drawn at that size.
@@ -120,7 +120,7 @@ def decided(work: Path, names: Sequence[str], truth: Path) -> Iterator[str]:
     rows = []
     for name, (members, flags) in asked.items():
         try:
-            measured = rules.measure(work, members, truth, name, flags, ensemble=f"bench_{name}")
+            measured = measure(work, members, truth, name, flags, ensemble=f"bench_{name}")
             rows.append(measured.row_against_empty())
         except InputError as error:
             rows.append((name, f"not possible: {error}", "", "", ""))
