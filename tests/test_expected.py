@@ -114,6 +114,20 @@ def test_no_mask_of_a_tiny_image_is_better(seed: int) -> None:
     assert scores.max() == pytest.approx(max(best, empty), abs=1e-8)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_no_mask_and_not_the_empty_one_is_better_where_images_may_be_empty(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.append(distinct_values(rng, 8), 255)  # p = 1: no truth is empty by chance
+    table, p_empty = RISING ** rng.choice([1, 3]), rng.uniform(0.1, 0.9)
+    subsets, scores = by_enumeration(table[values])
+    scores *= 1 - p_empty
+    assert not subsets[0].any()
+    assert scores[0] == 0
+    scores[0] = p_empty
+    mask = Expected(knots_of(table), constantly(p_empty)).mask(values.astype(np.uint8)[None])[0]
+    assert scores[(subsets == mask).all(axis=1)].item() == pytest.approx(scores.max(), abs=1e-8)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_the_expectation_of_every_level_is_that_of_the_poisson_binomial_law(seed: int) -> None:
     rng = np.random.default_rng(seed)
