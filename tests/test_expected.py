@@ -414,6 +414,7 @@ def test_it_is_submitted_and_reported(work: Work) -> None:
     decided(work, "expected")
     page = submit(work, "expected")  # refuses if the maps do not give the score that was stated
     for phrase in (
+        "Probabilities calibrated on out-of-fold images make a mask",
         "highest expected Dice",
         "Calibration out of fold, each fold by",
         "The probability of a pneumothorax is the members",

@@ -39,7 +39,7 @@ def _draw_bins(axes: Axes, bins: Sequence[Mapping[str, float]]) -> None:
     for one in bins:
         axes.annotate(_short(one["count"]), (one["predicted"], one["observed"]), (0, 9),
             textcoords="offset points", ha="center", fontsize=7, color="0.35")  # fmt: skip
-    axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.1), aspect="equal",
+    axes.set(xlim=(-0.1, 1.1), ylim=(-0.05, 1.1), aspect="equal",
              xlabel="probability", ylabel="how often it was true")  # fmt: skip
     axes.spines[["top", "right"]].set_visible(False)
 

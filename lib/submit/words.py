@@ -36,10 +36,10 @@ def origin(decided: Mapping[str, Any]) -> str:
     """Where the rule of a decision.json comes from."""
     if decided["rule"] == STATED:
         return "A rule that was stated, not fitted, makes a mask of them:"
-    if not decided.get("choose"):
-        return f"The published rule “{decided['rule']}”, not fitted, makes a mask of them:"
     if decided.get("expected"):
         return "Probabilities calibrated on out-of-fold images make a mask of them:"
+    if not decided.get("choose"):
+        return f"The published rule “{decided['rule']}”, not fitted, makes a mask of them:"
     where = {
         "plateau": "in the middle of those that score as well",
         "best": "where the score peaks",
