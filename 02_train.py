@@ -2,12 +2,14 @@
 
     python 02_train.py --recipe r34_512 --folds 0 1
     python 02_train.py --recipe r34_512 --set phases.0.lr=1e-3 --name r34_512_lr1e-3
+    torchrun --nproc_per_node 4 02_train.py --recipe r34_512     on 4 GPUs together
 
 Reads   WORK/dataset/, WORK/cache/<size>/
 Writes  WORK/runs/<recipe, or name>/fold<k>/
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from lib import artifacts, dataset, layout, recipes
@@ -44,29 +46,29 @@ def main() -> None:
     caches = {size: artifacts.read_chained(work.cache(size)) for size in sizes}
 
     # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
-    from lib import device
+    from lib import device, ranks
     from lib.models.weights import encoder_fact
     from lib.train.loop import Job, summary, train_fold
 
-    where = device.pick(args.device)
-    for fold in folds:
-        draft = artifacts.begin(
-            work.run(args.name or recipe.name, fold),
-            {
+    inputs = [data.artifact, *caches.values()]
+    with ranks.joined(args.device) as where:
+        for fold in folds:
+            place = work.run(args.name or recipe.name, fold)
+            decided = {
                 "recipe": facts.to_facts(recipe),
                 "fold": fold,
                 "encoder_weights": encoder_fact(start),
-            },
-            inputs=[data.artifact, *caches.values()],
-            replace=args.replace,
-        )
-        if draft is None:
-            print(f"up to date: {work.run(args.name or recipe.name, fold)}")
-            continue
-        job = Job(draft, recipe, fold, data, caches, start, where, args.workers)
-        record = train_fold(job)
-        run = draft.finish(**device.describe(where))
-        print(f"{summary(job, record)} -> {run.place.folder}")
+            }
+            begin = partial(artifacts.begin, place, decided, inputs, args.replace)
+            draft = ranks.from_first(begin)
+            if draft is None:
+                print(f"up to date: {place}")
+                continue
+            job = Job(draft, recipe, fold, data, caches, start, where, args.workers)
+            record = train_fold(job)
+            if ranks.is_first():
+                draft.finish(ranks=ranks.count(), **device.describe(where))
+            print(f"{summary(job, record)} -> {place.folder}")
 
 
 if __name__ == "__main__":

@@ -20,13 +20,16 @@ def pick(name: str) -> torch.device:
     """The device of a `--device` flag.
 
     Args:
-        name: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
+        name: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...; torchrun's processes
+            each have a GPU of their own with "auto" and "cuda".
 
     Raises:
         InputError: if there is no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

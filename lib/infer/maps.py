@@ -12,7 +12,7 @@ from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from lib import device as machine
-from lib import images, layout, tables
+from lib import images, layout, ranks, tables
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.errors import InputError
@@ -67,6 +67,7 @@ def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
 def infer_fold(job: Job) -> int:
     """Write oof/, test/ and class.csv; batches that an interrupted run finished are not redone.
 
+    Of several processes, each makes its share of the batches; all write one journal.
     Batches are cut the same way every time, since the last bits of a sum can depend on its batch.
 
     Returns:
@@ -74,18 +75,25 @@ def infer_fold(job: Job) -> int:
     """
     keys = [("oof", name) for name in job.oof] + [("test", name) for name in job.test]
     batches = [keys[start : start + job.batch] for start in range(0, len(keys), job.batch)]
-    positives = {record["ImageId"]: record["p"] for record in job.draft.journal.read()}
-    left = [batch for batch in batches if any(name not in positives for _, name in batch)]
+    done = ranks.from_first(lambda: _image_probabilities(job.draft))
+    left = ranks.share([b for b in batches if any(name not in done for _, name in b)])
     cure = f"give a smaller --batch than {job.batch}; maps that are done stay"
     with machine.explained(cure), ThreadPoolExecutor(WRITERS) as pool:
-        for batch, maps, p in tqdm(_predicted(job, left), total=len(left), disable=None):
+        hidden = None if ranks.is_first() else True  # None: without a terminal
+        for batch, maps, p in tqdm(_predicted(job, left), total=len(left), disable=hidden):
             paths = [job.draft.path(layout.map_file(*key)) for key in batch]
             list(pool.map(images.write_png, paths, maps))
             records = [{"ImageId": key[1], "p": value} for key, value in zip(batch, p, strict=True)]
             job.draft.journal.append(records)
-            positives |= {record["ImageId"]: record["p"] for record in records}
-    _write_class(job, positives)
+    ranks.wait()
+    if ranks.is_first():
+        _write_class(job.draft)
     return len(keys)
+
+
+def _image_probabilities(draft: Draft) -> dict[str, float | None]:
+    """p(positive) of every image whose map is there, whoever made it."""
+    return {record["ImageId"]: record["p"] for record in draft.journal.read()}
 
 
 class CacheImages(TorchDataset[torch.Tensor]):
@@ -134,9 +142,10 @@ def _checkpoints(job: Job) -> list[SegmentationNetwork]:
     return [model.to(job.device).to(memory_format=torch.channels_last) for model in models]
 
 
-def _write_class(job: Job, positives: dict[str, float | None]) -> None:
+def _write_class(draft: Draft) -> None:
     """class.csv: p(positive) of every image, or only the header without an image-level head."""
+    positives = _image_probabilities(draft)
     rows = [(name, p) for name, p in sorted(positives.items()) if p is not None]
     frame = pd.DataFrame(rows, columns=["ImageId", "p"])
     frame["p"] = frame["p"].map("{:.6f}".format)
-    tables.write(job.draft.path("class.csv"), frame)
+    tables.write(draft.path("class.csv"), frame)

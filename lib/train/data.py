@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from lib import images, layout, rle
+from lib import images, layout, ranks, rle
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.recipes import Recipe
@@ -93,8 +93,12 @@ def training_loader(
 def validation_loader(
     source: CachedImages, ids: Sequence[str], batch: int, workers: int
 ) -> DataLoader[Sample]:
-    """The images of a fold, in order."""
-    return DataLoader(ValidationSet(source, ids), batch_size=batch, **loading(workers))
+    """The images of a fold, in order; of several processes, each has its share of the batches."""
+    batches = [
+        list(range(start, min(start + batch, len(ids)))) for start in range(0, len(ids), batch)
+    ]
+    dataset = ValidationSet(source, ids)
+    return DataLoader(dataset, batch_sampler=ranks.share(batches), **loading(workers))
 
 
 def loading(workers: int) -> dict:

@@ -9,10 +9,16 @@ import torch
 from tqdm import tqdm
 
 from lib import device as machine
+from lib import ranks
 from lib.errors import InputError
 from lib.layout import ALL_DATA
 from lib.models import SegmentationNetwork, weights
-from lib.train.averaging import MovingAverage, fresh_statistics, mean_weights
+from lib.train.averaging import (
+    MovingAverage,
+    fresh_statistics,
+    mean_weights,
+    share_statistics,
+)
 from lib.train.checkpoints import Row, chosen, weight_file, words
 from lib.train.data import CachedImages, epoch_batches, training_loader, validation_loader
 from lib.train.freezing import training_mode
@@ -83,7 +89,8 @@ class PhaseTraining:
         row |= figures | {"score": self._score(figures, row["train_loss"])}
         ended = time.perf_counter()
         print_line(self.job, f"epoch {epoch + 1}/{self.phase.epochs}", row, ended - started)
-        log_epoch(self.job, row, trained - started, ended - trained)
+        if ranks.is_first():
+            log_epoch(self.job, row, trained - started, ended - trained)
         return row
 
     def average(self, rows: Sequence[Row]) -> Row:
@@ -107,6 +114,7 @@ class PhaseTraining:
             for images, masks in self._shown(last):
                 with torch.no_grad():
                     self._losses(images, masks)
+        share_statistics(self.model)
         row: Row = {"phase": self.index, "epochs": " ".join(str(row["epoch"]) for row in rows)}
         row |= self._validate(self.model, "average")
         print_line(self.job, words(row), row, time.perf_counter() - started)
@@ -119,23 +127,34 @@ class PhaseTraining:
     def _shown(self, epoch: int) -> tqdm:
         """The batches of an epoch behind a bar; all draws of it are seeded."""
         self.batches.epoch = epoch
-        torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch))
-        return tqdm(self.training, leave=False, disable=None, desc=f"epoch {epoch}")
+        torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch, ranks.rank()))
+        hidden = None if ranks.is_first() else True  # None: without a terminal
+        return tqdm(self.training, leave=False, disable=hidden, desc=f"epoch {epoch}")
 
     def _train(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
-        """One pass over the epoch's images; the mean of each loss over batches."""
+        """One pass over the epoch's images; the mean of each loss over batches.
+
+        The losses of a batch, and their gradients, are means over its images: the sum of what the
+        processes find, each weighted by its share of the batch.
+        """
         sums: Losses = {}
         with training_mode(self.model, self.phase, epoch):
             shown = self._shown(epoch)
             batches, together = len(shown), self.phase.accumulate
-            for number, (images, masks) in enumerate(shown):
-                losses = self._losses(images, masks)
+            shares = self.batches.shares()
+            for number, ((images, masks), share) in enumerate(zip(shown, shares, strict=True)):
+                found = self._losses(images, masks)
+                losses = {name: value * share for name, value in found.items()}
                 mean = losses["loss"] / batches_of_step(number, batches, together)
                 self.scaler.scale(mean).backward()
                 for name, value in losses.items():
                     sums[name] = sums.get(name, 0) + value.detach()
                 if number + 1 == batches or (number + 1) % together == 0:
                     self._step(learning_rate(self.phase, epoch + number / batches, scores))
+        share_statistics(self.model)
+        if self.ema:
+            share_statistics(self.ema.model)
+        ranks.add_up(list(sums.values()))
         means = {name: float(value) / batches for name, value in sums.items()}
         self._check_finite("training", means["loss"], f"epoch {epoch}")
         return means
@@ -149,6 +168,7 @@ class PhaseTraining:
 
     def _step(self, rate: float) -> None:
         set_rate(self.optimizer, rate)
+        self._add_up_gradients()
         if self.phase.clip is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.phase.clip)
@@ -157,6 +177,19 @@ class PhaseTraining:
         self.optimizer.zero_grad(set_to_none=True)
         if self.ema:
             self.ema.update()
+
+    def _add_up_gradients(self) -> None:
+        """Give every process the gradients of the whole batch, in one message a step.
+
+        torch's DistributedDataParallel needs `forward`, and gradients for all that is not frozen.
+        """
+        if ranks.count() == 1:
+            return
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        for parameter in parameters:
+            if parameter.grad is None:  # this share of the batch did not touch it, another may
+                parameter.grad = torch.zeros_like(parameter)
+        ranks.add_up([p.grad for p in parameters if p.grad is not None])
 
     def _validate(self, model: SegmentationNetwork, when: str) -> dict[str, float]:
         """The figures of the held-out fold; on all data nothing is held out, and there are none."""
