@@ -36,6 +36,11 @@ def is_first() -> bool:
     return rank() == 0
 
 
+def hides_bars() -> bool | None:
+    """For tqdm's `disable`: the first one shows its bar, and only on a terminal."""
+    return None if is_first() else True
+
+
 @contextmanager
 def joined(device: str) -> Iterator[torch.device]:
     """Be one of the processes that torchrun started, or alone; the first one's lines are shown.

@@ -79,8 +79,8 @@ def infer_fold(job: Job) -> int:
     left = ranks.share([b for b in batches if any(name not in done for _, name in b)])
     cure = f"give a smaller --batch than {job.batch}; maps that are done stay"
     with machine.explained(cure), ThreadPoolExecutor(WRITERS) as pool:
-        hidden = None if ranks.is_first() else True  # None: without a terminal
-        for batch, maps, p in tqdm(_predicted(job, left), total=len(left), disable=hidden):
+        bar = tqdm(_predicted(job, left), total=len(left), disable=ranks.hides_bars())
+        for batch, maps, p in bar:
             paths = [job.draft.path(layout.map_file(*key)) for key in batch]
             list(pool.map(images.write_png, paths, maps))
             records = [{"ImageId": key[1], "p": value} for key, value in zip(batch, p, strict=True)]

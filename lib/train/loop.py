@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from timm.layers import convert_sync_batchnorm
 
 from lib import device as machine
 from lib import ranks
@@ -41,7 +41,7 @@ def train_fold(job: Job) -> Record:
         print(_start(job, model))
     model.to(job.device).to(memory_format=torch.channels_last)
     if ranks.count() > 1 and job.device.type == "cuda":  # torch has none for CPUs
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        model = convert_sync_batchnorm(model)  # timm's, which keeps its norms' activations
     first = record.phase
     for index, phase in enumerate(job.recipe.phases[first:], first):
         with machine.explained(

@@ -24,7 +24,7 @@ from lib.train.data import CachedImages, epoch_batches, training_loader, validat
 from lib.train.freezing import training_mode
 from lib.train.job import Job, log_epoch, print_line
 from lib.train.losses import WeightedLoss
-from lib.train.optim import build_optimizer, learning_rate, set_rate
+from lib.train.optim import build_optimizer, learning_rate, set_rate, share_gradients
 from lib.train.sampling import seed_of
 from lib.train.validate import validate
 
@@ -128,8 +128,7 @@ class PhaseTraining:
         """The batches of an epoch behind a bar; all draws of it are seeded."""
         self.batches.epoch = epoch
         torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch, ranks.rank()))
-        hidden = None if ranks.is_first() else True  # None: without a terminal
-        return tqdm(self.training, leave=False, disable=hidden, desc=f"epoch {epoch}")
+        return tqdm(self.training, leave=False, disable=ranks.hides_bars(), desc=f"epoch {epoch}")
 
     def _train(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
         """One pass over the epoch's images; the mean of each loss over batches.
@@ -168,7 +167,7 @@ class PhaseTraining:
 
     def _step(self, rate: float) -> None:
         set_rate(self.optimizer, rate)
-        self._add_up_gradients()
+        share_gradients(self.model.parameters())
         if self.phase.clip is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.phase.clip)
@@ -177,19 +176,6 @@ class PhaseTraining:
         self.optimizer.zero_grad(set_to_none=True)
         if self.ema:
             self.ema.update()
-
-    def _add_up_gradients(self) -> None:
-        """Give every process the gradients of the whole batch, in one message a step.
-
-        torch's DistributedDataParallel needs `forward`, and gradients for all that is not frozen.
-        """
-        if ranks.count() == 1:
-            return
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        for parameter in parameters:
-            if parameter.grad is None:  # this share of the batch did not touch it, another may
-                parameter.grad = torch.zeros_like(parameter)
-        ranks.add_up([p.grad for p in parameters if p.grad is not None])
 
     def _validate(self, model: SegmentationNetwork, when: str) -> dict[str, float]:
         """The figures of the held-out fold; on all data nothing is held out, and there are none."""
