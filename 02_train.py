@@ -2,7 +2,7 @@
 
     python 02_train.py --recipe r34_512 --folds 0 1
     python 02_train.py --recipe r34_512 --set phases.0.lr=1e-3 --name r34_512_lr1e-3
-    torchrun --nproc_per_node 4 02_train.py --recipe r34_512     on 4 GPUs together
+    torchrun --nproc_per_node 4 -- 02_train.py --recipe r34_512
 
 Reads   WORK/dataset/, WORK/cache/<size>/
 Writes  WORK/runs/<recipe, or name>/fold<k>/

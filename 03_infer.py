@@ -1,7 +1,7 @@
 """Make the probability maps of a run: each fold's own validation images, and every test image.
 
     python 03_infer.py --run r34_512
-    torchrun --nproc_per_node 4 03_infer.py --run r34_512     on 4 GPUs together
+    torchrun --nproc_per_node 4 -- 03_infer.py --run r34_512
 
 Reads   WORK/runs/<run>/fold<k>/, WORK/cache/<size>/, WORK/dataset/
 Writes  WORK/probs/<run>/fold<k>/  (probs/<run>.noflip/ with --tta none)
