@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--run", required=True, help="a folder under WORK/runs")
     parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: those trained")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--tta", choices=["flip", "none"], default="flip")
+    parser.add_argument("--tta", choices=[layout.FLIP, layout.NO_FLIP], default=layout.FLIP)
     parser.add_argument("--batch", type=int, help="images at a time; default: by their size")
     parser.add_argument("--workers", type=int, default=0, help="processes that load images")
     parser.add_argument("--work", type=Path, default=Path("work"))
@@ -56,7 +56,7 @@ def main() -> None:
                 print(f"up to date: {place}")
                 continue
             oof, test = out_of_fold(run, data), data.test_ids
-            batch, flip = args.batch or default_batch(size), args.tta == "flip"
+            batch, flip = args.batch or default_batch(size), args.tta == layout.FLIP
             job = Job(draft, recipe, run, cache, oof, test, flip, batch, where, args.workers)
             infer_fold(job)
             if ranks.is_first():

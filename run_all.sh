@@ -46,6 +46,7 @@ running=
 stop() {
     [ -z "$running" ] || kill -TERM "$running" 2>/dev/null || true
     wait
+    echo "stopped: the same command goes on from here" >&2 # a stage that was just starting says nothing
     exit "$1"
 }
 trap 'stop 130' INT

@@ -17,8 +17,12 @@ def write_aside(path: Path) -> Iterator[Path]:
     """Yield a path to write to, renamed at the end: a file is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}{TEMPORARY}")
-    yield aside
-    os.replace(aside, path)
+    try:
+        yield aside
+        os.replace(aside, path)
+    except OSError as error:  # a full disk is noticed where no name is known
+        error.filename = error.filename or str(path)
+        raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -31,6 +31,9 @@ PATTERNS = {
     "submission": "submissions/*",
 }
 UNFINISHED, DOOMED, LOCK = ".partial", ".removed", ".lock"  # what ends so is no artifact
+FLIP, NO_FLIP = "flip", "none"  # test-time augmentation: what 03 --tta takes
+NO_FLIP_SUFFIX = ".noflip"  # of the run's name, in probs/
+CLASSES = "class.csv"  # p(positive) by ImageId: in probs/, ensembles/ and decisions/
 
 Fold = int | str
 ALL_DATA = "all-data"
@@ -85,8 +88,8 @@ class Work:
     def run(self, run: str, fold: Fold) -> Place:
         return Place(self.root, f"runs/{check_name(run)}/{fold_name(fold)}", "run")
 
-    def probs(self, run: str, fold: Fold, tta: str = "flip") -> Place:
-        suffix = "" if tta == "flip" else ".noflip"
+    def probs(self, run: str, fold: Fold, tta: str = FLIP) -> Place:
+        suffix = "" if tta == FLIP else NO_FLIP_SUFFIX
         return Place(self.root, f"probs/{check_name(run)}{suffix}/{fold_name(fold)}", "probs")
 
     def trained_folds(self, run: str, asked: Sequence[str] | None) -> list[Fold]:

@@ -53,7 +53,7 @@ def test_a_full_disk_is_a_line_and_the_same_command_goes_on_when_there_is_room(
     full = stage(work, "full")
     assert full.returncode == 2
     assert full.stderr.count("\n") == 1
-    assert full.stderr.startswith("error: File too large")
+    assert full.stderr.startswith(f"error: File too large: {work.cache(64).partial}/2.bin")
     assert "nothing is lost" in full.stderr
     assert not work.cache(64).folder.exists()
     again = stage(work, "has room")

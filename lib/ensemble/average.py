@@ -14,8 +14,8 @@ from lib.decision import histograms
 from lib.decision.histograms import Histograms
 from lib.ensemble import weights
 from lib.ensemble.blend import Labelled, labelled
-from lib.ensemble.members import CLASSES, SEARCH, Source
-from lib.layout import Fold, map_file
+from lib.ensemble.members import SEARCH, Source
+from lib.layout import CLASSES, Fold, map_file
 from lib.maps import blend
 from lib.pool import in_processes
 

@@ -15,11 +15,11 @@ from lib.decision.honest import Fitted, Gate, Honest, explore, fit, learn_gate, 
 from lib.decision.sample import Sample
 from lib.decision.uncertainty import interval
 from lib.ensemble import gates, oof, vote
-from lib.ensemble.members import CLASSES, Source
+from lib.ensemble.members import Source
 from lib.ensemble.surface import Marked, draw
 from lib.ensemble.wish import Wish
 from lib.files import write_json
-from lib.layout import Fold
+from lib.layout import CLASSES, Fold
 from lib.recipes.schema import Rule
 
 DECISION, SURFACE = "decision.json", "surface.png"

@@ -10,9 +10,9 @@ from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision.honest import Gate, GateFit, only_column
 from lib.ensemble import members
-from lib.ensemble.members import CLASSES, EQUAL, Source
+from lib.ensemble.members import EQUAL, Source
 from lib.errors import InputError
-from lib.layout import Work
+from lib.layout import CLASSES, Work
 
 ONLY, MEAN, STACK = "only", "mean", "stack"  # the ensemble's own alone; of --gate-fit
 DECIMALS = 6  # as class.csv has them: sums in another order must not move an image past a gate

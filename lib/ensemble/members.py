@@ -12,11 +12,10 @@ from lib import artifacts, tables
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.errors import InputError
-from lib.layout import ALL_DATA, Fold, Work, fold_name, map_file, parse_fold
+from lib.layout import ALL_DATA, CLASSES, Fold, Work, fold_name, map_file, parse_fold
 from lib.maps import read_map
 
 EQUAL, SEARCH = "equal", "search"
-CLASSES = "class.csv"
 
 
 @dataclass(frozen=True)

@@ -148,4 +148,4 @@ def _write_class(draft: Draft) -> None:
     rows = [(name, p) for name, p in sorted(positives.items()) if p is not None]
     frame = pd.DataFrame(rows, columns=["ImageId", "p"])
     frame["p"] = frame["p"].map("{:.6f}".format)
-    tables.write(draft.path("class.csv"), frame)
+    tables.write(draft.path(layout.CLASSES), frame)

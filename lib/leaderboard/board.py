@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lib import dataset
 from lib.errors import InputError
-from lib.layout import Work
-from lib.leaderboard.found import FLIPS, NO_FLIPS, Key, Run, find
+from lib.layout import FLIP, NO_FLIP, Work
+from lib.leaderboard.found import Key, Run, find
 from lib.leaderboard.measured import (
     Labelled,
     Measured,
@@ -38,7 +38,7 @@ class Board:
         self.ignored = 0  # ids of the truth that are no test images
         if truth:
             self.truth, self.ignored = read_truth(truth, self.dataset)
-        self.found = find(work, self.dataset)
+        self.found = find(work)
         self._measured: dict[Key, Measured | None] = {}
 
     @property
@@ -52,7 +52,7 @@ class Board:
         said += [f"{self.ignored} other ids of the truth are ignored"] if self.ignored else []
         return "; ".join(said) + "."
 
-    def get(self, name: str, tta: str = FLIPS) -> Measured | None:
+    def get(self, name: str, tta: str = FLIP) -> Measured | None:
         """What a run scores; None if it has no such maps, or they are damaged."""
         if (name, tta) not in self._measured:
             run = self.found.runs.get((name, tta))
@@ -72,7 +72,7 @@ class Board:
                 return name
         return None
 
-    def of_recipe(self, recipe: str, tta: str = FLIPS) -> Measured | None:
+    def of_recipe(self, recipe: str, tta: str = FLIP) -> Measured | None:
         """What the run that stands for a recipe scores."""
         name = self.run_of(recipe)
         return self.get(name, tta) if name else None
@@ -83,7 +83,7 @@ class Board:
         for name in names:
             reasons = dict.fromkeys(self.found.left_out[name])
             said += [f"Left out of {name}: {reason}." for reason in reasons]
-            one = self.get(name) or self.get(name, NO_FLIPS)
+            one = self.get(name) or self.get(name, NO_FLIP)
             if one and one.run.rule != one.run.recipe.rule:
                 gate = f"class gate of {one.run.recipe.rule.class_min:g}"
                 said.append(f"{name} has no image probabilities: its {gate} is left out.")
@@ -106,7 +106,7 @@ class Board:
 
     def _run(self, name: str) -> Run | None:
         """A run, with flips if it has such maps."""
-        return self.found.runs.get((name, FLIPS)) or self.found.runs.get((name, NO_FLIPS))
+        return self.found.runs.get((name, FLIP)) or self.found.runs.get((name, NO_FLIP))
 
     def _measure(self, run: Run) -> Measured | None:
         try:

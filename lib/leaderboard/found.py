@@ -10,14 +10,11 @@ import pandas as pd
 
 from lib import artifacts, layout, tables
 from lib.artifacts import Artifact
-from lib.dataset import Dataset
 from lib.errors import InputError
-from lib.layout import ALL_DATA, Fold, Work
+from lib.layout import ALL_DATA, CLASSES, FLIP, NO_FLIP, NO_FLIP_SUFFIX, Fold, Work
 from lib.recipes import Recipe, Rule
 from lib.recipes.facts import from_facts
 
-FLIPS, NO_FLIPS = "flip", "none"  # test-time augmentation, as stage 03 names it
-SUFFIX = ".noflip"  # of the folder of maps without flips
 HISTORY, AVERAGES = "history.csv", "averages.csv"
 Key = tuple[str, str]  # a run's name, and with or without flips
 
@@ -49,7 +46,7 @@ class Run:
 
     @property
     def title(self) -> str:
-        return self.name if self.tta == FLIPS else f"{self.name}, no flips"
+        return self.name if self.tta == FLIP else f"{self.name}, no flips"
 
     @property
     def rule(self) -> Rule:
@@ -60,7 +57,7 @@ class Run:
     @cached_property
     def classes(self) -> dict[str, float]:
         """p(positive) by image, the mean over folds; empty without an image-level output."""
-        paths = [part.probs.path("class.csv") for part in self.parts]
+        paths = [part.probs.path(CLASSES) for part in self.parts]
         rows = pd.concat([tables.read(path, ("ImageId", "p")) for path in paths])
         means = rows["p"].astype(float).groupby(rows["ImageId"]).mean()
         return {str(name): p for name, p in means.items()}
@@ -79,14 +76,14 @@ class Found:
     left_out: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-def find(work: Work, dataset: Dataset) -> Found:
+def find(work: Work) -> Found:
     """Open the maps of every run; what is unfinished or damaged is left out, with the reason."""
     found = Found()
     for (name, tta), folders in _folders(work).items():
         parts = []
         for folder in folders:
             try:
-                parts.append(_part(work, dataset, name, folder, tta))
+                parts.append(_part(work, name, folder, tta))
             except InputError as error:
                 found.left_out[name].append(str(error))
         try:
@@ -114,10 +111,10 @@ def _folders(work: Work) -> dict[Key, list[str]]:
     for name, fold in _below(work, "run"):
         trained[name].add(fold)
     for name, fold in _below(work, "probs"):
-        plain = name.removesuffix(SUFFIX)
-        mapped[plain, FLIPS if plain == name else NO_FLIPS].add(fold)
+        plain = name.removesuffix(NO_FLIP_SUFFIX)
+        mapped[plain, FLIP if plain == name else NO_FLIP].add(fold)
     for name in trained.keys() - {name for name, _ in mapped}:
-        mapped[name, FLIPS] = set()
+        mapped[name, FLIP] = set()
     return {key: sorted(folds | trained[key[0]]) for key, folds in sorted(mapped.items())}
 
 
@@ -128,16 +125,10 @@ def _below(work: Work, kind: str) -> Iterator[tuple[str, str]]:
             yield folder.parent.name, folder.name.removesuffix(layout.UNFINISHED)
 
 
-def _part(work: Work, dataset: Dataset, name: str, folder: str, tta: str) -> Part:
+def _part(work: Work, name: str, folder: str, tta: str) -> Part:
     fold = layout.parse_fold(folder.removeprefix("fold"))
-    run, probs = artifacts.read(work.run(name, fold)), artifacts.read(work.probs(name, fold, tta))
-    for source in (run, dataset.artifact):
-        if probs.inputs.get(source.place.name) != source.id:
-            raise InputError(
-                f"{probs.place} was made from another {source.place} than the one here; "
-                f"remake it with {probs.place.maker} --replace"
-            )
-    return Part(fold, run, probs)
+    run = artifacts.read(work.run(name, fold))
+    return Part(fold, run, artifacts.read_chained(work.probs(name, fold, tta)))
 
 
 def _run(name: str, tta: str, parts: list[Part]) -> Run:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from lib.layout import FLIP, NO_FLIP
 from lib.leaderboard.board import Board
-from lib.leaderboard.found import FLIPS, NO_FLIPS
 from lib.leaderboard.markdown import NONE, below, number, percent, table
 from lib.leaderboard.measured import Measured
 from lib.leaderboard.papers import (
@@ -111,7 +111,7 @@ def _study(board: Board, recipe: str) -> Iterator[list[str]]:
 
 def _at(board: Board, recipe: str, flips: bool, removal: bool) -> list[str]:
     """Run, IoU and Dice of a recipe, with or without flips and removal."""
-    one = board.of_recipe(recipe, FLIPS if flips else NO_FLIPS)
+    one = board.of_recipe(recipe, FLIP if flips else NO_FLIP)
     if one and not removal:
         one = one.without_removal()
     return _ours(one, Measured.iou, Measured.dice)

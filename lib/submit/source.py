@@ -11,10 +11,10 @@ from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision import rules
 from lib.errors import InputError
-from lib.layout import Work, map_file, mask_file
+from lib.layout import CLASSES, Work, map_file, mask_file
 from lib.recipes.schema import Rule
 
-CLASSES, COLUMNS = "class.csv", ("ImageId", "p")
+COLUMNS = ("ImageId", "p")  # of class.csv
 AS_IT_IS = Rule()  # of 0 and 255 only, every threshold makes the same mask
 
 

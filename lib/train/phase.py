@@ -127,7 +127,7 @@ class PhaseTraining:
     def _shown(self, epoch: int) -> tqdm:
         """The batches of an epoch behind a bar; all draws of it are seeded."""
         self.batches.epoch = epoch
-        torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch, ranks.rank()))
+        torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch) + ranks.rank())
         return tqdm(self.training, leave=False, disable=ranks.hides_bars(), desc=f"epoch {epoch}")
 
     def _train(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
 from lib import device as machine
@@ -60,7 +59,7 @@ def validate(
         "loss": float(np.sum(losses) / area.size),
         "dice": float(dice.mean()),
         "positive_dice": metrics.positive_dice(dice, area > 0),
-        "class_auc": _auc(area > 0, p),
+        "class_auc": math.nan if p is None else metrics.auc(p, area > 0),
     }
 
 
@@ -84,9 +83,3 @@ def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: Rule) -> tor
 def _passing(level: int) -> float:
     """The probability above which a map's 8-bit value, rounded, passes a level."""
     return (level + 0.5) / 255
-
-
-def _auc(positive: np.ndarray, p: np.ndarray | None) -> float:
-    if p is None or positive.all() or not positive.any() or np.isnan(p).any():
-        return math.nan
-    return float(roc_auc_score(positive, p))
