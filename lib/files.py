@@ -25,7 +25,7 @@ def write_aside(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file aside and rename it."""
     with write_aside(path) as aside:
         aside.write_bytes(content)
