@@ -60,8 +60,8 @@ def shrink_mask(mask: np.ndarray, size: int) -> np.ndarray:
     Returns:
         (size, size) uint8, 0 or 255, as the cache stores it.
     """
-    share = shrink(mask.astype(np.uint8) * 255, size)
-    return np.where(share >= 128, 255, 0).astype(np.uint8)
+    share = shrink(np.multiply(mask, 255, dtype=np.uint8), size)
+    return cv2.threshold(share, 127, 255, cv2.THRESH_BINARY)[1]
 
 
 def clahe(image: np.ndarray) -> np.ndarray:
