@@ -10,9 +10,9 @@ from lib import layout
 from lib.errors import InputError
 from lib.files import write_bytes
 
-# Measured on radiographs at 512: one filter for all rows, not the best of five for each, and runs as
-# the only repetitions that are looked for halve the time to write, take a third off that to read,
-# and a tenth off the file. Maps and masks gain as much.
+# Measured on radiographs at 512: one filter for all rows, not the best of five for each, and runs
+# as the only repetitions that are looked for halve the time to write, take a third off that to
+# read, and a tenth off the file. Maps and masks gain as much.
 PNG = [
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from lib import dataset
+from lib import dataset, rle
 from lib import recipes as all_recipes
 from lib.errors import InputError
 from lib.layout import Work
 from lib.recipes.rules import PUBLISHED
 from tests import fakes
 from tests.bench import __main__ as command
-from tests.bench import decide, recipes, rules
+from tests.bench import decide, feed, memory, prepare, recipes, reference, rules
+from tests.bench import rle as run_lengths
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -63,7 +64,38 @@ def test_deciding_is_measured_on_a_few_maps(capsys: pytest.CaptureFixture[str]) 
     decide.main(["--images", "10"])
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "| figure | value | target |"
-    assert len(printed) == 7
+    assert len(printed) == 8
+
+
+def test_preparing_and_feeding_are_measured_on_a_few_small_phantoms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prepare, "FRAME", 64)
+    monkeypatch.setattr(feed, "FRAME", 64)
+    monkeypatch.setattr(feed, "SIZE", 48)
+    monkeypatch.setattr(feed, "TRAINED", 32)
+    found = [*prepare.rows(40, rounds=1, workers=1), *feed.rows(40, rounds=1, workers=0)]
+    assert len(found) == 4
+    assert all(float(row.value.split()[0].rstrip("%")) >= 0 for row in found)
+
+
+def test_references_have_the_codes_of_ours() -> None:
+    for mask in fakes.masks(8).values():
+        code = rle.encode(mask)
+        assert reference.encode_by_pixels(mask) == code
+        for decode in (reference.decode_by_pixels, reference.decode_by_runs):
+            if mask.any() or decode is reference.decode_by_pixels:
+                assert ((decode(code, *mask.shape) == 255) == mask).all()
+
+
+def test_run_length_codes_are_measured_on_a_few_small_masks() -> None:
+    assert len(list(run_lengths.rows(12, size=64))) == 4
+
+
+def test_memory_is_measured_on_a_few_small_images() -> None:
+    assert [row.figure[:17] for row in memory.rows(4, 6, 32)] == [
+        f"peak memory of {stage}" for stage in ("03", "04", "05")
+    ]
 
 
 def test_recipes_are_benched_on_after_one_fails(

@@ -1,14 +1,18 @@
-"""Memory of stages 03 to 05 grows neither with images, 2 KB each apart, nor with members."""
+"""Memory of stages 04 and 05 grows neither with images, 2 KB each apart, nor with members.
+
+Stage 03's base, torch, hides what small maps would weigh: `python -m tests.bench memory` has it.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from tests.bench.memory import add_run, make_work, peak
+from tests.bench.memory import make_work, peak
 
 SIZE = 256
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells a peak")
 @pytest.mark.parametrize(("search", "members"), [("equal", 1), ("search", 2)])
 def test_five_times_the_images_and_more_members_take_no_more_memory(
     tmp_path: Path, search: str, members: int

@@ -103,11 +103,11 @@ def waiting(work: Work, data: Dataset, workers: int = 0) -> Row:
     return Row("share of a training step spent waiting", f"{share:.1%}", "under 3 %")
 
 
-def rows(images: int, rounds: int, workers: int, frame: int = FRAME) -> Iterator[Row]:
+def rows(images: int, rounds: int, workers: int) -> Iterator[Row]:
     """Ours over the usual way, and the share of waiting."""
     with TemporaryDirectory() as scratch:
         work = Work(Path(scratch) / "work")
-        raw = phantoms(Path(scratch) / "raw", images, workers, frame)
+        raw = phantoms(Path(scratch) / "raw", images, workers)
         prepare(raw, work, [TRAINED, SIZE, FRAME], workers)
         data = dataset.read(work)
         loaders = ours(work, data, workers), usual(work, data, workers)

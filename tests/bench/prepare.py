@@ -26,9 +26,9 @@ from tests.bench.table import Row, show, side_by_side
 SIZE, FRAME = 512, 1024
 
 
-def phantoms(folder: Path, images: int, workers: int, size: int = FRAME) -> Path:
+def phantoms(folder: Path, images: int, workers: int) -> Path:
     """Draw radiographs, four fifths of them to train on; `folder`."""
-    write_phantoms(folder, images - images // 5, images // 5, size=size, workers=workers)
+    write_phantoms(folder, images - images // 5, images // 5, size=FRAME, workers=workers)
     return folder
 
 

@@ -38,7 +38,7 @@ def seconds(task: Callable[..., object], inputs: Sequence[object], times: int = 
 def ratios(slow: np.ndarray, quick: np.ndarray) -> str:
     """Of all masks together, and the least and most of one."""
     each = slow / quick
-    return f"{slow.sum() / quick.sum():.0f} (of one mask {each.min():.0f} to {each.max():.0f})"
+    return f"{slow.sum() / quick.sum():.3g} (of one mask {each.min():.3g} to {each.max():.3g})"
 
 
 def rows(images: int, size: int = SIZE) -> Iterator[Row]:
