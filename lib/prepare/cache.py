@@ -124,7 +124,7 @@ def _decode(job: Job) -> Record:
         "rows": pixels.shape[0],
         "columns": pixels.shape[1],
         "source": radiograph.source,
-        "sha256": hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest(),
+        "sha256": hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest(),
     }
 
 
