@@ -1,6 +1,9 @@
 """What is measured, as Markdown.
 
 python -m tests.bench [all]
+python -m tests.bench train [--images 16] [--gpu-images 640] [--rounds 3] [--device auto]
+python -m tests.bench infer [--images 32] [--gpu-images 640] [--rounds 3] [--device auto]
+python -m tests.bench profile [--images 64] [--top 8] [--device auto]
 python -m tests.bench decide [--images 12047]
 python -m tests.bench rules [--work WORK] [--members RUN ...] [--truth CSV]
 python -m tests.bench recipes [--work WORK] [--recipes NAME ...] [--folds 0]   (hours; not in all)
@@ -10,14 +13,17 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from lib.errors import run_stage
-from tests.bench import decide, recipes, rules
+from tests.bench import decide, infer, profile, recipes, rules, train
 
 BENCHMARKS: dict[str, Callable[[Sequence[str]], None]] = {
+    "train": train.main,
+    "infer": infer.main,
+    "profile": profile.main,
     "decide": decide.main,
     "rules": rules.main,
     "recipes": recipes.main,
 }
-ALL = ("decide", "rules")  # what takes minutes
+ALL = ("train", "infer", "profile", "decide", "rules")  # what takes minutes
 
 
 def main() -> None:

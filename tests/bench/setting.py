@@ -1,0 +1,116 @@
+"""Phantoms as stage 01 prepares them, a training and a run on them, and how tables are printed."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from lib import artifacts, dataset, layout, recipes
+from lib import device as machine
+from lib.artifacts import Artifact
+from lib.infer import maps
+from lib.layout import Work
+from lib.models import build_model, weights
+from lib.prepare.phantom import write_phantoms
+from lib.recipes import Recipe
+from lib.train.job import Job
+from lib.train.phase import PhaseTraining
+from tests.bench.decide import Row
+from tests.bench.recipes import stage
+
+HELD_OUT = 4  # test phantoms, as few as there can be
+UNLABELLED = 2  # of the training phantoms
+
+
+@contextmanager
+def prepared(train: int, sizes: Sequence[int], test: int = HELD_OUT) -> Iterator[Work]:
+    """A WORK that lasts as long as it is used: phantoms as large as its largest cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        work, raw = Work(Path(folder) / "work"), Path(folder) / "raw"
+        # Two training phantoms have no label.
+        write_phantoms(raw, n_train=train + UNLABELLED, n_test=test, size=max(sizes))
+        words = ["--raw", raw, "--n-folds", 2, "--rle-size", max(sizes), "--sizes", *sizes]
+        stage(work.root, "01_prepare.py", *map(str, words))
+        yield work
+
+
+def sized(name: str, size: int, batch: int) -> Recipe:
+    """The first phase of a recipe, from random weights, every image once an epoch."""
+    recipe = recipes.get(name)
+    phase = replace(recipe.phases[0], size=size, crop=None, batch=batch, positive_rate=None)
+    phase = replace(phase, positive_rate_end=None, freeze="nothing", freeze_epochs=None)
+    network = replace(recipe.network, encoder_weights="none")
+    return replace(recipe, network=network, phases=(phase,))
+
+
+@contextmanager
+def training(
+    work: Work, recipe: Recipe, device: torch.device, workers: int
+) -> Iterator[PhaseTraining]:
+    """The first phase of a recipe, ready to train on all phantoms."""
+    data, size = dataset.read(work), recipe.phases[0].size
+    caches = {size: artifacts.read(work.cache(size))}
+    with drafted(work.run("bench", layout.ALL_DATA)) as draft:
+        job = Job(draft, recipe, layout.ALL_DATA, data, caches, "none", device, workers)
+        model = build_model(recipe).to(device).to(memory_format=torch.channels_last)
+        yield PhaseTraining(job, model, 0)
+
+
+@contextmanager
+def drafted(place: layout.Place) -> Iterator[artifacts.Draft]:
+    """An artifact that is never finished."""
+    draft = artifacts.begin(place, {}, replace=True)
+    assert draft
+    try:
+        yield draft
+    finally:
+        draft.lock.release()
+
+
+def run(work: Work, recipe: Recipe) -> Artifact:
+    """A run of one checkpoint with random weights."""
+    with drafted(work.run("bench", layout.ALL_DATA)) as draft:
+        weights.save(draft.path("weights/phase0_epoch000.pt"), build_model(recipe).state_dict())
+        return draft.finish()
+
+
+def inference(work: Work, recipe: Recipe, source: Artifact, device: torch.device) -> maps.Job:
+    """What stage 03 is told for the test maps of a run, with flips; earlier maps are gone."""
+    size = recipe.phases[-1].size
+    draft = artifacts.begin(work.probs("bench", layout.ALL_DATA), {}, replace=True)
+    assert draft
+    cache, test = artifacts.read(work.cache(size)), dataset.read(work).test_ids
+    batch = maps.default_batch(size, device)
+    return maps.Job(draft, recipe, source, cache, [], test, True, batch, device, maps.THREADS)
+
+
+def test_ids(work: Work) -> list[str]:
+    """The images that a benchmark of inference makes maps of."""
+    return dataset.read(work).test_ids
+
+
+def words_of(device: torch.device) -> str:
+    """What the figures are of: the card or the CPU, precision, threads."""
+    said = machine.describe(device) | {"cores": os.cpu_count(), "torch": torch.__version__}
+    return ", ".join(f"{key} {value}" for key, value in said.items())
+
+
+def show(rows: Sequence[Row], device: torch.device) -> None:
+    """The table, and what it was measured on."""
+    print(f"{words_of(device)}\n\n| figure | value | target |\n|---|---|---|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def parse(words: Sequence[str] | None, what: str, **counts: int) -> argparse.Namespace:
+    """The flags of a benchmark: counts that can be made small, and the device."""
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--device", default="auto")
+    for name, value in counts.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    return parser.parse_args(words)
