@@ -1,6 +1,6 @@
 """What inference with flips costs: against one image at a time, from PNG to PNG.
 
-python -m tests.bench infer [--device auto] [--images 32] [--rounds 3]
+python -m tests.bench infer [--device auto] [--images 32] [--gpu-images 640] [--rounds 3]
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,8 @@ def ours(work: Work, size: int, device: torch.device) -> None:
     """Every test map of a run, as stage 03 makes them."""
     recipe = setting.sized("r34_512", size, 1)
     source = artifacts.read(work.run("bench", layout.ALL_DATA))
-    job = setting.inference(work, recipe, source, device)
-    maps.infer_fold(job)
-    job.draft.lock.release()
+    with setting.inference(work, recipe, source, device) as job:
+        maps.infer_fold(job)
 
 
 def theirs(work: Work, size: int, device: torch.device, folder: Path) -> None:
@@ -62,10 +61,10 @@ def main(words: Sequence[str] | None = None) -> None:
     counts = {"images": 32, "gpu-images": 640, "rounds": 3}
     args = setting.parse(words, "Measure what inference costs.", **counts)
     device, cpu = machine.pick(args.device), torch.device("cpu")
-    with setting.prepared(4, SIZES, args.images) as work:
+    with setting.prepared(setting.LEAST, SIZES, args.images) as work:
         rows = [rows_at(work, size, args.rounds, cpu)[0] for size in SIZES]
     if device.type == "cuda":
-        with setting.prepared(4, [GPU_SIZE], args.gpu_images) as work:
+        with setting.prepared(setting.LEAST, [GPU_SIZE], args.gpu_images) as work:
             rows += rows_at(work, GPU_SIZE, args.rounds, device)
     else:
         target = "25.6 ms (2ST-UNet)"

@@ -12,7 +12,7 @@ import torch
 
 from lib import artifacts, dataset, layout, recipes
 from lib import device as machine
-from lib.artifacts import Artifact
+from lib.artifacts import Artifact, Draft
 from lib.infer import maps
 from lib.layout import Work
 from lib.models import build_model, weights
@@ -23,6 +23,7 @@ from lib.train.phase import PhaseTraining
 from tests.bench.decide import Row
 from tests.bench.recipes import stage
 
+LEAST = 16  # training phantoms: some are positive, as folds must have
 HELD_OUT = 4  # test phantoms, as few as there can be
 UNLABELLED = 2  # of the training phantoms
 
@@ -55,38 +56,38 @@ def training(
     """The first phase of a recipe, ready to train on all phantoms."""
     data, size = dataset.read(work), recipe.phases[0].size
     caches = {size: artifacts.read(work.cache(size))}
-    with drafted(work.run("bench", layout.ALL_DATA)) as draft:
-        job = Job(draft, recipe, layout.ALL_DATA, data, caches, "none", device, workers)
-        model = build_model(recipe).to(device).to(memory_format=torch.channels_last)
-        yield PhaseTraining(job, model, 0)
+    draft = begun(work.run("bench", layout.ALL_DATA))
+    job = Job(draft, recipe, layout.ALL_DATA, data, caches, "none", device, workers)
+    model = build_model(recipe).to(device).to(memory_format=torch.channels_last)
+    yield PhaseTraining(job, model, 0)
+    draft.lock.release()
 
 
-@contextmanager
-def drafted(place: layout.Place) -> Iterator[artifacts.Draft]:
-    """An artifact that is never finished."""
+def begun(place: layout.Place) -> Draft:
+    """An artifact to fill; an earlier one is gone."""
     draft = artifacts.begin(place, {}, replace=True)
     assert draft
-    try:
-        yield draft
-    finally:
-        draft.lock.release()
+    return draft
 
 
 def run(work: Work, recipe: Recipe) -> Artifact:
     """A run of one checkpoint with random weights."""
-    with drafted(work.run("bench", layout.ALL_DATA)) as draft:
-        weights.save(draft.path("weights/phase0_epoch000.pt"), build_model(recipe).state_dict())
-        return draft.finish()
+    draft = begun(work.run("bench", layout.ALL_DATA))
+    weights.save(draft.path("weights/phase0_epoch000.pt"), build_model(recipe).state_dict())
+    return draft.finish()
 
 
-def inference(work: Work, recipe: Recipe, source: Artifact, device: torch.device) -> maps.Job:
-    """What stage 03 is told for the test maps of a run, with flips; earlier maps are gone."""
+@contextmanager
+def inference(
+    work: Work, recipe: Recipe, source: Artifact, device: torch.device
+) -> Iterator[maps.Job]:
+    """What stage 03 is told for the test maps of a run, with flips."""
     size = recipe.phases[-1].size
-    draft = artifacts.begin(work.probs("bench", layout.ALL_DATA), {}, replace=True)
-    assert draft
-    cache, test = artifacts.read(work.cache(size)), dataset.read(work).test_ids
-    batch = maps.default_batch(size, device)
-    return maps.Job(draft, recipe, source, cache, [], test, True, batch, device, maps.THREADS)
+    draft = begun(work.probs("bench", layout.ALL_DATA))
+    cache, batch = artifacts.read(work.cache(size)), maps.default_batch(size, device)
+    ids, threads = test_ids(work), maps.THREADS
+    yield maps.Job(draft, recipe, source, cache, [], ids, True, batch, device, threads)
+    draft.lock.release()
 
 
 def test_ids(work: Work) -> list[str]:

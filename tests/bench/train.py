@@ -95,11 +95,11 @@ def flops_of_step(training: PhaseTraining) -> int:
     return counter.get_total_flops()
 
 
-def matrix_flops(device: torch.device, rounds: int, side: int = SIDE) -> float:
+def matrix_flops(device: torch.device, rounds: int) -> float:
     """FLOP/s of a product of two large square matrices in the device's precision."""
-    left, right = torch.randn(2, side, side, device=device, dtype=machine.precision(device))
+    left, right = torch.randn(2, SIDE, SIDE, device=device, dtype=machine.precision(device))
     times = clock.side_by_side({"product": lambda: left @ right}, rounds, device)
-    return 2 * side**3 / times["product"]
+    return 2 * SIDE**3 / times["product"]
 
 
 def gpu_rows(device: torch.device, images: int, rounds: int) -> list[Row]:
