@@ -129,6 +129,7 @@ def test_inference_is_measured_and_its_maps_are_those_of_one_at_a_time(
     tiny: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(machine, "precision", lambda device: torch.float32)
+    monkeypatch.setattr(infer, "SIZES", (SIDE,))
     infer.main(["--rounds", "1", "--device", "cpu"])
     assert "| no GPU | 25.6 ms (2ST-UNet) |" in capsys.readouterr().out
     for name in setting.test_ids(tiny):
