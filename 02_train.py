@@ -27,7 +27,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
     parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load images")
+    parser.add_argument("--workers", type=int, help="processes that load images")
+    parser.add_argument("--compile", action="store_true", help="the network first, for long runs")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
@@ -48,10 +49,12 @@ def main() -> None:
     # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
     from lib import device, ranks
     from lib.models.weights import encoder_fact
+    from lib.train.data import default_workers
     from lib.train.loop import Job, summary, train_fold
 
     inputs = [data.artifact, *caches.values()]
     with ranks.joined(args.device) as where:
+        workers = default_workers(where) if args.workers is None else args.workers
         for fold in folds:
             place = work.run(args.name or recipe.name, fold)
             decided = {
@@ -64,10 +67,10 @@ def main() -> None:
             if draft is None:
                 print(f"up to date: {place}")
                 continue
-            job = Job(draft, recipe, fold, data, caches, start, where, args.workers)
+            job = Job(draft, recipe, fold, data, caches, start, where, workers, args.compile)
             record = train_fold(job)
             if ranks.is_first():
-                draft.finish(ranks=ranks.count(), **device.describe(where))
+                draft.finish(ranks=ranks.count(), compiled=args.compile, **device.describe(where))
             print(f"{summary(job, record)} -> {place.folder}")
 
 

@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--tta", choices=[layout.FLIP, layout.NO_FLIP], default=layout.FLIP)
     parser.add_argument("--batch", type=int, help="images at a time; default: by their size")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load images")
+    parser.add_argument("--workers", type=int, help="threads that read and write images")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
@@ -40,8 +40,9 @@ def main() -> None:
 
     # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
     from lib import device, ranks
-    from lib.infer.maps import Job, default_batch, infer_fold, out_of_fold
+    from lib.infer.maps import THREADS, Job, default_batch, infer_fold, out_of_fold
 
+    threads = args.workers or THREADS
     with ranks.joined(args.device) as where:
         for fold, run in zip(folds, runs, strict=True):
             recipe = facts.from_facts(run.facts["recipe"])
@@ -56,8 +57,8 @@ def main() -> None:
                 print(f"up to date: {place}")
                 continue
             oof, test = out_of_fold(run, data), data.test_ids
-            batch, flip = args.batch or default_batch(size), args.tta == layout.FLIP
-            job = Job(draft, recipe, run, cache, oof, test, flip, batch, where, args.workers)
+            batch, flip = args.batch or default_batch(size, where), args.tta == layout.FLIP
+            job = Job(draft, recipe, run, cache, oof, test, flip, batch, where, threads)
             infer_fold(job)
             if ranks.is_first():
                 draft.finish(batch=batch, ranks=ranks.count(), **device.describe(where))

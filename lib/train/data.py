@@ -1,5 +1,6 @@
 """Feeding: cached images to batches on the way to the device, the same whatever the workers."""
 
+import os
 from collections.abc import Sequence
 
 import cv2
@@ -16,6 +17,7 @@ from lib.train.augment import Augmentation
 from lib.train.sampling import EpochBatches, seed_of
 
 Sample = tuple[torch.Tensor, ...]
+MOST_WORKERS = 8  # there are two such loaders, for training and for validation
 
 
 class CachedImages:
@@ -99,6 +101,13 @@ def validation_loader(
     ]
     dataset = ValidationSet(source, ids)
     return DataLoader(dataset, batch_sampler=ranks.share(batches), **loading(workers))
+
+
+def default_workers(device: torch.device) -> int:
+    """Processes that load images: a rank's share of the cores for a GPU, none beside a CPU."""
+    if device.type == "cpu":
+        return 0
+    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // ranks.count()))
 
 
 def loading(workers: int) -> dict:

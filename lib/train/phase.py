@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -44,6 +44,9 @@ class PhaseTraining:
         self.phase = job.recipe.phases[index]
         self.criterion = WeightedLoss(self.phase.loss)
         self.optimizer = build_optimizer(self.phase, model.parameters())
+        # The method and not the network, so that a state_dict's names stay as they are.
+        learn = model.training_loss
+        self.learn = machine.compiled(learn) if job.compile else learn
         half = machine.precision(job.device) == torch.float16
         self.scaler = torch.amp.GradScaler(job.device.type, enabled=half)
         self.ema: MovingAverage | None = None
@@ -113,7 +116,7 @@ class PhaseTraining:
         with training_mode(self.model, self.phase, last), fresh_statistics(self.model):
             for images, masks in self._shown(last):
                 with torch.no_grad():
-                    self._losses(images, masks)
+                    self._losses(self.model.training_loss, images, masks)
         share_statistics(self.model)
         row: Row = {"phase": self.index, "epochs": " ".join(str(row["epoch"]) for row in rows)}
         row |= self._validate(self.model, "average")
@@ -142,7 +145,7 @@ class PhaseTraining:
             batches, together = len(shown), self.phase.accumulate
             shares = self.batches.shares()
             for number, ((images, masks), share) in enumerate(zip(shown, shares, strict=True)):
-                found = self._losses(images, masks)
+                found = self._losses(self.learn, images, masks)
                 losses = {name: value * share for name, value in found.items()}
                 mean = losses["loss"] / batches_of_step(number, batches, together)
                 self.scaler.scale(mean).backward()
@@ -158,12 +161,14 @@ class PhaseTraining:
         self._check_finite("training", means["loss"], f"epoch {epoch}")
         return means
 
-    def _losses(self, images: torch.Tensor, masks: torch.Tensor) -> Losses:
-        """The losses of a batch."""
+    def _losses(
+        self, learn: Callable[..., Losses], images: torch.Tensor, masks: torch.Tensor
+    ) -> Losses:
+        """The losses of a batch, wherever it lies."""
         device = self.job.device
         images, masks = images.to(device, non_blocking=True), masks.to(device, non_blocking=True)
         with machine.autocast(device):
-            return self.model.training_loss(images, masks, self.criterion)
+            return learn(images, masks, self.criterion)
 
     def _step(self, rate: float) -> None:
         set_rate(self.optimizer, rate)

@@ -5,6 +5,9 @@ python -m tests.bench prepare [--images 600] [--workers N]
 python -m tests.bench feed [--images 96] [--workers N]
 python -m tests.bench rle [--images 64]
 python -m tests.bench memory
+python -m tests.bench train [--images 16] [--gpu-images 640] [--rounds 3] [--device auto]
+python -m tests.bench infer [--images 32] [--gpu-images 640] [--rounds 3] [--device auto]
+python -m tests.bench profile [--images 64] [--top 8] [--device auto]
 python -m tests.bench decide [--images 12047]
 python -m tests.bench rules [--work WORK] [--members RUN ...] [--truth CSV]
 python -m tests.bench recipes [--work WORK] [--recipes NAME ...] [--folds 0]   (hours; not in all)
@@ -15,7 +18,17 @@ from importlib import import_module
 
 from lib.errors import run_stage
 
-ALL = ("prepare", "feed", "rle", "memory", "decide", "rules")  # what takes minutes
+ALL = (
+    "prepare",
+    "feed",
+    "train",
+    "infer",
+    "profile",
+    "rle",
+    "memory",
+    "decide",
+    "rules",
+)  # what takes minutes
 BENCHMARKS = (*ALL, "recipes")
 
 

@@ -31,7 +31,8 @@ from lib.files import write_bytes
 from lib.layout import Work, map_file
 from lib.recipes.schema import Rule
 from tests import fakes
-from tests.bench.table import Row, processor_seconds, show
+from tests.bench.clock import processor_seconds
+from tests.bench.table import Row, show
 
 IMAGES, SIZE, COARSE = 12047, 1024, 128
 POSITIVES, FOLDS, PATIENTS = 0.2215, 5, 6171

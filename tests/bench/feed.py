@@ -32,9 +32,10 @@ from lib.train.augment import Augmentation
 from lib.train.data import CachedImages, epoch_batches, loading, training_loader
 from lib.train.job import Job
 from lib.train.phase import PhaseTraining
+from tests.bench.clock import side_by_side
 from tests.bench.prepare import FRAME, phantoms, prepare
 from tests.bench.reference import FullSizeSet
-from tests.bench.table import Row, show, side_by_side
+from tests.bench.table import Row, show
 
 SIZE, TRAINED, BATCH = 512, 256, 8
 

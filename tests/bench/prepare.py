@@ -20,8 +20,9 @@ from lib.layout import Work
 from lib.pool import in_processes
 from lib.prepare import cache, dataset, folds, plan, raw
 from lib.prepare.phantom import write_phantoms
+from tests.bench.clock import side_by_side
 from tests.bench.reference import File, least, prepare_in_threads
-from tests.bench.table import Row, show, side_by_side
+from tests.bench.table import Row, show
 
 SIZE, FRAME = 512, 1024
 

@@ -16,7 +16,8 @@ from lib.prepare.phantom.anatomy import draw_build
 from lib.prepare.phantom.cases import Case, plan
 from lib.prepare.phantom.radiograph import take
 from tests.bench import reference
-from tests.bench.table import Row, processor_seconds, show
+from tests.bench.clock import processor_seconds
+from tests.bench.table import Row, show
 
 SIZE = 1024
 TIMES = 20  # what takes milliseconds is timed so often
