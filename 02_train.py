@@ -2,12 +2,14 @@
 
     python 02_train.py --recipe r34_512 --folds 0 1
     python 02_train.py --recipe r34_512 --set phases.0.lr=1e-3 --name r34_512_lr1e-3
+    torchrun --nproc_per_node 4 -- 02_train.py --recipe r34_512
 
 Reads   WORK/dataset/, WORK/cache/<size>/
 Writes  WORK/runs/<recipe, or name>/fold<k>/
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from lib import artifacts, dataset, layout, recipes
@@ -25,7 +27,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
     parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load images")
+    parser.add_argument("--workers", type=int, help="processes that load images")
+    parser.add_argument("--compile", action="store_true", help="the network first, for long runs")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
@@ -44,29 +47,31 @@ def main() -> None:
     caches = {size: artifacts.read_chained(work.cache(size)) for size in sizes}
 
     # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
-    from lib import device
+    from lib import device, ranks
     from lib.models.weights import encoder_fact
+    from lib.train.data import default_workers
     from lib.train.loop import Job, summary, train_fold
 
-    where = device.pick(args.device)
-    for fold in folds:
-        draft = artifacts.begin(
-            work.run(args.name or recipe.name, fold),
-            {
+    inputs = [data.artifact, *caches.values()]
+    with ranks.joined(args.device) as where:
+        workers = default_workers(where) if args.workers is None else args.workers
+        for fold in folds:
+            place = work.run(args.name or recipe.name, fold)
+            decided = {
                 "recipe": facts.to_facts(recipe),
                 "fold": fold,
                 "encoder_weights": encoder_fact(start),
-            },
-            inputs=[data.artifact, *caches.values()],
-            replace=args.replace,
-        )
-        if draft is None:
-            print(f"up to date: {work.run(args.name or recipe.name, fold)}")
-            continue
-        job = Job(draft, recipe, fold, data, caches, start, where, args.workers)
-        record = train_fold(job)
-        run = draft.finish(**device.describe(where))
-        print(f"{summary(job, record)} -> {run.place.folder}")
+            }
+            begin = partial(artifacts.begin, place, decided, inputs, args.replace)
+            draft = ranks.from_first(begin)
+            if draft is None:
+                print(f"up to date: {place}")
+                continue
+            job = Job(draft, recipe, fold, data, caches, start, where, workers, args.compile)
+            record = train_fold(job)
+            if ranks.is_first():
+                draft.finish(ranks=ranks.count(), compiled=args.compile, **device.describe(where))
+            print(f"{summary(job, record)} -> {place.folder}")
 
 
 if __name__ == "__main__":

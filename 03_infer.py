@@ -1,12 +1,14 @@
 """Make the probability maps of a run: each fold's own validation images, and every test image.
 
     python 03_infer.py --run r34_512
+    torchrun --nproc_per_node 4 -- 03_infer.py --run r34_512
 
 Reads   WORK/runs/<run>/fold<k>/, WORK/cache/<size>/, WORK/dataset/
 Writes  WORK/probs/<run>/fold<k>/  (probs/<run>.noflip/ with --tta none)
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from lib import artifacts, dataset, layout
@@ -23,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--tta", choices=[layout.FLIP, layout.NO_FLIP], default=layout.FLIP)
     parser.add_argument("--batch", type=int, help="images at a time; default: by their size")
-    parser.add_argument("--workers", type=int, default=0, help="processes that load images")
+    parser.add_argument("--workers", type=int, help="threads that read and write images")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
@@ -37,27 +39,30 @@ def main() -> None:
     runs = [artifacts.read(work.run(args.run, fold)) for fold in folds]
 
     # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
-    from lib import device
-    from lib.infer.maps import Job, default_batch, infer_fold, out_of_fold
+    from lib import device, ranks
+    from lib.infer.maps import THREADS, Job, default_batch, infer_fold, out_of_fold
 
-    where = device.pick(args.device)
-    for fold, run in zip(folds, runs, strict=True):
-        recipe = facts.from_facts(run.facts["recipe"])
-        size = recipe.phases[-1].size
-        cache = artifacts.read_chained(work.cache(size))
-        place = work.probs(args.run, fold, args.tta)
-        inputs = [run, cache, data.artifact]
-        decided = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
-        draft = artifacts.begin(place, decided, inputs, args.replace)
-        if draft is None:
-            print(f"up to date: {place}")
-            continue
-        oof, test = out_of_fold(run, data), data.test_ids
-        batch, flip = args.batch or default_batch(size), args.tta == layout.FLIP
-        job = Job(draft, recipe, run, cache, oof, test, flip, batch, where, args.workers)
-        infer_fold(job)
-        draft.finish(batch=batch, **device.describe(where))
-        print(f"{len(oof)} out-of-fold and {len(test)} test maps -> {place.folder}")
+    threads = args.workers or THREADS
+    with ranks.joined(args.device) as where:
+        for fold, run in zip(folds, runs, strict=True):
+            recipe = facts.from_facts(run.facts["recipe"])
+            size = recipe.phases[-1].size
+            cache = artifacts.read_chained(work.cache(size))
+            place = work.probs(args.run, fold, args.tta)
+            inputs = [run, cache, data.artifact]
+            decided = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
+            begin = partial(artifacts.begin, place, decided, inputs, args.replace)
+            draft = ranks.from_first(begin)
+            if draft is None:
+                print(f"up to date: {place}")
+                continue
+            oof, test = out_of_fold(run, data), data.test_ids
+            batch, flip = args.batch or default_batch(size, where), args.tta == layout.FLIP
+            job = Job(draft, recipe, run, cache, oof, test, flip, batch, where, threads)
+            infer_fold(job)
+            if ranks.is_first():
+                draft.finish(batch=batch, ranks=ranks.count(), **device.describe(where))
+            print(f"{len(oof)} out-of-fold and {len(test)} test maps -> {place.folder}")
 
 
 if __name__ == "__main__":

@@ -7,26 +7,32 @@ import os
 # read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from lib.errors import InputError
+
+COMPILERS = ("torch._dynamo", "torch._inductor", "triton")  # where torch.compile's errors are from
+T = TypeVar("T")
 
 
 def pick(name: str) -> torch.device:
     """The device of a `--device` flag.
 
     Args:
-        name: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...
+        name: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...; torchrun's processes
+            each have a GPU of their own with "auto" and "cuda".
 
     Raises:
         InputError: if there is no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -52,9 +58,19 @@ def autocast(device: torch.device) -> AbstractContextManager:
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
 
 
+def compiled(function: Callable[..., T]) -> Callable[..., T]:
+    """`function` as one graph for each shape of its arguments, made when that shape first comes.
+
+    What cannot be made one graph is an error, at the call: nothing runs uncompiled unasked. Graphs
+    that this returned before are dropped, as torch makes a limited number.
+    """
+    torch.compiler.reset()
+    return torch.compile(function, fullgraph=True, dynamic=False)
+
+
 @contextmanager
 def explained(cure: str) -> Iterator[None]:
-    """Say in words what torch says for its developers: no memory left, a lone image, a lost worker.
+    """Say in words what torch says for its developers: no memory, a lone image, no compiler, ...
 
     Args:
         cure: which knobs change the memory that is needed, and their values.
@@ -64,7 +80,7 @@ def explained(cure: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:
         said = str(error)
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
             raise InputError(f"out of memory; {cure}") from error
@@ -74,6 +90,13 @@ def explained(cure: str) -> Iterator[None]:
             raise InputError(
                 "a process that loads images was killed, most often for lack of memory; "
                 "the same command with fewer --workers goes on from here"
+            ) from error
+        if type(error).__module__.startswith(COMPILERS) or "torch.compile" in said:
+            reason = next((line for line in said.splitlines() if line.strip()), "no reason given")
+            raise InputError(
+                f"--compile does not work here ({reason.strip()[:150]}); it needs a C++ compiler, "
+                "on a GPU Triton, and a network that torch can compile whole; the same command "
+                "without it goes on from here"
             ) from error
         raise
 

@@ -1,5 +1,6 @@
 """Files that a kill leaves whole: written aside and renamed, or appended line by line."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ def write_aside(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file aside and rename it."""
     with write_aside(path) as aside:
         aside.write_bytes(content)
@@ -57,5 +58,8 @@ class Journal:
         return [json.loads(line) for line in whole.splitlines()]
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write("".join(f"{json.dumps(record)}\n" for record in records))
+        """Add records, at once: several processes may write in turn."""
+        lines = "".join(f"{json.dumps(record)}\n" for record in records)
+        with self.path.open("ab", buffering=0) as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)  # until it is closed
+            file.write(lines.encode())

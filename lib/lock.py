@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from lib.errors import InputError
 
@@ -26,6 +26,10 @@ class Lock:
         """
         self.path, self.name = path, name
         self._file: IO[str] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy in another process has no lock."""
+        return {**vars(self), "_file": None}
 
     def acquire(self) -> None:
         """Take the lock, or take it again.

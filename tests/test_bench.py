@@ -2,18 +2,38 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from lib import dataset
+from lib import dataset, images, rle
+from lib import device as machine
 from lib import recipes as all_recipes
 from lib.errors import InputError
-from lib.layout import Work
+from lib.layout import ALL_DATA, Work, map_file
+from lib.models import SegmentationNetwork
+from lib.recipes import Recipe
 from lib.recipes.rules import PUBLISHED
 from tests import fakes
 from tests.bench import __main__ as command
-from tests.bench import decide, recipes, rules
+from tests.bench import (
+    decide,
+    feed,
+    infer,
+    memory,
+    prepare,
+    profile,
+    recipes,
+    reference,
+    rules,
+    setting,
+    train,
+)  # fmt: skip
+from tests.bench import rle as run_lengths
+from tests.bench.table import NO_GPU
 from tests.bench.measured import measure
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,7 +91,112 @@ def test_deciding_is_measured_on_a_few_maps(capsys: pytest.CaptureFixture[str]) 
     decide.main(["--images", "10"])
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "| figure | value | target |"
-    assert len(printed) == 7
+    assert len(printed) == 8
+
+
+def test_preparing_and_feeding_are_measured_on_a_few_small_phantoms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prepare, "FRAME", 64)
+    monkeypatch.setattr(feed, "FRAME", 64)
+    monkeypatch.setattr(feed, "SIZE", 48)
+    monkeypatch.setattr(feed, "TRAINED", 32)
+    found = [*prepare.rows(40, rounds=1, workers=1), *feed.rows(40, rounds=1, workers=0)]
+    assert len(found) == 4
+    assert all(float(row.value.split()[0].rstrip("%")) >= 0 for row in found)
+
+
+def test_references_have_the_codes_of_ours() -> None:
+    for mask in fakes.masks(8).values():
+        code = rle.encode(mask)
+        assert reference.encode_by_pixels(mask) == code
+        for decode in (reference.decode_by_pixels, reference.decode_by_runs):
+            if mask.any() or decode is reference.decode_by_pixels:
+                assert ((decode(code, *mask.shape) == 255) == mask).all()
+
+
+def test_run_length_codes_are_measured_on_a_few_small_masks() -> None:
+    assert len(list(run_lengths.rows(12, size=64))) == 4
+
+
+def test_memory_is_measured_on_a_few_small_images() -> None:
+    assert [row.figure[:17] for row in memory.rows(4, 6, 32)] == [
+        f"peak memory of {stage}" for stage in ("03", "04", "05")
+    ]
+
+
+CPU, SIDE = torch.device("cpu"), 32
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
+    """A WORK of twelve images, and a recipe that is small enough for it."""
+    work = Work(tmp_path / "tiny")
+    truth = fakes.masks(12, SIDE)
+    fakes.make_dataset(work, truth, size=SIDE)
+    fakes.make_cache(work, truth, SIDE)
+    sized = setting.sized
+    monkeypatch.setattr(setting, "sized", lambda name, size, batch: sized("demo", SIDE, 4))
+    monkeypatch.setattr(setting, "prepared", lambda *_: nullcontext(work))
+    return work
+
+
+def test_training_is_measured_and_says_where_there_is_no_gpu(
+    tiny: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.main(["--rounds", "1", "--device", "cpu"])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("device cpu, precision ")
+    assert sum("images/s)" in line for line in printed) == 2
+    assert sum("| no GPU |" in line for line in printed) == len(train.FIGURES) * len(train.ON_GPU)
+
+
+def test_what_is_for_gpus_runs_on_a_cpu_too(tiny: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "SIDE", 8)
+    monkeypatch.setattr(train.os, "cpu_count", lambda: None)
+    values = train.gpu_values(tiny, "demo", SIDE, 4, 1, CPU)
+    assert len(values) == len(train.FIGURES)
+    assert "TFLOP/s" in values[3]
+    assert values[4] == NO_GPU
+
+
+def test_operations_of_a_step_are_counted_forwards_and_backwards(tiny: Work) -> None:
+    """A convolution costs 2 operations per weight and output; backwards twice, the first once."""
+
+    class One(SegmentationNetwork):
+        def __init__(self, recipe: Recipe) -> None:
+            super().__init__(recipe.input)
+            self.conv = torch.nn.Conv2d(1, 1, 3, padding=1)
+
+        def logits(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            maps = self.conv(images)
+            return maps, maps.mean(dim=(1, 2, 3))
+
+    recipe = setting.sized("demo", SIDE, 4)
+    with setting.training(tiny, recipe, CPU, 0) as training:
+        training.learn = One(recipe).training_loss
+        assert train.flops_of_step(training) == 2 * (2 * 4 * SIDE**2 * 9)
+
+
+def test_inference_is_measured_and_its_maps_are_those_of_one_at_a_time(
+    tiny: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(machine, "precision", lambda device: torch.float32)
+    monkeypatch.setattr(infer, "SIZES", (SIDE,))
+    infer.main(["--rounds", "1", "--device", "cpu"])
+    assert "| no GPU | 25.6 ms (2ST-UNet) |" in capsys.readouterr().out
+    for name in setting.test_ids(tiny):
+        ours = images.read_png(tiny.probs("bench", ALL_DATA).partial / map_file("test", name))
+        theirs = images.read_png(tiny.root / "theirs" / f"{name}.png")
+        assert np.abs(ours.astype(int) - theirs).max() <= 1
+    assert len(infer.rows_at(tiny, SIDE, 1, CPU)) == 3
+
+
+def test_both_steps_are_profiled(tiny: Work, capsys: pytest.CaptureFixture[str]) -> None:
+    profile.main(["--top", "3", "--device", "cpu"])
+    printed = capsys.readouterr().out
+    assert printed.count("s an epoch | share |") == 2
+    assert printed.count("| `") == 6
 
 
 def test_recipes_are_benched_on_after_one_fails(

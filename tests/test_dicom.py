@@ -54,6 +54,26 @@ def test_jpeg_baseline_is_decoded_as_pillow_does(tmp_path: Path) -> None:
     assert radiograph.source == "dicom 8-bit"
 
 
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        ([jpeg_of(noise(1)), jpeg_of(noise(2))], "2 frames, not one image"),
+        ([jpeg_of(noise(1)[:8])], "L pixels, 8 x "),
+        ([jpeg_of(np.dstack([noise(1)] * 3))], "RGB pixels, "),
+        ([jpeg_of(noise(1))[:-99]], "truncated"),
+    ],
+)
+def test_a_jpeg_that_is_not_what_its_header_says_is_unreadable(
+    tmp_path: Path, frames: list[bytes], message: str
+) -> None:
+    path = write_jpeg_dicom(tmp_path / "a.dcm", noise(1))
+    file = pydicom.dcmread(path)
+    file.PixelData = encapsulate(frames)
+    file.save_as(path)
+    with pytest.raises(dicom.UnreadableError, match=message):
+        dicom.read(path)
+
+
 def test_more_bits_without_a_window_are_mapped_by_their_range(tmp_path: Path) -> None:
     radiograph = dicom.read(write_dicom(tmp_path / "a.dcm", RAMP, bits=12))
     assert radiograph.pixels.tolist() == [[0, 64], [128, 255]]  # v * 255 / 4000, rounded

@@ -1,6 +1,7 @@
 """Maps of a run: whose images, flips, checkpoints, and going on after a kill."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def infer_job(work: Work, run: Artifact, batch: int = 4) -> maps.Job:  # noqa: F
     assert draft
     oof = maps.out_of_fold(run, data)
     device = torch.device("cpu")
-    return maps.Job(draft, TINY, run, cache, oof, data.test_ids, True, batch, device, 0)
+    return maps.Job(draft, TINY, run, cache, oof, data.test_ids, True, batch, device, 1)
 
 
 def test_every_validation_and_test_image_gets_a_map(work: Work, run: Artifact) -> None:  # noqa: F811
@@ -131,4 +132,34 @@ def test_maps_that_are_no_numbers_are_refused(
 
 
 def test_a_batch_is_cut_by_the_size_of_its_images() -> None:
-    assert [maps.default_batch(size) for size in (128, 512, 1024, 4096)] == [64, 16, 4, 1]
+    for device, batches in (("cuda", [64, 16, 4, 1]), ("cpu", [8, 1, 1, 1])):
+        sizes = (128, 512, 1024, 4096)
+        assert [maps.default_batch(size, torch.device(device)) for size in sizes] == batches
+
+
+def test_a_map_is_quantized_on_the_device_as_everywhere() -> None:
+    between = (np.arange(510, dtype=np.float32) / 510).clip(0, 1)  # every value, and every half
+    near = np.concatenate([between, np.nextafter(between, 1), np.nextafter(between, 0)])
+    found = maps.quantize(torch.from_numpy(near))
+    assert np.array_equal(found.numpy(), images.quantize(near))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 9])
+def test_results_come_in_order_and_no_more_is_begun_than_asked(depth: int) -> None:
+    drawn: list[int] = []
+    items = (drawn.append(number) or number for number in range(8))
+    with ThreadPoolExecutor(3) as pool:
+        for number, result in enumerate(maps.ahead(pool, str, items, depth)):
+            assert result == str(number)
+            assert len(drawn) == min(8, number + depth + 1)
+
+
+def test_threads_change_no_byte(work: Work, run: Artifact) -> None:  # noqa: F811
+    folders = []
+    for workers in (1, 4):
+        job = dataclasses.replace(infer_job(work, run, batch=3), workers=workers)
+        maps.infer_fold(job)
+        folders.append(hashes(job.draft.folder))
+        artifacts._remove(job.draft.folder)
+        job.draft.lock.release()
+    assert folders[0] == folders[1]

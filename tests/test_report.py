@@ -195,8 +195,9 @@ def prepare(work: Work, quality: float = 0.9) -> source.Source:
     return source.read(work, "final-params")
 
 
-def write(work: Work, truth: Path | None = None) -> str:
+def write(work: Work, truth: Path | None = None, **decided: float) -> str:
     made_from = source.read(work, "final-params")
+    made_from.decided.update(decided)
     place = work.submission("final-params")
     draft = artifacts.begin(place, submission.facts(place, truth, True), made_from.inputs, True)
     return submission.fill(draft, made_from, truth).path("report.html").read_text()
@@ -250,6 +251,17 @@ def test_the_page_tells_what_matters(page: str) -> None:
         "decisions/final-params", "not for diagnosis",
     ):  # fmt: skip
         assert phrase in text, phrase
+
+
+@pytest.mark.parametrize(
+    ("optimism", "said"), [(0.0123, "0.0123 more on the images"), (-0.0057, "0.0057 less on the")]
+)
+def test_a_rule_scores_more_or_less_where_it_was_fitted(
+    tmp_path: Path, optimism: float, said: str
+) -> None:
+    work = Work(tmp_path)
+    prepare(work)
+    assert f"The rule scores {said}" in write(work, optimism=optimism)
 
 
 def test_the_page_is_the_same_wherever_it_is_made(page: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch._inductor import config as inductor
+from torch._inductor import cpp_builder
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lib import artifacts, dataset, recipes, tables
+from lib import device as machine
 from lib.errors import InputError
 from lib.files import sha256
 from lib.layout import ALL_DATA, Fold, Work
-from lib.models import weights
+from lib.models import SegmentationNetwork, build_model, weights
+from lib.models.base import Prediction
 from lib.recipes import Ema, Keep, Loss, Network, Phase, Recipe, Rule, facts
 from lib.train import checkpoints, data, loop, phase
 from lib.train.checkpoints import best, is_over
@@ -231,6 +237,18 @@ def test_a_run_killed_after_its_last_epoch_trains_none_again(
     assert artifacts.STATE not in again.draft.finish().files
 
 
+@pytest.mark.parametrize(
+    ("cores", "ranks", "workers"), [(64, 1, 8), (16, 4, 4), (2, 4, 1), (None, 1, 1)]
+)
+def test_a_gpu_has_its_share_of_the_cores_to_load_images(
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, ranks: int, workers: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(data.ranks, "count", lambda: ranks)
+    assert data.default_workers(torch.device("cuda")) == workers
+    assert data.default_workers(torch.device("cpu")) == 0
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_number_of_workers_changes_nothing(work: Work, workers: int) -> None:
     results = []
@@ -379,3 +397,103 @@ def test_a_worker_that_is_killed_is_told_in_words(
     monkeypatch.setattr(data.TrainingSet, "__getitem__", die)
     with pytest.raises(InputError, match=r"was killed.* fewer --workers goes on"):
         loop.train_fold(job_of(work, workers=1))
+
+
+FLAT = dataclasses.replace(  # six images in batches of 3: one graph
+    TINY, phases=(dataclasses.replace(SHORT, positive_rate=None, loss=Loss(bce=1, image_bce=1)),)
+)
+
+
+class Speck(SegmentationNetwork):
+    """A network that compiles in seconds."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe.input)
+        torch.manual_seed(0)
+        self.body = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.BatchNorm2d(4), torch.nn.ReLU()
+        )
+        self.last = torch.nn.Conv2d(4, 1, 1)
+
+    def logits(self, images: torch.Tensor) -> Prediction:
+        maps = self.last(self.body(images))
+        return maps, maps.mean(dim=(1, 2, 3))
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_training_follows_the_other_and_goes_on_without(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "precision", lambda device: torch.float32)
+    monkeypatch.setattr(loop, "build_model", Speck)
+    plain = job_of(work, FLAT)
+    expected = loop.train_fold(plain).history
+    artifacts._remove(plain.draft.folder)
+    fast = dataclasses.replace(job_of(work, FLAT), compile=True)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, epochs=2, before_commit=False)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train_fold(fast)
+    found = loop.train_fold(job_of(work, FLAT)).history
+    assert [row["train_loss"] for row in found] == pytest.approx(
+        [row["train_loss"] for row in expected], abs=1e-3
+    )
+    kept = weights.load(next(fast.draft.path("weights").glob("*.pt")))
+    assert kept.keys() == Speck(FLAT).state_dict().keys()
+
+
+def test_what_cannot_be_compiled_is_refused_with_a_cure(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inductor.cpp, "cxx", ("/no/such/compiler",))
+    monkeypatch.setattr(inductor, "force_disable_caches", True)
+    monkeypatch.setattr(loop, "build_model", Speck)
+    cpp_builder.cpp_compiler_search.cache_clear()
+    job = dataclasses.replace(job_of(work, FLAT), compile=True)
+    with pytest.raises(InputError, match=r"--compile does not work here \(.*without it goes on"):
+        loop.train_fold(job)
+
+
+class Reads(TorchDispatchMode):
+    """Counts what takes a value from a tensor to the host, which on a GPU waits for it."""
+
+    NAMES = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+        self.count += any(name in func.name() for name in self.NAMES)
+        return func(*args, **(kwargs or {}))
+
+
+# Of RAdam torch counts the steps on the host: it reads them, but they are on no GPU.
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_training_reads_no_value_of_a_step(
+    work: Work, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    """An epoch of three batches takes as many values to the host as one of two."""
+    counts = []
+    for name in ("cpu", "numpy", "tolist"):
+        method = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda *a, _m=method: (counts.append(1), _m(*a))[1])
+    everything = Loss(*[1.0] * len(dataclasses.fields(Loss)))
+    settings = dataclasses.replace(
+        SHORT, clip=1.0, positive_rate=None, loss=everything, optimizer=optimizer, ema=Ema(0.9)
+    )
+    found = []
+    for batch in (3, 2):
+        phases = (dataclasses.replace(settings, batch=batch),)
+        job = job_of(work, dataclasses.replace(TINY, phases=phases))
+        training = phase.PhaseTraining(job, build_model(job.recipe), 0)
+        training._start_ema()
+        counts.clear()
+        with Reads() as reads:
+            training._train(0, [])
+        found.append((len(training.batches), reads.count + len(counts)))
+        artifacts._remove(job.draft.folder)
+        job.draft.lock.release()
+    (few, reads_of_few), (many, reads_of_many) = found
+    assert few < many
+    assert reads_of_few == reads_of_many > 0

@@ -1,18 +1,20 @@
 """The probability maps of one fold of a run."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from lib import device as machine
-from lib import images, layout, tables
+from lib import images, layout, ranks, tables
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.errors import InputError
@@ -20,8 +22,15 @@ from lib.infer.tta import predict
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.recipes import Recipe
 
-WRITERS = 4
+PIXELS = {"cuda": 16 * 512**2, "cpu": 8 * 128**2}  # at a time; on a CPU more leave its caches
+IMAGES = 64  # at most
+THREADS = min(os.cpu_count() or 1, 16)  # more batches at once would hold memory for nothing
 Key = tuple[str, str]  # ("oof" or "test", ImageId)
+Batch = Sequence[Key]
+# 8-bit maps (N, H, W), whether all were numbers, and image probabilities (N,) or None
+Predicted = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -40,9 +49,9 @@ class Job:
     workers: int
 
 
-def default_batch(size: int) -> int:
-    """Images at a time: 16 at 512 px, and as many pixels at other sizes, at most 64 images."""
-    return max(1, min(64, 16 * 512**2 // size**2))
+def default_batch(size: int, device: torch.device) -> int:
+    """Images at a time: 16 at 512 px, on a CPU 8 at 128 px, and as many pixels at other sizes."""
+    return max(1, min(IMAGES, PIXELS[device.type] // size**2))
 
 
 def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
@@ -67,6 +76,9 @@ def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
 def infer_fold(job: Job) -> int:
     """Write oof/, test/ and class.csv; batches that an interrupted run finished are not redone.
 
+    Threads read the images of the batches to come and write the maps of those before, while the
+    networks compute; OpenCV lets them run side by side. What waits is bounded, so memory is too.
+    Of several processes, each makes its share of the batches; all write one journal.
     Batches are cut the same way every time, since the last bits of a sum can depend on its batch.
 
     Returns:
@@ -74,55 +86,75 @@ def infer_fold(job: Job) -> int:
     """
     keys = [("oof", name) for name in job.oof] + [("test", name) for name in job.test]
     batches = [keys[start : start + job.batch] for start in range(0, len(keys), job.batch)]
-    positives = {record["ImageId"]: record["p"] for record in job.draft.journal.read()}
-    left = [batch for batch in batches if any(name not in positives for _, name in batch)]
+    done = ranks.from_first(lambda: _image_probabilities(job.draft))
+    left = ranks.share([b for b in batches if any(name not in done for _, name in b)])
     cure = f"give a smaller --batch than {job.batch}; maps that are done stay"
-    with machine.explained(cure), ThreadPoolExecutor(WRITERS) as pool:
-        for batch, maps, p in tqdm(_predicted(job, left), total=len(left), disable=None):
-            paths = [job.draft.path(layout.map_file(*key)) for key in batch]
-            list(pool.map(images.write_png, paths, maps))
-            records = [{"ImageId": key[1], "p": value} for key, value in zip(batch, p, strict=True)]
+    with machine.explained(cure), ThreadPoolExecutor(job.workers) as pool:
+        grays = ahead(pool, partial(_read, job), left, job.workers)
+        found = zip(left, _predicted(job, grays), strict=True)
+        written = ahead(pool, partial(_write, job), found, job.workers)
+        for records in tqdm(written, total=len(left), disable=ranks.hides_bars()):
             job.draft.journal.append(records)
-            positives |= {record["ImageId"]: record["p"] for record in records}
-    _write_class(job, positives)
+    ranks.wait()
+    if ranks.is_first():
+        _write_class(job.draft)
     return len(keys)
 
 
-class CacheImages(TorchDataset[torch.Tensor]):
-    """Images of a cache in a recipe's contrast, as (1, H, W) uint8, by key."""
+def _image_probabilities(draft: Draft) -> dict[str, float | None]:
+    """p(positive) of every image whose map is there, whoever made it."""
+    return {record["ImageId"]: record["p"] for record in draft.journal.read()}
 
-    def __init__(self, cache: Artifact, contrast: str) -> None:
-        self.cache = cache
-        self.correct = images.CONTRASTS[contrast]
 
-    def __getitem__(self, key: Key) -> torch.Tensor:
-        path = self.cache.path(layout.image_file(key[1]))
-        return torch.from_numpy(self.correct(images.read_png(path)))[None]
+def ahead(
+    pool: Executor, task: Callable[[Item], Result], items: Iterable[Item], depth: int
+) -> Iterator[Result]:
+    """`task` of each item, in order, while a pool is at work on at most `depth` items after it."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(task, item))
+        if len(waiting) > depth:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _read(job: Job, batch: Batch) -> torch.Tensor:
+    """Images of the cache in the recipe's contrast: (N, 1, H, W) uint8."""
+    correct = images.CONTRASTS[job.recipe.input.contrast]
+    paths = [job.cache.path(layout.image_file(name)) for _, name in batch]
+    # Stacked by NumPy: in threads of ours, torch would start as many of its own for each.
+    grays = torch.from_numpy(np.stack([correct(images.read_png(path))[None] for path in paths]))
+    return grays.pin_memory() if job.device.type == "cuda" else grays
 
 
 @torch.inference_mode()
-def _predicted(
-    job: Job, batches: Sequence[Sequence[Key]]
-) -> Iterator[tuple[Sequence[Key], np.ndarray, list[float | None]]]:
-    """Each batch with its 8-bit maps (N, H, W) and its image probabilities."""
+def _predicted(job: Job, grays: Iterable[torch.Tensor]) -> Iterator[Predicted]:
+    """What the networks find in each batch, where they compute; nothing is waited for."""
     models = _checkpoints(job)
-    loader = DataLoader(
-        CacheImages(job.cache, job.recipe.input.contrast),
-        batch_sampler=[list(batch) for batch in batches],
-        num_workers=job.workers,
-        pin_memory=job.device.type == "cuda",
-    )
-    for batch, gray in zip(batches, loader, strict=True):
+    for gray in grays:
         with machine.autocast(job.device):
             maps, p = predict(models, gray.to(job.device, non_blocking=True), job.flip)
-        values = [None] * len(batch) if p is None else p.tolist()
-        probabilities = maps.squeeze(1).cpu().numpy()
-        if not np.isfinite(probabilities).all():
-            raise InputError(
-                f"{job.run.place} predicts what is no number on {batch[0][1]} or those after it: "
-                f"train it again with {job.run.place.maker} --replace and a lower lr"
-            )
-        yield batch, images.quantize(probabilities), values
+        yield quantize(maps.squeeze(1)), maps.isfinite().all(), p
+
+
+def quantize(probabilities: torch.Tensor) -> torch.Tensor:
+    """As `images.quantize`, but before they are copied: a quarter of the bytes."""
+    return (probabilities * 255).round().to(torch.uint8)
+
+
+def _write(job: Job, found: tuple[Batch, Predicted]) -> list[dict[str, Any]]:
+    """Write the maps of a batch; what the journal says of each."""
+    batch, (maps, finite, p) = found
+    values = [None] * len(batch) if p is None else p.tolist()
+    if not finite:
+        raise InputError(
+            f"{job.run.place} predicts what is no number on {batch[0][1]} or those after it: "
+            f"train it again with {job.run.place.maker} --replace and a lower lr"
+        )
+    for key, image in zip(batch, maps.cpu().numpy(), strict=True):
+        images.write_png(job.draft.path(layout.map_file(*key)), image)
+    return [{"ImageId": key[1], "p": value} for key, value in zip(batch, values, strict=True)]
 
 
 def _checkpoints(job: Job) -> list[SegmentationNetwork]:
@@ -134,9 +166,10 @@ def _checkpoints(job: Job) -> list[SegmentationNetwork]:
     return [model.to(job.device).to(memory_format=torch.channels_last) for model in models]
 
 
-def _write_class(job: Job, positives: dict[str, float | None]) -> None:
+def _write_class(draft: Draft) -> None:
     """class.csv: p(positive) of every image, or only the header without an image-level head."""
+    positives = _image_probabilities(draft)
     rows = [(name, p) for name, p in sorted(positives.items()) if p is not None]
     frame = pd.DataFrame(rows, columns=["ImageId", "p"])
     frame["p"] = frame["p"].map("{:.6f}".format)
-    tables.write(job.draft.path(layout.CLASSES), frame)
+    tables.write(draft.path(layout.CLASSES), frame)

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lib import artifacts, images, rle
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
@@ -122,7 +124,7 @@ def _decode(job: Job) -> Record:
         "rows": pixels.shape[0],
         "columns": pixels.shape[1],
         "source": radiograph.source,
-        "sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
+        "sha256": hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest(),
     }
 
 

@@ -11,6 +11,7 @@ import pydicom
 from PIL import Image
 from pydicom import uid
 from pydicom.config import disable_value_validation
+from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
 
 from lib.errors import InputError
@@ -23,6 +24,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST_PIXELS = 100_000_000  # five times the largest radiographs
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 PALETTE = "PALETTE COLOR"
+GRAY_BYTES = {"SamplesPerPixel": 1, "BitsAllocated": 8, "PixelRepresentation": 0}
 GRAYS, COLOURS = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT",
                                                   "YBR_RCT", PALETTE)  # fmt: skip
 
@@ -135,6 +137,8 @@ def _decoded(data: pydicom.Dataset) -> np.ndarray:
     syntax = data.file_meta.get("TransferSyntaxUID")
     # Decoders round differently: with one for all, pixels do not depend on what is installed.
     plugin = "pillow" if syntax == uid.JPEGBaseline8Bit else ""
+    if plugin and tuple(map(data.get, GRAY_BYTES)) == tuple(GRAY_BYTES.values()):
+        return _gray_jpeg(data)
     try:
         return pixel_array(data, decoding_plugin=plugin)
     except RuntimeError:
@@ -144,6 +148,22 @@ def _decoded(data: pydicom.Dataset) -> np.ndarray:
                 f"pip install {PACKAGES[syntax]}"
             ) from None
         raise
+
+
+def _gray_jpeg(data: pydicom.Dataset) -> np.ndarray:
+    """What pydicom has of Pillow too, and copies twice: the competition's files are all so."""
+    frames = list(generate_frames(data.PixelData, number_of_frames=1))
+    if len(frames) != 1:
+        raise UnreadableError(f"{len(frames)} frames, not one image")
+    with Image.open(BytesIO(frames[0]), formats=("JPEG",)) as picture:
+        pixels = np.asarray(picture)
+    if pixels.shape != (data.Rows, data.Columns):
+        rows, columns = picture.height, picture.width
+        raise UnreadableError(
+            f"{picture.mode} pixels, {rows} x {columns}, where its header has "
+            f"{data.Rows} x {data.Columns} gray ones"
+        )
+    return pixels
 
 
 def _decode_picture(content: bytes) -> Radiograph:

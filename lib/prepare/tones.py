@@ -51,8 +51,8 @@ def of_gray(data: pydicom.Dataset, stored: np.ndarray) -> tuple[np.ndarray, str]
         raise UnreadableError(f"gray pixels of shape {stored.shape}, not one image")
     bits = int(data.get("BitsStored") or data.BitsAllocated)
     if bits <= 8 and stored.min() >= 0:
-        shown = stored.astype(np.uint8) if bits == 8 else to_8_bit(stored, 0, 2**bits - 1)
-        return shown, f"{bits}-bit"
+        as_shown = stored if bits == 8 else to_8_bit(stored, 0, 2**bits - 1)
+        return as_shown.astype(np.uint8, copy=False), f"{bits}-bit"
     if not np.isfinite(stored).all():
         raise UnreadableError("pixels that are not finite numbers")
     values = _rescaled(data, stored)

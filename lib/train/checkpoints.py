@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib import tables
+from lib import ranks, tables
 from lib.artifacts import STATE, Draft
 from lib.models import weights
 from lib.recipes import Keep, Phase, Recipe
@@ -106,6 +106,18 @@ def commit(
         model: the state_dict to keep, if the epoch is among those to keep.
         state: what training needs to go on from here.
     """
+    if ranks.is_first():
+        _commit(draft, recipe, record, model, state)
+    ranks.wait()
+
+
+def _commit(
+    draft: Draft,
+    recipe: Recipe,
+    record: Record,
+    model: Mapping[str, Any],
+    state: Mapping[str, Any],
+) -> None:
     last = record.average(record.phase) or record.history[-1]
     if last in kept(recipe, record):
         weights.save(draft.path(weight_file(last)), model)
@@ -131,5 +143,6 @@ def resume(draft: Draft, recipe: Recipe) -> tuple[Record, dict[str, Any] | None]
         return Record(), None
     state = weights.load(path)
     record = Record(**state["record"])
-    tidy(draft, recipe, record)  # the kill may have come right after the commit
+    if ranks.is_first():
+        tidy(draft, recipe, record)  # the kill may have come right after the commit
     return record, state

@@ -1,5 +1,6 @@
 """Feeding: cached images to batches on the way to the device, the same whatever the workers."""
 
+import os
 from collections.abc import Sequence
 
 import cv2
@@ -8,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from lib import images, layout, rle
+from lib import images, layout, ranks, rle
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.recipes import Recipe
@@ -16,6 +17,7 @@ from lib.train.augment import Augmentation
 from lib.train.sampling import EpochBatches, seed_of
 
 Sample = tuple[torch.Tensor, ...]
+MOST_WORKERS = 8  # there are two such loaders, for training and for validation
 
 
 class CachedImages:
@@ -93,8 +95,19 @@ def training_loader(
 def validation_loader(
     source: CachedImages, ids: Sequence[str], batch: int, workers: int
 ) -> DataLoader[Sample]:
-    """The images of a fold, in order."""
-    return DataLoader(ValidationSet(source, ids), batch_size=batch, **loading(workers))
+    """The images of a fold, in order; of several processes, each has its share of the batches."""
+    batches = [
+        list(range(start, min(start + batch, len(ids)))) for start in range(0, len(ids), batch)
+    ]
+    dataset = ValidationSet(source, ids)
+    return DataLoader(dataset, batch_sampler=ranks.share(batches), **loading(workers))
+
+
+def default_workers(device: torch.device) -> int:
+    """Processes that load images: a rank's share of the cores for a GPU, none beside a CPU."""
+    if device.type == "cpu":
+        return 0
+    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // ranks.count()))
 
 
 def loading(workers: int) -> dict:

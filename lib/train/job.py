@@ -26,6 +26,7 @@ class Job:
     encoder_weights: str
     device: torch.device
     workers: int
+    compile: bool = False
 
 
 def print_line(job: Job, what: str, row: Row, seconds: float) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from timm.layers import convert_sync_batchnorm
 
 from lib import device as machine
+from lib import ranks
 from lib.layout import ALL_DATA
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.train import checkpoints
@@ -36,8 +38,10 @@ def train_fold(job: Job) -> Record:
     check_freezable(model, job.recipe)
     record, state = checkpoints.resume(job.draft, job.recipe)
     if state is None:
-        print(weights.start_encoder(model, job.recipe, job.encoder_weights))
+        print(_start(job, model))
     model.to(job.device).to(memory_format=torch.channels_last)
+    if ranks.count() > 1 and job.device.type == "cuda":  # torch has none for CPUs
+        model = convert_sync_batchnorm(model)  # timm's, which keeps its norms' activations
     first = record.phase
     for index, phase in enumerate(job.recipe.phases[first:], first):
         with machine.explained(
@@ -46,7 +50,9 @@ def train_fold(job: Job) -> Record:
             f"epochs that are done stay in {job.draft.folder}"
         ):
             _train_phase(job, model, index, record, state if index == first else None)
-    draw_curves(record.history, job.draft.path("curves.png"))
+    if ranks.is_first():
+        draw_curves(record.history, job.draft.path("curves.png"))
+    ranks.wait()
     return record
 
 
@@ -56,6 +62,18 @@ def summary(job: Job, record: Record) -> str:
     name = "train_loss" if job.fold == ALL_DATA else f"valid_{job.recipe.select}"
     figure = f"{name.replace('_', ' ')} {kept[name]:.4f} in " if name in kept else ""
     return f"fold {job.fold}: {figure}{checkpoints.words(kept)}"
+
+
+def _start(job: Job, model: SegmentationNetwork) -> str:
+    """Give all processes the first one's encoder, which one of them fetches; what was done."""
+
+    def fetch() -> tuple[str, dict[str, torch.Tensor]]:
+        said = weights.start_encoder(model, job.recipe, job.encoder_weights)
+        return said, model.state_dict()
+
+    said, state = ranks.from_first(fetch)
+    model.load_state_dict(state)
+    return said
 
 
 def _train_phase(

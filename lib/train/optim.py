@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 
+from lib import ranks
 from lib.recipes import Phase
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -21,6 +22,23 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """The optimizer of a phase; it leaves parameters alone while they are frozen."""
     return OPTIMIZERS[phase.optimizer](parameters, lr=phase.lr, weight_decay=phase.weight_decay)
+
+
+def share_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Give every process the sum of all gradients, in one message.
+
+    torch's DistributedDataParallel does the same behind `forward`, which training does not call,
+    sends a message a batch, and has to be told what a phase freezes.
+    """
+    if ranks.count() == 1:
+        return
+    gradients = []
+    for parameter in parameters:
+        if parameter.requires_grad:
+            if parameter.grad is None:  # this share of the batch did not reach it, another may
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+    ranks.add_up(gradients)
 
 
 def learning_rate(phase: Phase, progress: float, scores: Sequence[float]) -> float:

@@ -2,23 +2,29 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from lib import device as machine
+from lib import ranks
 from lib.errors import InputError
 from lib.layout import ALL_DATA
 from lib.models import SegmentationNetwork, weights
-from lib.train.averaging import MovingAverage, fresh_statistics, mean_weights
+from lib.train.averaging import (
+    MovingAverage,
+    fresh_statistics,
+    mean_weights,
+    share_statistics,
+)
 from lib.train.checkpoints import Row, chosen, weight_file, words
 from lib.train.data import CachedImages, epoch_batches, training_loader, validation_loader
 from lib.train.freezing import training_mode
 from lib.train.job import Job, log_epoch, print_line
 from lib.train.losses import WeightedLoss
-from lib.train.optim import build_optimizer, learning_rate, set_rate
+from lib.train.optim import build_optimizer, learning_rate, set_rate, share_gradients
 from lib.train.sampling import seed_of
 from lib.train.validate import validate
 
@@ -38,6 +44,9 @@ class PhaseTraining:
         self.phase = job.recipe.phases[index]
         self.criterion = WeightedLoss(self.phase.loss)
         self.optimizer = build_optimizer(self.phase, model.parameters())
+        # The method and not the network, so that a state_dict's names stay as they are.
+        learn = model.training_loss
+        self.learn = machine.compiled(learn) if job.compile else learn
         half = machine.precision(job.device) == torch.float16
         self.scaler = torch.amp.GradScaler(job.device.type, enabled=half)
         self.ema: MovingAverage | None = None
@@ -83,7 +92,8 @@ class PhaseTraining:
         row |= figures | {"score": self._score(figures, row["train_loss"])}
         ended = time.perf_counter()
         print_line(self.job, f"epoch {epoch + 1}/{self.phase.epochs}", row, ended - started)
-        log_epoch(self.job, row, trained - started, ended - trained)
+        if ranks.is_first():
+            log_epoch(self.job, row, trained - started, ended - trained)
         return row
 
     def average(self, rows: Sequence[Row]) -> Row:
@@ -106,7 +116,8 @@ class PhaseTraining:
         with training_mode(self.model, self.phase, last), fresh_statistics(self.model):
             for images, masks in self._shown(last):
                 with torch.no_grad():
-                    self._losses(images, masks)
+                    self._losses(self.model.training_loss, images, masks)
+        share_statistics(self.model)
         row: Row = {"phase": self.index, "epochs": " ".join(str(row["epoch"]) for row in rows)}
         row |= self._validate(self.model, "average")
         print_line(self.job, words(row), row, time.perf_counter() - started)
@@ -119,36 +130,49 @@ class PhaseTraining:
     def _shown(self, epoch: int) -> tqdm:
         """The batches of an epoch behind a bar; all draws of it are seeded."""
         self.batches.epoch = epoch
-        torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch))
-        return tqdm(self.training, leave=False, disable=None, desc=f"epoch {epoch}")
+        torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch) + ranks.rank())
+        return tqdm(self.training, leave=False, disable=ranks.hides_bars(), desc=f"epoch {epoch}")
 
     def _train(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
-        """One pass over the epoch's images; the mean of each loss over batches."""
+        """One pass over the epoch's images; the mean of each loss over batches.
+
+        The losses of a batch, and their gradients, are means over its images: the sum of what the
+        processes find, each weighted by its share of the batch.
+        """
         sums: Losses = {}
         with training_mode(self.model, self.phase, epoch):
             shown = self._shown(epoch)
             batches, together = len(shown), self.phase.accumulate
-            for number, (images, masks) in enumerate(shown):
-                losses = self._losses(images, masks)
+            shares = self.batches.shares()
+            for number, ((images, masks), share) in enumerate(zip(shown, shares, strict=True)):
+                found = self._losses(self.learn, images, masks)
+                losses = {name: value * share for name, value in found.items()}
                 mean = losses["loss"] / batches_of_step(number, batches, together)
                 self.scaler.scale(mean).backward()
                 for name, value in losses.items():
                     sums[name] = sums.get(name, 0) + value.detach()
                 if number + 1 == batches or (number + 1) % together == 0:
                     self._step(learning_rate(self.phase, epoch + number / batches, scores))
+        share_statistics(self.model)
+        if self.ema:
+            share_statistics(self.ema.model)
+        ranks.add_up(list(sums.values()))
         means = {name: float(value) / batches for name, value in sums.items()}
         self._check_finite("training", means["loss"], f"epoch {epoch}")
         return means
 
-    def _losses(self, images: torch.Tensor, masks: torch.Tensor) -> Losses:
-        """The losses of a batch."""
+    def _losses(
+        self, learn: Callable[..., Losses], images: torch.Tensor, masks: torch.Tensor
+    ) -> Losses:
+        """The losses of a batch, wherever it lies."""
         device = self.job.device
         images, masks = images.to(device, non_blocking=True), masks.to(device, non_blocking=True)
         with machine.autocast(device):
-            return self.model.training_loss(images, masks, self.criterion)
+            return learn(images, masks, self.criterion)
 
     def _step(self, rate: float) -> None:
         set_rate(self.optimizer, rate)
+        share_gradients(self.model.parameters())
         if self.phase.clip is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.phase.clip)

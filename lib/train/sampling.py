@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
+from lib import ranks
 from lib.errors import InputError
 from lib.recipes import Phase
 
@@ -51,6 +52,8 @@ def rate_in_epoch(phase: Phase, epoch: int) -> float | None:
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of (epoch, index): workers learn the epoch from the key, and need no other state.
 
+    Of several processes, each has its share of every batch.
+
     An epoch is cut into batches of nearly equal size, none above the phase's, so that no image is
     dropped, and one is left alone in batches of at most two only.
     """
@@ -71,14 +74,24 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         self.key = key
         self.epoch = 0
 
-    def _batches(self) -> list[np.ndarray]:
+    def shares(self) -> list[float]:
+        """How much of each batch of the epoch is this process's; 1 alone."""
+        return [len(ranks.share(batch)) / len(batch) for batch in self._batches()]
+
+    def _batches(self) -> list[list[int]]:
         rng = np.random.default_rng(seed_of(*self.key, self.epoch))
         order = epoch_order(self.positive, rate_in_epoch(self.phase, self.epoch), rng)
-        return np.array_split(order, -(-order.size // self.phase.batch))
+        cut = np.array_split(order, -(-order.size // self.phase.batch))
+        if cut[-1].size < ranks.count():
+            raise InputError(
+                f"a batch of {cut[-1].size} images cannot be shared by {ranks.count()} "
+                "processes; start fewer of them"
+            )
+        return [batch.tolist() for batch in cut]
 
     def __len__(self) -> int:
         return len(self._batches())
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for indices in self._batches():
-            yield [(self.epoch, int(index)) for index in indices]
+            yield [(self.epoch, index) for index in ranks.share(indices)]

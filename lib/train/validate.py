@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from lib import device as machine
-from lib import metrics
+from lib import metrics, ranks
 from lib.decision.rules import levels
 from lib.models import SegmentationNetwork
 from lib.models.base import Criterion
@@ -23,14 +23,15 @@ def validate(
     rule: Rule,
     device: torch.device,
 ) -> dict[str, float]:
-    """Score a network on the images of its fold.
+    """Score a network on the images of its fold; every process learns the figures of all.
 
     Thresholds, total area and class gate of the rule are applied; component area and holes are
     left to stage 04, since they would take every map off the device.
 
     Args:
         model: the network.
-        loader: batches of images, masks at their size, and truth in the RLE frame.
+        loader: batches of images, masks at their size, and truth in the RLE frame; this process's
+            share of them.
         criterion: the loss of the phase.
         rule: the recipe's; never a maximum over thresholds.
         device: where to compute.
@@ -40,27 +41,30 @@ def validate(
         computed: without positives, without an image-level head.
     """
     model.eval()
-    losses, counts, image_probabilities = [], [], []
+    found = []
     for images, masks, truth in loader:
         images, masks = images.to(device, non_blocking=True), masks.to(device, non_blocking=True)
         with machine.autocast(device):
             parts, (probabilities, positive) = model.evaluate(images, masks, criterion)
-        losses.append(parts["loss"] * len(images))
-        counts.append(_counts(probabilities, truth.to(device, non_blocking=True), rule))
-        if positive is not None:
-            image_probabilities.append(positive)
-    above, inside, overlap, area = torch.cat(counts, 1).cpu().numpy()
-    p = torch.cat(image_probabilities).cpu().numpy() if image_probabilities else None
+        counts = _counts(probabilities, truth.to(device, non_blocking=True), rule)
+        found.append((parts["loss"] * len(images), counts, positive))
+    losses, counted, positives = zip(*ranks.gather(map(_on_cpu, found)), strict=True)
+    above, inside, overlap, area = np.concatenate(counted, 1)
+    p = None if positives[0] is None else np.concatenate(positives)
     empty = above < rule.min_area
     if rule.class_min is not None and p is not None:
         empty |= p < rule.class_min
     dice = metrics.dice(np.where(empty, 0, inside), area, np.where(empty, 0, overlap))
     return {
-        "loss": float(torch.stack(losses).sum() / area.size),
+        "loss": float(np.sum(losses) / area.size),
         "dice": float(dice.mean()),
         "positive_dice": metrics.positive_dice(dice, area > 0),
         "class_auc": math.nan if p is None else metrics.auc(p, area > 0),
     }
+
+
+def _on_cpu(tensors: Iterable[torch.Tensor | None]) -> list[np.ndarray | None]:
+    return [None if tensor is None else tensor.cpu().numpy() for tensor in tensors]
 
 
 def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: Rule) -> torch.Tensor:

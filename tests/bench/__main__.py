@@ -1,6 +1,13 @@
 """What is measured, as Markdown.
 
 python -m tests.bench [all]
+python -m tests.bench prepare [--images 600] [--workers N]
+python -m tests.bench feed [--images 96] [--workers N]
+python -m tests.bench rle [--images 64]
+python -m tests.bench memory
+python -m tests.bench train [--images 16] [--gpu-images 640] [--rounds 3] [--device auto]
+python -m tests.bench infer [--images 32] [--gpu-images 640] [--rounds 3] [--device auto]
+python -m tests.bench profile [--images 64] [--top 8] [--device auto]
 python -m tests.bench decide [--images 12047]
 python -m tests.bench rules [--work WORK] [--members RUN ...] [--truth CSV]
 python -m tests.bench expected [--images 2000]
@@ -8,18 +15,21 @@ python -m tests.bench recipes [--work WORK] [--recipes NAME ...] [--folds 0]   (
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from lib.errors import run_stage
-from tests.bench import decide, expected, recipes, rules
 
-BENCHMARKS: dict[str, Callable[[Sequence[str]], None]] = {
-    "decide": decide.main,
-    "expected": expected.main,
-    "rules": rules.main,
-    "recipes": recipes.main,
-}
-ALL = ("decide", "expected", "rules")  # what takes minutes
+# What takes minutes.
+ALL = (
+    "prepare", "feed", "train", "infer", "profile", "rle", "memory", "decide", "expected", "rules",
+)  # fmt: skip
+BENCHMARKS = (*ALL, "recipes")
+
+
+def run(name: str, flags: list[str]) -> None:
+    # Imported late: every process that a benchmark starts imports this file, and should not wait
+    # for torch unless it needs it.
+    import_module(f"tests.bench.{name}").main(flags)
 
 
 def main() -> None:
@@ -32,13 +42,13 @@ def main() -> None:
     parser.add_argument("flags", nargs=argparse.REMAINDER, help="of the benchmark; all takes none")
     args = parser.parse_args()
     if args.name != "all":
-        BENCHMARKS[args.name](args.flags)
+        run(args.name, args.flags)
         return
     if args.flags:
         parser.error(f"all takes no flags such as {args.flags[0]}; name one benchmark")
     for name in ALL:
         print(f"\n## {name}\n")
-        BENCHMARKS[name]([])
+        run(name, [])
 
 
 if __name__ == "__main__":

@@ -3,37 +3,41 @@
     python -m tests.bench.decide [--images 12047]
 
 The maps are synthetic, 1024 x 1024 and made one at a time; 22 % have a truth. Everything
-is done in one thread and timed by its processor, so that what else runs counts for little.
+is done in one thread and timed by its processor, so that what else runs counts for little. What
+stage 04 takes to average them is estimated from a few, each the mean of maps of 512 x 512; what it
+takes to decide again on them all is measured.
 """
 
 import argparse
-import time
 import tracemalloc
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 
-from lib import metrics
+from lib import artifacts, dataset, images, metrics, rle
 from lib.decision import histograms, rules
 from lib.decision.histograms import Histograms
 from lib.decision.honest import Sample, refit
 from lib.decision.search import PRESETS, search
 from lib.decision.uncertainty import interval
+from lib.ensemble.average import HISTOGRAMS, Mean
+from lib.ensemble.blend import Labelled
+from lib.ensemble.decide import decide
+from lib.ensemble.wish import Wish
+from lib.files import write_bytes
+from lib.layout import Work, map_file
 from lib.recipes.schema import Rule
+from tests import fakes
+from tests.bench.clock import processor_seconds
+from tests.bench.table import Row, show
 
 IMAGES, SIZE, COARSE = 12047, 1024, 128
 POSITIVES, FOLDS, PATIENTS = 0.2215, 5, 6171
 NAIVE_IMAGES, NAIVE_RULES = 8, 40
-
-
-class Row(NamedTuple):
-    """A line of the table."""
-
-    figure: str
-    value: str
-    target: str
+AVERAGED, MAP_SIZE = 24, 512  # maps, and the side that the member has them in
 
 
 def synthetic(number: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -58,7 +62,7 @@ def _ellipse(centre: np.ndarray, axes: np.ndarray, size: int) -> np.ndarray:
     return cv2.ellipse(canvas, box, 1, -1)
 
 
-def histogram_cost(images: int) -> tuple[Sample, float, Row]:
+def histogram_cost(count: int) -> tuple[Sample, float, Row]:
     """Count every map.
 
     Returns:
@@ -66,23 +70,23 @@ def histogram_cost(images: int) -> tuple[Sample, float, Row]:
     """
     ours = theirs = 0.0
     rows = []
-    for number in range(images):
+    for number in range(count):
         values, truth = synthetic(number)
-        theirs += _timed(cv2.calcHist, [values], [0], None, [256], [0, 256])[0]
-        seconds, row = _timed(histograms.count, values, truth)
+        theirs += processor_seconds(cv2.calcHist, [values], [0], None, [256], [0, 256])[0]
+        seconds, row = processor_seconds(histograms.count, values, truth)
         ours += seconds
         rows.append(row)
     pixels, inside = (np.stack(column) for column in zip(*rows, strict=True))
-    numbers = np.arange(images)
-    patients = np.random.default_rng(0).integers(PATIENTS * images // IMAGES + 1, size=images)
+    numbers = np.arange(count)
+    patients = np.random.default_rng(0).integers(PATIENTS * count // IMAGES + 1, size=count)
     sample = Sample(Histograms(numbers.astype(str), pixels, inside), numbers % FOLDS, patients)
-    value = f"{ours / theirs:.2f} ({1000 * ours / images:.2f} ms an image)"
+    value = f"{ours / theirs:.2f} ({1000 * ours / count:.2f} ms an image)"
     return sample, ours, Row("histograms / cv2.calcHist", value, "at most 1.2")
 
 
 def search_cost(sample: Sample) -> tuple[float, Row]:
     """Search every triplet once."""
-    seconds, _ = _timed(search, _fresh(sample).histograms, PRESETS["triplet"])
+    seconds, _ = processor_seconds(search, _fresh(sample).histograms, PRESETS["triplet"])
     return seconds, Row("exact search", f"{seconds:.1f} s", "at most 10 s")
 
 
@@ -97,8 +101,8 @@ def search_memory(sample: Sample) -> Row:
 
 def honest_cost(sample: Sample) -> Row:
     """Refit without each fold, with the interval over patients."""
-    seconds, honest = _timed(refit, _fresh(sample), PRESETS["triplet"], "plateau")
-    more, _ = _timed(interval, honest.dice, sample.patients)
+    seconds, honest = processor_seconds(refit, _fresh(sample), PRESETS["triplet"], "plateau")
+    more, _ = processor_seconds(interval, honest.dice, sample.patients)
     return Row("fold-honest repetition", f"{seconds + more:.1f} s", "at most 30 s")
 
 
@@ -111,7 +115,7 @@ def naive_ratio(sample: Sample, exact_seconds: float) -> Row:
         truth = np.zeros((SIZE, SIZE), bool) if truth is None else truth
         for bottom, top in np.sort(rng.integers(rules.LEVELS, size=(NAIVE_RULES, 2))):
             rule = rules.from_levels(top, bottom, rng.integers(4000))
-            seconds += _timed(_naive_dice, rule, values, truth)[0]
+            seconds += processor_seconds(_naive_dice, rule, values, truth)[0]
     each = seconds / (NAIVE_IMAGES * NAIVE_RULES)
     triplets = sum(
         (top + 1) * (2 + np.count_nonzero(np.unique(sample.histograms.above[:, top])))
@@ -122,13 +126,59 @@ def naive_ratio(sample: Sample, exact_seconds: float) -> Row:
     return Row("naive / exact, histograms included", value, "")
 
 
-def rows(images: int = IMAGES) -> list[Row]:
+def averaging_seconds(folder: Path) -> float:
+    """What stage 04 takes to make and count one map in the frame, from a member's."""
+    mean = Mean(SIZE, folder / "mean", [(0, folder, 1.0)])
+    seconds = 0.0
+    for number in range(AVERAGED):
+        values, truth = synthetic(number)
+        code = rle.EMPTY if truth is None else rle.encode(truth)
+        name = str(number)
+        images.write_png(folder / map_file("oof", name), images.shrink(values, MAP_SIZE))
+        seconds += processor_seconds(mean.out_of_fold, Labelled(name, 0, code))[0]
+    return seconds / AVERAGED
+
+
+def deciding_seconds(work: Work, sample: Sample) -> float:
+    """What stage 04 takes with an ensemble that is there: to check it, search, refit and draw."""
+    names = [str(name) for name in sample.histograms.ids]
+    truth = dict.fromkeys(names, np.zeros((1, 1), bool))  # histograms have all that a triplet needs
+    owners = dict(zip(names, map(str, sample.patients.tolist()), strict=True))
+    fakes.make_dataset(work, truth, (), FOLDS, SIZE, owners)
+    data = dataset.read(work)
+    draft = artifacts.begin(work.ensemble("all"), {}, [data.artifact])
+    assert draft
+    sample.histograms.save(draft.path(HISTOGRAMS))
+    for name in names:
+        write_bytes(draft.path(map_file("oof", name)), b"map")
+    draft.finish()
+
+    def decide_again() -> None:
+        ensemble = artifacts.read(work.ensemble("all"))
+        draft = artifacts.begin(work.decision("all-again"), {}, [ensemble])
+        assert draft
+        decide(draft, ensemble, data, Wish("triplet", "plateau"))
+
+    return processor_seconds(decide_again)[0]
+
+
+def second_decision(sample: Sample) -> Row:
+    """What the first decision on an ensemble costs, and how much less the next one."""
+    with TemporaryDirectory() as scratch:
+        averaging = averaging_seconds(Path(scratch) / "maps") * len(sample)
+        deciding = deciding_seconds(Work(Path(scratch) / "work"), sample)
+    value = f"{(averaging + deciding) / deciding:.1f} ({averaging:.0f} s to average, "
+    return Row("first decision / second", f"{value}{deciding:.1f} s to decide)", "at least 20")
+
+
+def rows(count: int = IMAGES) -> Iterator[Row]:
     """Every figure; the targets are for all images."""
     cv2.setNumThreads(1)
-    sample, counting, first = histogram_cost(images)
+    sample, counting, first = histogram_cost(count)
     searching, second = search_cost(sample)
-    ratio = naive_ratio(sample, counting + searching)
-    return [first, second, honest_cost(sample), search_memory(sample), ratio]
+    yield from (first, second, honest_cost(sample), search_memory(sample))
+    yield second_decision(sample)
+    yield naive_ratio(sample, counting + searching)
 
 
 def _naive_dice(rule: Rule, values: np.ndarray, truth: np.ndarray) -> float:
@@ -140,19 +190,10 @@ def _fresh(sample: Sample) -> Sample:
     return sample[np.arange(len(sample.folds))]
 
 
-def _timed(task: Callable[..., Any], *args: Any) -> tuple[float, Any]:
-    """How many seconds of the processor a call takes, and what it returns."""
-    start = time.process_time()
-    result = task(*args)
-    return time.process_time() - start, result
-
-
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure what deciding costs.")
     parser.add_argument("--images", type=int, default=IMAGES)
-    print("| figure | value | target |\n|---|---|---|")
-    for row in rows(parser.parse_args(words).images):
-        print(f"| {' | '.join(row)} |")
+    show(rows(parser.parse_args(words).images))
 
 
 if __name__ == "__main__":

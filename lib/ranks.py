@@ -1,0 +1,135 @@
+"""Processes that do one task together, as torchrun starts them: who this one is, what all know.
+
+Every function also works alone, where it does nothing or returns what it was given. WORK must be
+the same folder for all: each reads it, the first one writes what is written once.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from datetime import timedelta
+from itertools import chain, zip_longest
+from typing import Any, TypeVar
+
+import torch
+from torch import distributed
+
+from lib import device as machine
+from lib.errors import InputError
+
+T = TypeVar("T")
+PATIENCE = timedelta(hours=1)  # with another process: the first one may have weights to fetch
+
+
+def count() -> int:
+    """How many processes there are; 1 alone."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is, from 0."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def is_first() -> bool:
+    """Whether this is the one that writes what is written once."""
+    return rank() == 0
+
+
+def hides_bars() -> bool | None:
+    """For tqdm's `disable`: the first one shows its bar, and only on a terminal."""
+    return None if is_first() else True
+
+
+@contextmanager
+def joined(device: str) -> Iterator[torch.device]:
+    """Be one of the processes that torchrun started, or alone; the first one's lines are shown.
+
+    Args:
+        device: of the `--device` flag; "auto" and "cuda" are another GPU in each process.
+
+    Yields:
+        Where this process computes.
+
+    Raises:
+        InputError: if there is no such device, or another process was lost.
+    """
+    where = machine.pick(device)
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield where
+        return
+    if where.type == "cuda":
+        torch.cuda.set_device(where)
+    backend = "cpu:gloo,cuda:nccl" if where.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, timeout=PATIENCE)
+    try:
+        if is_first():
+            yield where
+        else:
+            with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+                yield where
+    except RuntimeError as error:
+        if "onnection" in str(error):  # closed or reset by peer
+            raise InputError(f"process {rank()} lost another one, whose lines say why") from error
+        raise
+    distributed.destroy_process_group()
+
+
+def wait() -> None:
+    """Wait until every process is here."""
+    from_first(lambda: None)
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What `make` returns in the first process, where alone it is called.
+
+    Raises:
+        SystemExit: in the others, if the first one failed, and says so itself.
+    """
+    if count() == 1:
+        return make()
+    box: list[Any] = [None, True]
+    try:
+        if is_first():
+            box = [make(), False]
+    finally:
+        distributed.broadcast_object_list(box)
+    if box[1]:
+        raise SystemExit(2)
+    return box[0]
+
+
+def share(items: Sequence[T]) -> Sequence[T]:
+    """This process's share: every so manyth."""
+    return items[rank() :: count()]
+
+
+def gather(mine: Iterable[T]) -> list[T]:
+    """All items, in the order that they had before `share` dealt them out, in every process."""
+    own = list(mine)
+    if count() == 1:
+        return own
+    hands: list[Any] = [None] * count()
+    distributed.all_gather_object(hands, own)
+    nothing = object()
+    dealt = chain.from_iterable(zip_longest(*hands, fillvalue=nothing))
+    return [item for item in dealt if item is not nothing]
+
+
+@torch.no_grad()
+def add_up(tensors: Sequence[torch.Tensor]) -> None:
+    """Make each tensor the sum of all processes', in place and at once."""
+    if count() == 1 or not tensors:
+        return
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    distributed.all_reduce(flat)
+    for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+        tensor.copy_(part.view_as(tensor))
+
+
+@torch.no_grad()
+def average(tensors: Sequence[torch.Tensor]) -> None:
+    """Make each tensor the mean of all processes', in place."""
+    add_up(tensors)
+    for tensor in tensors:
+        tensor.div_(count())
