@@ -29,7 +29,6 @@ from lib.decision.histograms import Histograms
 from lib.errors import InputError
 from lib.images import read_png, write_png
 from lib.recipes.schema import Rule
-from tests.bench import decide as benchmark
 
 # What a rule is
 
@@ -640,9 +639,3 @@ def test_where_weights_were_searched_each_fold_is_seen_at_those_found_without_it
 
 
 # The benchmark
-
-
-def test_the_benchmark_measures_a_few_maps() -> None:
-    figures = [row.figure for row in benchmark.rows(images=12)]
-    assert "exact search" in figures
-    assert len(figures) == len(set(figures)) == 5
