@@ -636,6 +636,3 @@ def test_where_weights_were_searched_each_fold_is_seen_at_those_found_without_it
     assert refitted.rules[0] == rule
     assert (refitted.dice[held] == other.histograms[held].dice(rule)).all()
     assert refitted.rules[1] == honest.fit(own[held], preset, "best").rule
-
-
-# The benchmark

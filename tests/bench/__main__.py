@@ -18,17 +18,8 @@ from importlib import import_module
 
 from lib.errors import run_stage
 
-ALL = (
-    "prepare",
-    "feed",
-    "train",
-    "infer",
-    "profile",
-    "rle",
-    "memory",
-    "decide",
-    "rules",
-)  # what takes minutes
+# What takes minutes.
+ALL = ("prepare", "feed", "train", "infer", "profile", "rle", "memory", "decide", "rules")
 BENCHMARKS = (*ALL, "recipes")
 
 
