@@ -33,8 +33,8 @@ from tests.bench import (
     train,
 )  # fmt: skip
 from tests.bench import rle as run_lengths
-from tests.bench.table import NO_GPU
 from tests.bench.measured import measure
+from tests.bench.table import NO_GPU
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -29,7 +29,6 @@ from lib.decision.histograms import Histograms
 from lib.errors import InputError
 from lib.images import read_png, write_png
 from lib.recipes.schema import Rule
-from tests.bench import decide as benchmark
 
 # What a rule is
 
@@ -637,12 +636,3 @@ def test_where_weights_were_searched_each_fold_is_seen_at_those_found_without_it
     assert refitted.rules[0] == rule
     assert (refitted.dice[held] == other.histograms[held].dice(rule)).all()
     assert refitted.rules[1] == honest.fit(own[held], preset, "best").rule
-
-
-# The benchmark
-
-
-def test_the_benchmark_measures_a_few_maps() -> None:
-    figures = [row.figure for row in benchmark.rows(images=12)]
-    assert "exact search" in figures
-    assert len(figures) == len(set(figures)) == 5
