@@ -114,8 +114,12 @@ class Gains:
         seen = histograms if passing is None else histograms[passing]
         dice = metrics.dice(seen.above, seen.truth[:, None], seen.overlap)
         self.counts = seen.above
+        self.positive = seen.truth > 0
         self.gain = dice - metrics.dice(0, seen.truth, 0)[:, None]
         self.ungated = self.gain.sum(axis=0)
+        # By level, so that sums over images run along memory.
+        self.of_positives = np.ascontiguousarray(self.gain[self.positive].T)
+        self.number = np.cumsum(self.positive) - 1  # of a positive, among them
 
     def curves(self, top: int, bottoms: slice, gated: bool) -> Curves:
         """The score over every minimum area, for some bottom levels together."""
@@ -125,16 +129,19 @@ class Gains:
         counts = self.counts[:, top]
         passing = np.flatnonzero(counts)
         order = passing[np.argsort(-counts[passing], kind="stable")]
-        counts = counts[order]
-        sums = self.gain[order, bottoms]
-        np.cumsum(sums, axis=0, out=sums)
+        counts, positive = counts[order], self.positive[order]
         steps = np.flatnonzero(np.diff(counts, append=0))[::-1]  # the last image of each count
         highest = counts[steps]
-        ungated = self.ungated[None, bottoms]
-        sums = np.concatenate([ungated, sums[steps], np.zeros_like(ungated)])
+        positives = np.cumsum(positive)[steps]
+        found = np.take(self.of_positives[bottoms], self.number[order[positive]], axis=1)
+        gained = np.pad(found.cumsum(axis=1), ((0, 0), (1, 0)))  # by so many positives
+        sums = np.zeros((len(gained), steps.size + 2))
+        sums[:, 0] = self.ungated[bottoms]
+        # Any mask costs an empty image all: most images need no more than to be counted.
+        sums[:, 1:-1] = np.take(gained, positives, axis=1) - (steps + 1 - positives)
         lowest = np.concatenate([[0, 1], highest + 1])
         highest = np.concatenate([[0], highest, lowest[-1:]])
-        return Curves(lowest, highest, self._score(sums))
+        return Curves(lowest, highest, self._score(sums).T)
 
     def _score(self, gained: np.ndarray) -> np.ndarray:
         return self.all_empty + gained / self.images
