@@ -107,22 +107,12 @@ def commit(
         state: what training needs to go on from here.
     """
     if ranks.is_first():
-        _commit(draft, recipe, record, model, state)
+        last = record.average(record.phase) or record.history[-1]
+        if last in kept(recipe, record):
+            weights.save(draft.path(weight_file(last)), model)
+        weights.save(draft.path(STATE), {**state, "record": asdict(record)})
+        tidy(draft, recipe, record)
     ranks.wait()
-
-
-def _commit(
-    draft: Draft,
-    recipe: Recipe,
-    record: Record,
-    model: Mapping[str, Any],
-    state: Mapping[str, Any],
-) -> None:
-    last = record.average(record.phase) or record.history[-1]
-    if last in kept(recipe, record):
-        weights.save(draft.path(weight_file(last)), model)
-    weights.save(draft.path(STATE), {**state, "record": asdict(record)})
-    tidy(draft, recipe, record)
 
 
 def tidy(draft: Draft, recipe: Recipe, record: Record) -> None:

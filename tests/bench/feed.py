@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,16 +21,12 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from lib import artifacts, dataset, recipes
+from lib import artifacts, dataset
 from lib.dataset import Dataset
 from lib.layout import ALL_DATA, Work
-from lib.models import build_model
-from lib.recipes import Recipe
-from lib.recipes.facts import to_facts
 from lib.train.augment import Augmentation
 from lib.train.data import CachedImages, epoch_batches, loading, training_loader
-from lib.train.job import Job
-from lib.train.phase import PhaseTraining
+from tests.bench import setting
 from tests.bench.clock import side_by_side
 from tests.bench.prepare import FRAME, phantoms, prepare
 from tests.bench.reference import FullSizeSet
@@ -40,16 +35,9 @@ from tests.bench.table import Row, show
 SIZE, TRAINED, BATCH = 512, 256, 8
 
 
-def one_phase(name: str, size: int) -> Recipe:
-    """A recipe that shows every image once."""
-    recipe = recipes.get(name)
-    phase = replace(recipe.phases[0], size=size, batch=BATCH, epochs=1, positive_rate=None)
-    return replace(recipe, phases=(phase,))
-
-
 def ours(work: Work, data: Dataset, workers: int) -> DataLoader:
     """The loader of stage 02."""
-    recipe = one_phase("sneddy_albunet_valid", SIZE)
+    recipe = setting.sized("sneddy_albunet_valid", SIZE, BATCH)
     ids = data.training_ids(ALL_DATA)
     source = CachedImages(artifacts.read(work.cache(SIZE)), data, recipe.input.contrast)
     batches = epoch_batches(source, ids, recipe, 0)
@@ -86,21 +74,17 @@ class Watched:
             start = time.perf_counter()
 
 
-def waiting(work: Work, data: Dataset, workers: int = 0) -> Row:
+def waiting(work: Work, workers: int = 0) -> Row:
     """Train an epoch of the resnet34 U-Net; the share of it without a batch to work on."""
-    recipe, cache = one_phase("r34_512", TRAINED), artifacts.read(work.cache(TRAINED))
-    draft = artifacts.begin(work.run("watched", ALL_DATA), {"recipe": to_facts(recipe)})
-    assert draft
-    device = torch.device("cpu")
-    job = Job(draft, recipe, ALL_DATA, data, {TRAINED: cache}, "none", device, workers)
-    model = build_model(recipe).to(memory_format=torch.channels_last)
-    training = PhaseTraining(job, model, 0)
-    watched = Watched(training.training)
-    training.training = watched
-    start = time.perf_counter()
-    with redirect_stdout(sys.stderr):  # its line is none of the table's
-        training.epoch(0, [])
-    share = watched.seconds / (time.perf_counter() - start)
+    recipe, cpu = setting.sized("r34_512", TRAINED, BATCH), torch.device("cpu")
+    with setting.training(work, recipe, cpu, workers) as training:
+        watched = Watched(training.training)
+        training.training = watched
+        start = time.perf_counter()
+        with redirect_stdout(sys.stderr):  # its line is none of the table's
+            training.epoch(0, [])
+        seconds = time.perf_counter() - start
+    share = watched.seconds / seconds
     return Row("share of a training step spent waiting", f"{share:.1%}", "under 3 %")
 
 
@@ -118,7 +102,7 @@ def rows(images: int, rounds: int, workers: int) -> Iterator[Row]:
         rate = len(data.training_ids(ALL_DATA)) / quick
         value = f"{slow / quick:.1f} ({rate:.0f} images/s in {workers} workers)"
         yield Row("our images/s over distorting at full size", value, "at least 5")
-        yield waiting(work, data)
+        yield waiting(work)
 
 
 def main(words: Sequence[str] | None = None) -> None:
