@@ -263,7 +263,7 @@ def test_every_pair_has_its_best_area_and_its_whole_curve(seed: int, one: int, o
     assert curve.score[-1, 0] == pytest.approx(scores[17]), "more than all pixels: nobody"
     assert surface.score[top, bottom] == pytest.approx(max(scores), abs=1e-12)
     first = next(area for area in range(18) if scores[area] >= max(scores) - 1e-12)
-    assert surface.area[top, bottom] == first
+    assert surface.rule(top, bottom) == rules.from_levels(top, bottom, first)
 
 
 def test_pairs_with_the_bottom_above_the_top_are_not_searched() -> None:
@@ -553,7 +553,7 @@ def test_the_class_gate_of_one_threshold_is_what_brute_force_finds(seed: int, im
     with tempfile.TemporaryDirectory() as folder:
         sample = shaped_sample(Path(folder), seed, images, side=4)
         counted, classes = sample.histograms, sample.features[:, 0]
-        curves = gated.class_curves(search.Gains(counted).gain, counted, classes)
+        curves = gated.class_curves(counted.gain, counted, classes)
         for bottom in (0, 89, 149, 209):
             for class_min in (0, 0.1, 0.2, 0.3, 0.6, 0.9):
                 if class_min > classes.max():

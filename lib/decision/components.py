@@ -15,7 +15,7 @@ import numpy as np
 from lib import metrics
 from lib.decision.choice import around_best, middle_area
 from lib.decision.fits import Fit
-from lib.decision.rules import from_levels, levels
+from lib.decision.rules import levels
 from lib.decision.sample import Sample
 from lib.decision.search import TIE, Curves, Surface
 from lib.decision.shapes import Spans
@@ -58,7 +58,7 @@ def candidates(surface: Surface) -> list[Rule]:
     best = surface.score.max(axis=0)
     bottoms = np.argsort(-best, kind="stable")[:CANDIDATES]
     tops = np.argmax(surface.score >= best - TIE, axis=0)
-    return [from_levels(tops[b], b, surface.area[tops[b], b]) for b in bottoms]
+    return [surface.rule(int(tops[b]), int(b)) for b in bottoms]
 
 
 def best_area(sample: Sample, triplet: Rule) -> tuple[float, Rule]:

@@ -17,7 +17,7 @@ from lib import metrics
 from lib.decision.choice import Plateau, around_best, find_plateau
 from lib.decision.fits import Fit
 from lib.decision.histograms import Histograms
-from lib.decision.search import TIE, Curves, Gains, Surface, search
+from lib.decision.search import TIE, Curves, Surface, search
 from lib.recipes.schema import Rule
 
 
@@ -28,7 +28,7 @@ class GatedFit(Fit):
     def _found(self) -> tuple[float, Surface]:
         """The best class gate, and the triplets behind it."""
         histograms, classes = self.sample.histograms, self._classes
-        alone = best_gate(class_curves(Gains(histograms).gain, histograms, classes))
+        alone = best_gate(class_curves(histograms.gain, histograms, classes))
         ends = [self._alternate(start) for start in dict.fromkeys([0.0, alone])]
         highest = max(surface.score.max() for _, surface in ends)
         return next(end for end in ends if end[1].score.max() >= highest - TIE)

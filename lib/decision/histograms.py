@@ -57,6 +57,12 @@ class Histograms:
         """(N, 255) how many of these are in the truth."""
         return _above(self.inside)
 
+    @property
+    def gain(self) -> np.ndarray:
+        """(N, 255) what the Dice of a mask at each level is more than that of an empty one."""
+        truth = self.truth[:, None]
+        return metrics.dice(self.above, truth, self.overlap) - metrics.dice(0, truth, 0)
+
     def areas(self, rule: Rule, classes: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
         """What a rule makes of every image, as `metrics.dice` takes it.
 

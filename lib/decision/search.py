@@ -3,8 +3,8 @@
 Exact: with `min_area` m, an image keeps its mask if at least m of its pixels pass `top`. Sorted by
 that count, the images that some m keeps are the first few, for any m; so one cumulative sum of what
 each image gains by its mask (its Dice less that of an empty answer) scores every m at once, and for
-all bottom levels together. Images with equal counts move together. What is found is the best of
-all rules of the preset, not the best of a grid.
+all bottom levels together. Only positive images gain: the best m lies at the count of one of them,
+or lets none or all through. What is found is the best of all rules of the preset, not of a grid.
 """
 
 from dataclasses import dataclass
@@ -58,11 +58,10 @@ class Curves:
 
 @dataclass(frozen=True)
 class Surface:
-    """The best score of every pair of levels, and the smallest area that has it.
+    """The best score of every pair of levels.
 
     Attributes:
         score: (255, 255) mean Dice by top and bottom; -inf for pairs that are not searched.
-        area: (255, 255) in pixels.
         passing: (N,) bool, the images that a class gate lets through; the others are empty.
     """
 
@@ -70,19 +69,23 @@ class Surface:
     preset: Preset
     gains: "Gains"
     score: np.ndarray
-    area: np.ndarray
     passing: np.ndarray | None = None
 
     @cached_property
     def best(self) -> Rule:
         """The arg-max; of equal ones the lowest top, then the lowest bottom, then area."""
         tops, bottoms = np.nonzero(self.score >= self.score.max() - TIE)
-        pair = int(tops[0]), int(bottoms[0])
-        return from_levels(*pair, self.area[pair])
+        return self.rule(int(tops[0]), int(bottoms[0]))
+
+    def rule(self, top: int, bottom: int) -> Rule:
+        """A pair with the smallest minimum area that has its best score."""
+        curve = self.curve(top, bottom)
+        step = np.argmax(curve.score >= curve.score.max() - TIE)
+        return from_levels(top, bottom, curve.lowest[step])
 
     def curve(self, top: int, bottom: int) -> Curves:
         """The score of one pair over every minimum area; `Curves.score` has one column."""
-        return self.gains.curves(top, slice(bottom, bottom + 1), self.preset.gated)
+        return self.gains.curve(top, bottom, self.preset.gated)
 
 
 def search(histograms: Histograms, preset: Preset, passing: np.ndarray | None = None) -> Surface:
@@ -95,53 +98,69 @@ def search(histograms: Histograms, preset: Preset, passing: np.ndarray | None = 
     """
     gains = Gains(histograms, passing)
     score = np.full((LEVELS, LEVELS), -np.inf)
-    area = np.zeros((LEVELS, LEVELS), np.int64)
     for top in range(LEVELS):
         bottoms = slice(top if preset.one_threshold else 0, top + 1)
-        curves = gains.curves(top, bottoms, preset.gated)
-        best = curves.score.max(axis=0)
-        score[top, bottoms] = best
-        area[top, bottoms] = curves.lowest[np.argmax(curves.score >= best - TIE, axis=0)]
-    return Surface(histograms, preset, gains, score, area, passing)
+        score[top, bottoms] = gains.highest(top, bottoms, preset.gated)
+    return Surface(histograms, preset, gains, score, passing)
 
 
 class Gains:
-    """What each image gains by its mask, at every bottom level."""
+    """What the images gain by their masks, summed for any minimum area.
+
+    Any mask costs an empty image all: of these it is enough to know how many get one.
+    """
 
     def __init__(self, histograms: Histograms, passing: np.ndarray | None = None) -> None:
         self.images = len(histograms)
         self.all_empty = metrics.dice(0, histograms.truth, 0).mean()
         seen = histograms if passing is None else histograms[passing]
-        dice = metrics.dice(seen.above, seen.truth[:, None], seen.overlap)
-        self.counts = seen.above
-        self.positive = seen.truth > 0
-        self.gain = dice - metrics.dice(0, seen.truth, 0)[:, None]
-        self.ungated = self.gain.sum(axis=0)
+        positives, empty = seen[seen.positive], seen[~seen.positive]
         # By level, so that sums over images run along memory.
-        self.of_positives = np.ascontiguousarray(self.gain[self.positive].T)
-        self.number = np.cumsum(self.positive) - 1  # of a positive, among them
+        self.gain = np.ascontiguousarray(positives.gain.T)
+        self.counts = np.ascontiguousarray(positives.above.T)
+        self.counts_of_empty = np.sort(empty.above.T)
+        self.ungated = self.gain.sum(axis=1) - np.count_nonzero(self.counts_of_empty, axis=1)
 
-    def curves(self, top: int, bottoms: slice, gated: bool) -> Curves:
-        """The score over every minimum area, for some bottom levels together."""
+    def highest(self, top: int, bottoms: slice, gated: bool) -> np.ndarray:
+        """The highest score over all minimum areas, for some bottom levels together.
+
+        It lies where a positive image is the last to pass, or where none passes, or all: one more
+        empty image only costs.
+        """
+        sums = self.ungated[bottoms]
+        if gated:
+            counts, order = self._passing(top)
+            gained = np.cumsum(np.take(self.gain[bottoms], order, axis=1), axis=1)
+            gained -= _at_least(counts, self.counts_of_empty[top])
+            sums = np.maximum(sums, gained.max(axis=1, initial=0))
+        return self._score(sums)
+
+    def curve(self, top: int, bottom: int, gated: bool) -> Curves:
+        """The score over every minimum area."""
+        sums = self.ungated[bottom : bottom + 1]
         if not gated:
             nothing = np.zeros(1, np.int64)
-            return Curves(nothing, nothing, self._score(self.ungated[None, bottoms]))
-        counts = self.counts[:, top]
-        passing = np.flatnonzero(counts)
-        order = passing[np.argsort(-counts[passing], kind="stable")]
-        counts, positive = counts[order], self.positive[order]
-        steps = np.flatnonzero(np.diff(counts, append=0))[::-1]  # the last image of each count
-        highest = counts[steps]
-        positives = np.cumsum(positive)[steps]
-        found = np.take(self.of_positives[bottoms], self.number[order[positive]], axis=1)
-        gained = np.pad(found.cumsum(axis=1), ((0, 0), (1, 0)))  # by so many positives
-        sums = np.zeros((len(gained), steps.size + 2))
-        sums[:, 0] = self.ungated[bottoms]
-        # Any mask costs an empty image all: most images need no more than to be counted.
-        sums[:, 1:-1] = np.take(gained, positives, axis=1) - (steps + 1 - positives)
-        lowest = np.concatenate([[0, 1], highest + 1])
-        highest = np.concatenate([[0], highest, lowest[-1:]])
-        return Curves(lowest, highest, self._score(sums).T)
+            return Curves(nothing, nothing, self._score(sums)[:, None])
+        counts, order = self._passing(top)
+        empty = self.counts_of_empty[top]
+        cuts = np.unique(np.concatenate([counts, empty[empty > 0]]))
+        lowest = np.concatenate([[0, 1], cuts + 1])
+        highest = np.concatenate([[0], cuts, lowest[-1:]])
+        gained = np.append(0, np.cumsum(self.gain[bottom, order]))
+        kept = gained[_at_least(lowest[1:], counts[::-1])] - _at_least(lowest[1:], empty)
+        sums = np.append(sums, kept)
+        return Curves(lowest, highest, self._score(sums)[:, None])
+
+    def _passing(self, top: int) -> tuple[np.ndarray, np.ndarray]:
+        """The positive images that have pixels above a level, most first: how many, and which."""
+        counts = self.counts[top]
+        order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+        return counts[order], order
 
     def _score(self, gained: np.ndarray) -> np.ndarray:
         return self.all_empty + gained / self.images
+
+
+def _at_least(limits: np.ndarray, ascending: np.ndarray) -> np.ndarray:
+    """How many of some numbers reach each limit."""
+    return len(ascending) - np.searchsorted(ascending, limits)
