@@ -18,7 +18,7 @@ DOES = {
     "abedalla_a3": "move",
     "abedalla_a4": "move",
     "jakhar": "move",
-    "amirassov": "mirror move",
+    "amirassov": "move",
     **dict.fromkeys(["standard", "abedalla", "sneddy", "niu", "zhang", "x5"], "mirror gray move"),
 }
 # Those that look beyond the border, and what is there.

@@ -24,10 +24,11 @@ The papers held out other images. A run NAME_demo is the recipe NAME, shrunk: no
 with a paper."""
 ABOUT_NIU = """\
 *Dice*: mean over images at the recipe's rule. *Loss*: validation loss of the kept checkpoint,
-the mean over folds."""
+the mean over folds; the paper's has weights, or is a sum, that it does not give: only the order of
+its rows can be compared."""
 ABOUT_ZHANG = """\
 In per cent, means over images; an image that is empty in both counts 1, in one 0. The paper does
-not define its precision and recall."""
+not define its precision and recall; its abstract calls the 92.42 of its precision accuracy."""
 ABOUT_ABEDALLA = """\
 *IoU*: mean over images, 1 where both are empty. *Flips*: maps averaged with those of the
 mirrored image. *Removal*: masks of less than the rule's minimum area are emptied, as in all of

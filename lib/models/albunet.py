@@ -1,4 +1,7 @@
-"""AlbuNet: TernausNet's U-Net with a pooled centre and a decoder without batch norm."""
+"""AlbuNet: TernausNet's U-Net with a pooled centre and a decoder without batch norm.
+
+A baseline of Zhang (Table 1), and two of the 1st place's networks.
+"""
 
 import torch
 from segmentation_models_pytorch.encoders import get_encoder

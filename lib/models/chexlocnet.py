@@ -1,4 +1,7 @@
-"""CheXLocNet: Mask R-CNN, with a pneumothorax for an object."""
+"""CheXLocNet (Wang et al.): Mask R-CNN, with a pneumothorax for an object.
+
+A baseline of Zhang (Table 1); torchvision's network.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

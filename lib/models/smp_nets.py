@@ -1,4 +1,7 @@
-"""Networks that segmentation-models-pytorch has."""
+"""Networks that segmentation-models-pytorch has.
+
+With an image-level head a U-Net is also the multi-task network of the 2nd place's classifiers.
+"""
 
 from typing import Any
 

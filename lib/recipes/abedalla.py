@@ -1,6 +1,7 @@
 """2ST-UNet: Abedalla et al., The 2ST-UNet for pneumothorax segmentation, 2020.
 
-Its hold-out (20 % in experiment 1, 10 % in the others) becomes fold 0 of the common split.
+Its hold-out (20 % in experiment 1, 10 % in the others) becomes fold 0 of the common split. Its
+residual units are its Figure 7's; smp's resnet34 stands for them: an approximation.
 """
 
 from dataclasses import replace
@@ -39,13 +40,16 @@ EXP1 = replace(
     input=GRAY,
     phases=(
         replace(
+            # Keras (footnote 9) lowers the rate in the fifth epoch without gain, this loop, as
+            # torch, in the one after.
             LOW, epochs=50, schedule="plateau", factor=0.2, patience=5, keep=Keep("best"),
         ),
     ),
     select="loss",  # what the plateau watches
     rule=PUBLISHED["abedalla_exp1"],
 )  # fmt: skip
-# Experiment 3 loads experiment 2: its training is the first phase here.
+# Experiment 3 loads experiment 2: its training is the first phase here. Which of its weights are
+# loaded is not said (4.2, 4.3): their mean, which is what experiment 2 ends with.
 EXP3 = replace(
     EXP2,
     name="abedalla_exp3",

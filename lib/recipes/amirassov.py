@@ -1,4 +1,8 @@
-"""4th place (amirassov): resnet34 on crops of 512 px from images of 768 px."""
+"""4th place (amirassov): resnet34 on crops of 512 px from images of 768 px.
+
+smp's decoder and image-level head stand for the author's own: an approximation. Which checkpoint is
+kept is not given: the best by the rule.
+"""
 
 from lib.recipes.rules import PUBLISHED
 from lib.recipes.schema import Loss, Network, Phase, Recipe

@@ -7,16 +7,17 @@ from lib.recipes.schema import Rule
 
 PUBLISHED: dict[str, Rule] = {
     # 2ST-UNet (experiments 4 and 5): masks of fewer than 2048 px in total are emptied. The text
-    # also removes components; experiment 1 has threshold .5, experiments 2 and 3 have .55.
+    # also removes components (--params top=.75 bottom=.75 component_min_area=2048); experiment 1
+    # has threshold .5, experiments 2 and 3 have .55.
     "abedalla_exp1": Rule(top=0.5, min_area=2048, bottom=0.5),
     "abedalla_exp2": Rule(top=0.55, min_area=2048, bottom=0.55),
     "abedalla_exp3": Rule(top=0.55, min_area=2048, bottom=0.55),
     "abedalla_2st_unet": Rule(top=0.75, min_area=2048, bottom=0.75),
     # 1st place's two blends. Both then keep contours above 100 px, drawn filled: taken here as
-    # components of 100 px or more with their holes filled.
-    "sneddy_v1": Rule(0.7, 800, 0.3, component_min_area=100, fill_holes=True),
-    "sneddy_v2": Rule(0.75, 1500, 0.3, component_min_area=100, fill_holes=True),
-    # What 1st place ranks its checkpoints by.
+    # components of more than 100 px, counted without their holes, which are filled afterwards.
+    "sneddy_v1": Rule(0.7, 800, 0.3, component_min_area=101, fill_holes=True),
+    "sneddy_v2": Rule(0.75, 1500, 0.3, component_min_area=101, fill_holes=True),
+    # What 1st place ranks its checkpoints by; at which size it counts is not said: the frame's.
     "sneddy_select": Rule(top=0.75, min_area=2000, bottom=0.3),
     # 2nd place: stacked classifiers above .65, then the segmenters' mean above .4.
     "x5": Rule(top=0.4, bottom=0.4, class_min=0.65),

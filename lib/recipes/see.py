@@ -1,4 +1,8 @@
-"""7th place (See): a feature pyramid network on resnet50."""
+"""7th place (See): a feature pyramid network on resnet50.
+
+smp's FPN stands for his: an approximation. Which checkpoint is kept is not given: the best by the
+rule.
+"""
 
 from lib.recipes.rules import PUBLISHED
 from lib.recipes.schema import Loss, Network, Phase, Recipe

@@ -1,8 +1,10 @@
 """1st place (sneddy): the README and the configuration files of the published solution.
 
 Parts 0 to 2 at 512 px, again at 1024 px, then the second stage. Five folds, and in the second
-stage the test images of stage 1 always train: here they are in the folds like all others. The
-README's rates slide from .6 to .4, albunet_public's files from .4 to .6: the files.
+stage the test images of stage 1 always train: here they are in the folds like all others, so that
+each network misses a fifth of them. Where sources differ, the files: the README's rates slide from
+.6 to .4, albunet_public's from .4 to .6; 2ST-UNet (2) ends all networks at a rate of 1e-6 and with
+half of the images positive.
 """
 
 from dataclasses import replace

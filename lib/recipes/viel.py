@@ -2,7 +2,8 @@
 
 The paper trains on half of 5,338 images, all positives and as many negatives, and validates on the
 other half. Here fold 0 of the common split validates, on all its images (balanced Dice is the
-paper's column), and the negatives of each epoch are drawn anew.
+paper's column), and the negatives of each epoch are drawn anew. Its Lovasz-Softmax (4.1) is the
+symmetric hinge here, as for a single class.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,8 @@
 """2nd place (X5): classifiers that open an image, segmenters trained on positives alone.
 
-The classifiers are stacked on out-of-fold predictions and gate the mean of the segmenters.
+The classifiers are stacked on out-of-fold predictions and gate the mean of the segmenters. smp's
+networks and image-level head stand for the authors' own: an approximation. The batches are 4 of
+"4 to 6" and 8 of "8 to 16".
 """
 
 from dataclasses import replace
@@ -8,7 +10,7 @@ from dataclasses import replace
 from lib.recipes.rules import PUBLISHED
 from lib.recipes.schema import Keep, Loss, Network, Phase, Recipe
 
-# Restarts end after 5, 15 and 35 epochs.
+# Restarts after 5, 15 and 35 epochs: the last period is cut off at 40, as published.
 RESTARTS = Phase(
     size=1024, epochs=40, batch=4, lr=5e-4, schedule="restarts", period=5,
     keep=Keep("last"),  # the small rates go on from there
@@ -44,7 +46,11 @@ def _segmenter(name: str, summary: str, network: Network, size: int = 1024) -> R
 
 
 def _classifier(name: str, summary: str, encoder: str) -> Recipe:
-    """A multi-task U-Net; the size is not given for classifiers: 768 px, batch 8."""
+    """A multi-task U-Net.
+
+    Of classifiers neither size nor rates are given: 768 px (2ST-UNet's Table 11 has 1024 for the
+    whole system), the rates, restarts and averages of the segmenters, and three losses alike.
+    """
     loss = Loss(bce=1.0, image_bce=1.0, image_focal=1.0)
     phases = replace(RESTARTS, epochs=30), SMALL_RATES
     return replace(

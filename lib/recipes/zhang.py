@@ -2,8 +2,10 @@
 
 Given: 512 px, Adam, cosine, two positives to a negative early and one to one later. Chosen here:
 60 epochs, the first third of them early; batch 8; 1e-3 from scratch and 1e-4 for pretrained
-networks; BCE + Dice, as no loss is named. The test set it scores on is not the competition's,
-whose truth is hidden: fold 0 of the common split.
+networks, which AlbuNet and CheXLocNet are taken to be; down to 1e-6; BCE + Dice, as no loss is
+named; mirrored left to right, as the way is not said. The test set it scores on is not the
+competition's, whose truth is hidden: fold 0 of the common split. 92.42 % is precision in its
+Table 1 and accuracy in its abstract; its 28 % of positives are rows of the label file, not images.
 """
 
 from dataclasses import replace

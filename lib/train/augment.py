@@ -124,14 +124,15 @@ def jakhar(size: int) -> Transforms:
 
 
 def amirassov(size: int) -> Transforms:
-    """4th place: mirror, and shift, scale and turn; the border is not published."""
-    return [*hflip(size), *_move(0.2, 0.2, 20, p=0.5)]
+    """4th place: shift, scale and turn; how often and the border are not given: .5, reflected."""
+    return _move(0.2, 0.2, 20, p=0.5)
 
 
 def x5(size: int) -> Transforms:
     """2nd place: exposure or local contrast, a blur, mirror, and shift, scale and turn into black.
 
-    Kernels and all probabilities but the blur's are not given: up to 5 px, and .5.
+    Kinds and kernels of the blur and all other probabilities are not given: three kinds of up to
+    5 px, and .5.
     """
     exposure = [
         A.RandomGamma(gamma_limit=(60, 120)),
