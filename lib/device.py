@@ -45,10 +45,12 @@ def pick(name: str) -> torch.device:
 def precision(device: torch.device) -> torch.dtype:
     """bfloat16 where the device computes in it, else float16 on a GPU, float32 on a CPU."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        # Older ones emulate bfloat16: torch then calls it supported.
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if native else torch.float16
     # Older torch cannot tell.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return torch.bfloat16 if device.type == "cpu" and native else torch.float32
 
 

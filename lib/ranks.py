@@ -54,12 +54,15 @@ def joined(device: str) -> Iterator[torch.device]:
     Raises:
         InputError: if there is no such device, or another process was lost.
     """
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    if not alone and device.startswith("cuda:"):
+        raise InputError(f"--device {device} is one GPU for all of torchrun's processes; give cuda")
     where = machine.pick(device)
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield where
-        return
     if where.type == "cuda":
         torch.cuda.set_device(where)
+    if alone:
+        yield where
+        return
     backend = "cpu:gloo,cuda:nccl" if where.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=PATIENCE)
     try:
@@ -77,7 +80,7 @@ def joined(device: str) -> Iterator[torch.device]:
 
 def wait() -> None:
     """Wait until every process is here."""
-    from_first(lambda: None)
+    gather([None])  # what the first one tells the others would not make it wait for them
 
 
 def from_first(make: Callable[[], T]) -> T:

@@ -16,7 +16,7 @@ from lib.recipes import Ema, Keep, Phase
 from lib.train import loop, phase
 from lib.train.averaging import MovingAverage, fresh_statistics, mean_weights
 from lib.train.checkpoints import chosen
-from lib.train.data import CachedImages, epoch_batches, training_loader
+from lib.train.data import CachedImages, epoch_batches, loading, training_loader
 from tests.test_train import SIZE, TINY, job_of, one_thread, work  # noqa: F401
 
 State = dict[str, torch.Tensor]
@@ -119,7 +119,8 @@ def test_statistics_of_an_average_are_those_of_the_last_epochs_images(work: Work
     batches = epoch_batches(source, ids, recipe, 0)
     batches.epoch = 2
     with torch.no_grad(), machine.autocast(job.device):
-        for images, _ in training_loader(source, ids, recipe, 0, batches, 0):
+        how = loading(0, job.device)
+        for images, _ in training_loader(source, ids, recipe, 0, batches, how):
             model.predict(images)
     assert {len(inputs) for inputs in seen.values()} == {0, 2}  # some layers are too deep for it
     for name, inputs in seen.items():

@@ -31,11 +31,18 @@ def test_a_torch_that_cannot_tell_means_float32(monkeypatch: pytest.MonkeyPatch)
     assert device.precision(CPU) == torch.float32
 
 
-@pytest.mark.parametrize(("native", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
+@pytest.mark.parametrize(
+    ("capability", "dtype"),
+    [
+        pytest.param((9, 0), torch.bfloat16, id="H200"),
+        pytest.param((8, 0), torch.bfloat16, id="A100"),
+        pytest.param((7, 5), torch.float16, id="T4, which emulates bfloat16"),
+    ],
+)
 def test_a_gpu_computes_in_half_precision(
-    native: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    capability: tuple[int, int], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
     assert device.precision(GPU) == dtype
 
 

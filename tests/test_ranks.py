@@ -4,6 +4,7 @@ import dataclasses
 import multiprocessing
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,24 +42,26 @@ FOLLOWED = dataclasses.replace(THAWED, keep=Keep("last"), ema=Ema(0.9, start=1))
 RECIPE = dataclasses.replace(TINY, phases=(PHASE, AVERAGED, FOLLOWED))
 
 
-def as_rank(rank: int, port: int, task: Callable[[], None]) -> None:
+def as_rank(rank: int, count: int, port: int, task: Callable[[], None]) -> None:
     """What torchrun and a stage do for a process."""
     torch.set_num_threads(1)
     os.environ.update(
-        RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank),
+        RANK=str(rank), WORLD_SIZE=str(count), LOCAL_RANK=str(rank),
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
     )  # fmt: skip
     with ranks.joined("cpu"):
         task()
 
 
-def in_two(task: Callable[[], None]) -> list[int]:
-    """Run a task in two processes; their exit codes."""
+def in_processes(task: Callable[[], None], count: int = 2) -> list[int]:
+    """Run a task in two processes, or more; their exit codes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=as_rank, args=(rank, port, task)) for rank in range(2)]
+    processes = [
+        fork.Process(target=as_rank, args=(rank, count, port, task)) for rank in range(count)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -118,7 +121,7 @@ def test_two_processes_follow_the_losses_and_figures_of_one(
     alone: pd.DataFrame,
 ) -> None:
     """Uneven shares, accumulation, clipping, a frozen encoder, averages of both kinds."""
-    assert in_two(lambda: train_together(work, RECIPE)) == [0, 0]
+    assert in_processes(lambda: train_together(work, RECIPE)) == [0, 0]
     folder = work.run("tiny", 0).partial
     assert_same(tables_of(folder), alone)
     assert len((folder / "log" / "times.csv").read_text().splitlines()) == 6
@@ -142,7 +145,7 @@ def test_a_training_goes_on_with_another_number_of_processes(
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "commit", stopped)
         if first == 2:
-            assert in_two(lambda: train_together(work, RECIPE)) == [1, 1]
+            assert in_processes(lambda: train_together(work, RECIPE)) == [1, 1]
         else:
             job = job_of(work, RECIPE)
             with pytest.raises(KeyboardInterrupt):
@@ -151,7 +154,7 @@ def test_a_training_goes_on_with_another_number_of_processes(
     if first == 2:
         loop.train_fold(job_of(work, RECIPE))
     else:
-        assert in_two(lambda: train_together(work, RECIPE)) == [0, 0]
+        assert in_processes(lambda: train_together(work, RECIPE)) == [0, 0]
     assert_same(tables_of(work.run("tiny", 0).partial), alone)
 
 
@@ -164,7 +167,7 @@ def test_norms_that_see_their_own_share_end_with_one_set_of_statistics(work: Wor
         commits = [job.draft.path(STATE).stat().st_mtime_ns]
         assert ranks.gather(commits)[0] == commits[0]
 
-    assert in_two(task) == [0, 0]
+    assert in_processes(task) == [0, 0]
 
 
 def test_two_processes_make_the_maps_of_one_and_go_on_with_what_one_left(
@@ -188,7 +191,7 @@ def test_two_processes_make_the_maps_of_one_and_go_on_with_what_one_left(
     journal = whole.draft.journal
     for already_there in ([], records[:3]):
         assert journal.read() == already_there
-        assert in_two(task) == [0, 0]
+        assert in_processes(task) == [0, 0]
         assert sorted(r["ImageId"] for r in journal.read()) == sorted(r["ImageId"] for r in records)
         journal.path.unlink()
         assert hashes(whole.draft.folder) == expected
@@ -205,7 +208,7 @@ def test_what_was_dealt_out_is_gathered_in_its_order() -> None:
             gathered = ranks.gather(ranks.share(items))
             assert [item[0] for item in gathered] == list(range(length))
 
-    assert in_two(task) == [0, 0]
+    assert in_processes(task) == [0, 0]
     assert ranks.gather(ranks.share([3, 1, 2])) == [3, 1, 2]
 
 
@@ -221,7 +224,7 @@ def test_sums_and_means_are_of_all_processes_in_place() -> None:
         ranks.average(tensors[:1])
         assert tensors[0] == 1.5
 
-    assert in_two(task) == [0, 0]
+    assert in_processes(task) == [0, 0]
 
 
 def test_what_the_first_one_refuses_ends_the_others_without_a_word(
@@ -230,7 +233,7 @@ def test_what_the_first_one_refuses_ends_the_others_without_a_word(
     def refuse() -> None:
         raise InputError("no such thing")
 
-    assert in_two(lambda: ranks.from_first(refuse)) == [1, 2]
+    assert in_processes(lambda: ranks.from_first(refuse)) == [1, 2]
     assert capfd.readouterr().err.count("InputError: no such thing") == 1
 
 
@@ -240,12 +243,32 @@ def test_a_process_that_loses_another_says_so(capfd: pytest.CaptureFixture[str])
             os._exit(9)
         ranks.wait()
 
-    assert in_two(task) == [9, 1]
+    assert in_processes(task) == [9, 1]
     assert "InputError: process 1 lost another one" in capfd.readouterr().err
 
 
+def test_the_first_one_waits_for_the_last_of_eight(tmp_path: Path) -> None:
+    def task() -> None:
+        if ranks.rank() == 7:
+            time.sleep(0.5)
+            (tmp_path / "written").touch()
+        ranks.wait()
+        assert (tmp_path / "written").exists()
+
+    assert in_processes(task, count=8) == [0] * 8
+
+
+def test_one_gpu_for_all_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with (
+        pytest.raises(InputError, match="--device cuda:0 is one GPU for all"),
+        ranks.joined("cuda:0"),
+    ):
+        pass
+
+
 def test_only_the_first_ones_lines_are_shown(capfd: pytest.CaptureFixture[str]) -> None:
-    assert in_two(lambda: print("here", flush=True)) == [0, 0]
+    assert in_processes(lambda: print("here", flush=True)) == [0, 0]
     assert capfd.readouterr().out == "here\n"
 
 

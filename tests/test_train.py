@@ -238,13 +238,15 @@ def test_a_run_killed_after_its_last_epoch_trains_none_again(
 
 
 @pytest.mark.parametrize(
-    ("cores", "ranks", "workers"), [(64, 1, 8), (16, 4, 4), (2, 4, 1), (None, 1, 1)]
+    ("cores", "gpus", "workers"), [(64, None, 8), (16, 4, 4), (2, 4, 1), (None, None, 1)]
 )
 def test_a_gpu_has_its_share_of_the_cores_to_load_images(
-    monkeypatch: pytest.MonkeyPatch, cores: int | None, ranks: int, workers: int
+    monkeypatch: pytest.MonkeyPatch, cores: int | None, gpus: int | None, workers: int
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    monkeypatch.setattr(data.ranks, "count", lambda: ranks)
+    if gpus:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(gpus))  # as torchrun, on each of its machines
+        monkeypatch.setattr(data.ranks, "count", lambda: 2 * gpus)
     assert data.default_workers(torch.device("cuda")) == workers
     assert data.default_workers(torch.device("cpu")) == 0
 
@@ -331,7 +333,7 @@ def test_the_last_step_of_an_epoch_may_be_of_fewer_batches() -> None:
 
 def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> None:
     """A network that answers the truth itself scores 1; one that answers nothing, the negatives."""
-    from lib.train.data import CachedImages, validation_loader
+    from lib.train.data import CachedImages, loading, validation_loader
     from lib.train.losses import WeightedLoss
     from lib.train.validate import validate
 
@@ -349,12 +351,13 @@ def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> Non
             return {"loss": torch.tensor(0.5)}, self.predict(images)
 
     oracle = Oracle()
-    arguments = (WeightedLoss(Loss(bce=1)), Rule(0.7, 1, 0.3), torch.device("cpu"))
-    figures = validate(oracle, validation_loader(source, ids, 4, 0), *arguments)
+    loader = validation_loader(source, ids, 4, loading(0, job.device))
+    arguments = (loader, WeightedLoss(Loss(bce=1)), Rule(0.7, 1, 0.3), job.device)
+    figures = validate(oracle, *arguments)
     assert figures["dice"] == pytest.approx(1.0)
     assert figures["loss"] == pytest.approx(0.5)
     oracle.factor = 0.7  # passes bottom, but nothing is above top
-    figures = validate(oracle, validation_loader(source, ids, 4, 0), *arguments)
+    figures = validate(oracle, *arguments)
     negatives = np.mean([not job.dataset.positive(name) for name in ids])
     assert figures["dice"] == pytest.approx(negatives)
     assert figures["positive_dice"] == 0

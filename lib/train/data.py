@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -83,39 +84,40 @@ def training_loader(
     recipe: Recipe,
     phase: int,
     batches: EpochBatches,
-    workers: int,
+    how: dict[str, Any],
 ) -> DataLoader[Sample]:
-    """The augmented images of an epoch, in its batches."""
+    """The augmented images of an epoch, in its batches; `how` is what `loading` says."""
     settings = recipe.phases[phase]
     augment = Augmentation(recipe.augmentation, settings.size, settings.crop)
     dataset = TrainingSet(source, ids, augment, key=(recipe.seed, phase))
-    return DataLoader(dataset, batch_sampler=batches, **loading(workers))
+    return DataLoader(dataset, batch_sampler=batches, **how)
 
 
 def validation_loader(
-    source: CachedImages, ids: Sequence[str], batch: int, workers: int
+    source: CachedImages, ids: Sequence[str], batch: int, how: dict[str, Any]
 ) -> DataLoader[Sample]:
     """The images of a fold, in order; of several processes, each has its share of the batches."""
     batches = [
         list(range(start, min(start + batch, len(ids)))) for start in range(0, len(ids), batch)
     ]
     dataset = ValidationSet(source, ids)
-    return DataLoader(dataset, batch_sampler=ranks.share(batches), **loading(workers))
+    return DataLoader(dataset, batch_sampler=ranks.share(batches), **how)
 
 
 def default_workers(device: torch.device) -> int:
     """Processes that load images: a rank's share of the cores for a GPU, none beside a CPU."""
     if device.type == "cpu":
         return 0
-    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // ranks.count()))
+    neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, on this machine
+    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // neighbours))
 
 
-def loading(workers: int) -> dict:
-    """How every loader works: as many processes as asked, each with one thread."""
+def loading(workers: int, device: torch.device) -> dict[str, Any]:
+    """How every loader works: as many processes as asked, each with one thread, for a device."""
     return {
         "num_workers": workers,
         "persistent_workers": workers > 0,
-        "pin_memory": torch.cuda.is_available(),
+        "pin_memory": device.type == "cuda",
         "worker_init_fn": _one_thread,
         "generator": torch.Generator(),  # so that a loader draws nothing from the training's
     }

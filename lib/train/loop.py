@@ -8,6 +8,7 @@ from timm.layers import convert_sync_batchnorm
 
 from lib import device as machine
 from lib import ranks
+from lib.errors import InputError
 from lib.layout import ALL_DATA
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.train import checkpoints
@@ -41,6 +42,11 @@ def train_fold(job: Job) -> Record:
         print(_start(job, model))
     model.to(job.device).to(memory_format=torch.channels_last)
     if ranks.count() > 1 and job.device.type == "cuda":  # torch has none for CPUs
+        if job.compile:
+            raise InputError(
+                "--compile cannot make graphs of norms that several GPUs share: leave it out, or "
+                "train a fold on each GPU, without torchrun"
+            )
         model = convert_sync_batchnorm(model)  # timm's, which keeps its norms' activations
     first = record.phase
     for index, phase in enumerate(job.recipe.phases[first:], first):

@@ -20,7 +20,7 @@ from lib.train.averaging import (
     share_statistics,
 )
 from lib.train.checkpoints import Row, chosen, weight_file, words
-from lib.train.data import CachedImages, epoch_batches, training_loader, validation_loader
+from lib.train.data import CachedImages, epoch_batches, loading, training_loader, validation_loader
 from lib.train.freezing import training_mode
 from lib.train.job import Job, log_epoch, print_line
 from lib.train.losses import WeightedLoss
@@ -54,8 +54,9 @@ class PhaseTraining:
         source = CachedImages(cache, job.dataset, contrast)
         ids, held_out = job.dataset.training_ids(job.fold), job.dataset.validation_ids(job.fold)
         self.batches = epoch_batches(source, ids, job.recipe, index)
-        self.training = training_loader(source, ids, job.recipe, index, self.batches, job.workers)
-        self.validation = validation_loader(source, held_out, self.phase.batch, job.workers)
+        how = loading(job.workers, job.device)
+        self.training = training_loader(source, ids, job.recipe, index, self.batches, how)
+        self.validation = validation_loader(source, held_out, self.phase.batch, how)
 
     @property
     def result(self) -> SegmentationNetwork:
@@ -74,7 +75,8 @@ class PhaseTraining:
     def restore(self, state: Mapping[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where it was trained in another precision
+            self.scaler.load_state_dict(state["scaler"])
         if state["ema"] is not None:
             self._start_ema()
             self.result.load_state_dict(state["ema"])

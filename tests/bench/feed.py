@@ -33,6 +33,7 @@ from tests.bench.reference import FullSizeSet
 from tests.bench.table import Row, show
 
 SIZE, TRAINED, BATCH = 512, 256, 8
+CPU = torch.device("cpu")
 
 
 def ours(work: Work, data: Dataset, workers: int) -> DataLoader:
@@ -41,7 +42,7 @@ def ours(work: Work, data: Dataset, workers: int) -> DataLoader:
     ids = data.training_ids(ALL_DATA)
     source = CachedImages(artifacts.read(work.cache(SIZE)), data, recipe.input.contrast)
     batches = epoch_batches(source, ids, recipe, 0)
-    return training_loader(source, ids, recipe, 0, batches, workers)
+    return training_loader(source, ids, recipe, 0, batches, loading(workers, CPU))
 
 
 def usual(work: Work, data: Dataset, workers: int) -> DataLoader:
@@ -49,7 +50,7 @@ def usual(work: Work, data: Dataset, workers: int) -> DataLoader:
     augment = Augmentation("sneddy", FRAME, None)
     folder = work.cache(FRAME).folder
     images = FullSizeSet(folder, data.training_ids(ALL_DATA), augment, SIZE)
-    return DataLoader(images, BATCH, **loading(workers))
+    return DataLoader(images, BATCH, **loading(workers, CPU))
 
 
 def drain(loader: Iterable[Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from lib import device as machine
@@ -23,9 +24,10 @@ def shares(task: Callable[[], object], device: torch.device, top: int) -> list[t
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * gpu
     with profile(activities=kinds) as found:
         seconds(task, partial(setting.finish, device))
-    averages = found.key_averages()
+    # What the host calls; a GPU's own rows would count the time of its kernels once more.
+    called = [row for row in found.key_averages() if row.device_type == DeviceType.CPU]
     own = {
-        row.key: row.self_device_time_total if gpu else row.self_cpu_time_total for row in averages
+        row.key: row.self_device_time_total if gpu else row.self_cpu_time_total for row in called
     }
     ranked = sorted(own.items(), key=lambda item: -item[1])[:top]
     return [(name, time / sum(own.values())) for name, time in ranked]
