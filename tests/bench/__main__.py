@@ -5,7 +5,7 @@ python -m tests.bench prepare [--images 600] [--workers N]
 python -m tests.bench feed [--images 96] [--workers N]
 python -m tests.bench rle [--images 64]
 python -m tests.bench memory
-python -m tests.bench train [--images 16] [--gpu-images 640] [--rounds 3] [--device auto]
+python -m tests.bench train [--images 16] [--gpu-images 2560] [--rounds 3] [--device auto]
 python -m tests.bench infer [--images 32] [--gpu-images 640] [--rounds 3] [--device auto]
 python -m tests.bench profile [--images 64] [--top 8] [--device auto]
 python -m tests.bench decide [--images 12047]

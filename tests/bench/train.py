@@ -1,12 +1,11 @@
 """What a training step costs: against published pipelines' step, and against its own arithmetic.
 
-    python -m tests.bench train [--device auto] [--images 16] [--gpu-images 640] [--rounds 3]
+    python -m tests.bench train [--device auto] [--images 16] [--gpu-images 2560] [--rounds 3]
 
 What is compared runs in turn, in one process, on the same network, loss and batch; the best of
 all rounds counts. What needs a GPU says so where there is none.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
@@ -16,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lib import device as machine
 from lib.layout import Work
+from lib.train.data import default_workers
 from lib.train.phase import PhaseTraining
 from tests.bench import published, setting
 from tests.bench.clock import side_by_side
@@ -69,8 +69,8 @@ def gpu_values(
     work: Work, name: str, size: int, batch: int, rounds: int, device: torch.device
 ) -> list[str]:
     """FIGURES of a recipe, measured."""
-    recipe, workers = setting.sized(name, size, batch), os.cpu_count() or 1
-    with setting.training(work, recipe, device, workers) as training:
+    recipe = setting.sized(name, size, batch)
+    with setting.training(work, recipe, device, default_workers(device)) as training:
         batches = len(training.batches)
         alone = fixed(training)
         memory = setting.peak_memory(alone, device)
@@ -119,7 +119,7 @@ def gpu_rows(device: torch.device, images: int, rounds: int) -> list[Row]:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    counts = {"images": 2 * BATCH, "gpu-images": 640, "rounds": 3}
+    counts = {"images": 2 * BATCH, "gpu-images": 2560, "rounds": 3}
     args = setting.parse(words, "Measure what a training step costs.", **counts)
     device = machine.pick(args.device)
     with setting.prepared(args.images, SIZES) as work:
