@@ -153,7 +153,6 @@ def test_training_is_measured_and_says_where_there_is_no_gpu(
 
 def test_what_is_for_gpus_runs_on_a_cpu_too(tiny: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "SIDE", 8)
-    monkeypatch.setattr(train.os, "cpu_count", lambda: None)
     values = train.gpu_values(tiny, "demo", SIDE, 4, 1, CPU)
     assert len(values) == len(train.FIGURES)
     assert "TFLOP/s" in values[3]
