@@ -447,9 +447,9 @@ def test_more_pixels_than_the_header_has_are_another_image(
         pytest.param(4, b"", "", id="nothing"),
         pytest.param(3, b"\7", "", id="the-byte-that-makes-the-length-even"),
         pytest.param(4, bytes(4), "", id="a-row-of-null-bytes"),
-        pytest.param(4, bytes(6), "6 bytes behind the 4 x 4 pixels", id="more-than-a-row"),
-        pytest.param(4, b"\0\7", "2 bytes behind the 4 x 4 pixels", id="other-bytes"),
-        pytest.param(4, bytes(16), "16 bytes behind", id="a-second-image"),
+        pytest.param(4, bytes(6), "6 bytes more than the 4 x 4 pixels", id="more-than-a-row"),
+        pytest.param(4, b"\0\7", "2 bytes more than the 4 x 4 pixels", id="other-bytes"),
+        pytest.param(4, bytes(16), "16 bytes more", id="a-second-image"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")

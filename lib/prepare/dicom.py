@@ -29,7 +29,7 @@ GRAY_BYTES = {"SamplesPerPixel": 1, "BitsAllocated": 8, "PixelRepresentation": 0
 GRAYS, COLOURS = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT",
                                                   "YBR_RCT", PALETTE)  # fmt: skip
 # What pydicom only warns of: a file cut short, and pixels of another shape than the header's.
-FAULTS = ("End of file reached", "The decoded RLE segment contains non-conformant padding")
+FAULTS = "End of file reached|The decoded RLE segment contains non-conformant padding"
 
 # What to install for syntaxes that pydicom and Pillow cannot decode, or only in part.
 PACKAGES = {
@@ -86,8 +86,7 @@ def read(path: Path) -> Radiograph:
 def _decode_dicom(content: bytes) -> Radiograph:
     # The competition's UIDs (ID_0011fe81e) are not valid, and pydicom would say so for every file.
     with disable_value_validation(), warnings.catch_warnings():
-        for fault in FAULTS:
-            warnings.filterwarnings("error", message=fault)
+        warnings.filterwarnings("error", message=FAULTS)
         try:
             data = pydicom.dcmread(BytesIO(content))
         except pydicom.errors.InvalidDicomError:
@@ -172,19 +171,15 @@ def _gray_jpeg(data: pydicom.Dataset) -> np.ndarray:
 
 
 def _refuse_excess(data: pydicom.Dataset) -> None:
-    """Refuse more pixels than the header has: plain ones would be shown cropped or sheared.
-
-    Null bytes are padding, up to a row of them.
-    """
+    """Refuse pixels of another shape than the header's, which would be cropped or sheared."""
     if data.file_meta.TransferSyntaxUID.is_encapsulated:
         return
     expected = get_expected_length(data)
     content = next(data[name].value for name in PIXELS if name in data)
     excess = content[expected + expected % 2 :]
-    if len(excess) > expected // data.Rows or any(excess):
+    if len(excess) > expected // data.Rows or any(excess):  # up to a row of nulls is padding
         raise UnreadableError(
-            f"{len(excess)} bytes behind the {data.Rows} x {data.Columns} pixels of its header: "
-            "they are of another shape"
+            f"{len(excess)} bytes more than the {data.Rows} x {data.Columns} pixels of its header"
         )
 
 
