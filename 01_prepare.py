@@ -14,26 +14,29 @@ from pathlib import Path
 from lib import artifacts, layout, recipes
 from lib import dataset as datasets
 from lib.errors import run_stage
+from lib.flags import whole
 from lib.prepare import cache, dataset, folds, plan, raw
 
 DEFAULT_SIZE = 512
+MOST_SIDE = 10_000  # pixels: more than any radiograph has
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    count, side = whole(1), whole(1, MOST_SIDE)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--raw", type=Path, metavar="DIR", help="the folder with everything")
     source.add_argument("--demo", action="store_true", help="draw phantoms and use them")
-    parser.add_argument("--sizes", type=count, nargs="+", default=[], help="of the cached images")
+    parser.add_argument("--sizes", type=side, nargs="+", default=[], help="of the cached images")
     parser.add_argument("--recipes", nargs="+", default=[], help="cache the sizes that they need")
     parser.add_argument("--labels", type=Path, metavar="CSV", help="where there are several")
     parser.add_argument("--groups", type=Path, metavar="CSV", help="ImageId, patient_id, ...")
     split = parser.add_mutually_exclusive_group()
     split.add_argument("--folds-csv", type=Path, metavar="CSV", help="a split: ImageId, fold")
     split.add_argument("--n-folds", type=count, default=folds.N_FOLDS)
-    parser.add_argument("--rle-size", type=count, default=1024, help="side of the RLE frame")
+    parser.add_argument("--rle-size", type=side, default=1024, help="side of the RLE frame")
     parser.add_argument("--limit", type=count, help="so many training and test images: a trial")
     parser.add_argument("--allow-missing", action="store_true", help="leave out ids without a file")
     parser.add_argument("--allow-unreadable", action="store_true", help="also in test")
@@ -41,12 +44,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
-
-
-def count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
-    return int(text)
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Splitting: even folds, patients kept together, and what is refused."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lib import tables
-from lib.errors import InputError
+from lib.errors import InputError, run_stage
 from lib.prepare import folds, labels
 from tests.raw_folders import write_csv
 
@@ -81,6 +83,14 @@ def test_fewer_patients_than_folds_are_refused() -> None:
         folds.split(images, 5)
 
 
+def test_one_patient_for_all_images_is_refused_with_the_way_to_name_them() -> None:
+    images = random_images(60).assign(patient_id="ANON")
+    with pytest.raises(
+        InputError, match="1 patients .*cannot fill 2 folds.*one id stands for many, --groups CSV"
+    ):
+        folds.split(images, 2)
+
+
 def test_one_fold_is_no_split() -> None:
     with pytest.raises(InputError, match="2 folds or more"):
         folds.split(random_images(), 1)
@@ -96,6 +106,7 @@ def test_a_given_split_is_read(tmp_path: Path) -> None:
     [
         ([("a", 0)], "lacks 1 labelled images .b"),
         ([("a", 0), ("b", 0)], "one fold only"),
+        ([("a", 0), ("b", 0), ("zz", 1)], "one fold only of the 2 labelled images"),
         ([("a", 0), ("b", "x")], "line 3, image b: fold 'x'"),
         ([("a", 0), ("b", -1)], "fold '-1'"),
         ([("a", 0), ("b", 0), ("a", 1)], "line 4: a is there twice, first in line 2"),
@@ -107,6 +118,93 @@ def test_a_given_split_that_does_not_fit_is_refused(
     path = write_csv(tmp_path / "f.csv", [("ImageId", "fold"), *rows])
     with pytest.raises(InputError, match=fault):
         folds.read_split(path, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("positive", "fault"),
+    [
+        ("a", "fold 1 has no positive image"),
+        ("bcd", "fold 1 has no negative image"),
+        ("", "fold 0 has no positive image"),
+        ("abcd", "fold 0 has no negative image"),
+    ],
+)
+def test_a_given_fold_with_images_of_one_kind_only_is_refused(positive: str, fault: str) -> None:
+    given = pd.Series({"a": 0, "b": 0, "c": 1, "d": 1})
+    kinds = pd.Series({name: name in positive for name in "dcba"})
+    with pytest.raises(InputError, match=f"^f.csv: {fault}.*; give every fold both, or leave"):
+        folds.refuse_one_kind(Path("f.csv"), given, kinds)
+
+
+def test_given_folds_with_images_of_both_kinds_are_taken() -> None:
+    given = pd.Series({"a": 0, "b": 0, "c": 1, "d": 1})
+    folds.refuse_one_kind(Path("f.csv"), given, pd.Series({name: name in "ad" for name in "abcd"}))
+
+
+# The command line.
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Splits a to h, half of them positive; gives the exit code and what is said."""
+    rows = [("ImageId", "EncodedPixels"), *((name, "0 3") for name in "abcd")]
+    write_csv(tmp_path / "labels.csv", [*rows, *((name, "-1") for name in "efgh")])
+
+    def run(patients: str, out: str, *flags: str) -> tuple[int, str]:
+        (tmp_path / "patients.csv").write_text(f"ImageId,patient_id\n{patients}")
+        monkeypatch.chdir(tmp_path)
+        words = ["folds", "labels.csv", "patients.csv", out, "--n-folds", "2", *flags]
+        monkeypatch.setattr(sys, "argv", words)
+        code: object = 0
+        try:
+            run_stage(folds.main)
+        except SystemExit as caught:
+            code = caught.code
+        said = capsys.readouterr()
+        assert isinstance(code, int)
+        return code, said.err or said.out
+
+    return run
+
+
+def test_the_command_writes_a_split_that_keeps_patients_together(
+    command: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    assert command("a,p\nb,p\ne,p\nz,q\n", "out.csv") == (0, "8 images in 2 folds -> out.csv\n")
+    split = tables.read(tmp_path / "out.csv", ["ImageId", "fold"]).set_index("ImageId")["fold"]
+    assert sorted(split.index) == list("abcdefgh")
+    assert split["a"] == split["b"] == split["e"]
+
+
+@pytest.mark.parametrize("patients", ["", "x,p\ny,q\n"])
+def test_a_table_of_other_patients_is_refused(
+    command: Callable[..., tuple[int, str]], tmp_path: Path, patients: str
+) -> None:
+    code, said = command(patients, "out.csv")
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith("error: patients.csv has none of the images")
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("out", ["labels.csv", "./patients.csv", "link.csv"])
+def test_the_tables_that_it_reads_are_not_written_over(
+    command: Callable[..., tuple[int, str]], tmp_path: Path, out: str
+) -> None:
+    (tmp_path / "link.csv").symlink_to("labels.csv")
+    before = (tmp_path / "labels.csv").read_bytes()
+    code, said = command("a,p\n", out)
+    assert (code, said.count("\n")) == (2, 1)
+    assert f"{Path(out)} is a table that is read; choose another OUT" in said
+    assert (tmp_path / "labels.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "x", "9" * 5000])
+def test_a_seed_that_is_none_is_refused(command: Callable[..., tuple[int, str]], seed: str) -> None:
+    code, said = command("a,p\n", "out.csv", "--seed", seed)
+    assert code == 2
+    assert said.splitlines()[-1].endswith("is not a whole number from 0 to 4294967295")
 
 
 def test_the_committed_split_has_five_folds_of_ids_and_numbers_only() -> None:

@@ -212,10 +212,10 @@ GROUP = "ImageId,patient_id\n"
 
 @pytest.fixture
 def planned(tmp_path: Path) -> Callable[..., plan.Plan]:
-    """Plan a dataset of a, b, c and d, all labelled and positive."""
+    """Plan a dataset of a, b, c and d, of which a and b are positive."""
     for name in "abcd":
         saved(tmp_path, "x", f"{name}.png")
-    saved(tmp_path, HEAD + "".join(f"{name},0 3\n" for name in "abcd"), "train.csv")
+    saved(tmp_path, f"{HEAD}a,0 3\nb,0 3\nc,-1\nd,-1\n", "train.csv")
 
     def make(groups: str, split: str | None = None) -> plan.Plan:
         return plan.make(
@@ -238,6 +238,8 @@ def planned(tmp_path: Path) -> Callable[..., plan.Plan]:
         (GROUP + "a,p,q\n", None, "line 2: 3 cells"),
         (GROUP + "a,p\nc,q\nb,p\n", SPLIT + "a,0\nc,1\n\nb,1\nd,0\n",
          "folds.csv, line 5: b is in fold 1, another image of its patient 'p' in fold 0; keep"),
+        (GROUP + "a,\n", SPLIT + "a,0\nb,0\nc,1\nd,1\n", "folds.csv: fold 1 has no positive image"),
+        (GROUP + "a,\n", SPLIT + "a,0\nb,0\nc,0\nd,0\nz,1\n", "folds.csv has one fold only"),
     ],
 )  # fmt: skip
 def test_odd_groups_are_refused(
@@ -250,6 +252,14 @@ def test_groups_may_leave_patients_and_images_out(planned: Callable[..., plan.Pl
     split = SPLIT + "a,0\nb,1\nc,0\nd,1\n"
     made = planned("age,ImageId,patient_id\n,a,\n9,b,\n?,z,p\n", split)
     assert made.groups["patient_id"].to_dict() == {"a": "", "b": "", "z": "p"}
+
+
+@pytest.mark.parametrize("nobody", ["NaN", "nan", "None", "NULL", "n/a", "<NA>", " NaN "])
+def test_a_patient_that_is_no_one_is_unknown(
+    planned: Callable[..., plan.Plan], nobody: str
+) -> None:
+    made = planned(f"{GROUP}a,{nobody}\nb,{nobody}\nc,Nan Li\n")
+    assert made.groups["patient_id"].to_dict() == {"a": "", "b": "", "c": "Nan Li"}
 
 
 SAMPLES = [

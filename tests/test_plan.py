@@ -115,7 +115,7 @@ def test_too_few_positives_are_refused_before_anything_is_decoded(tmp_path: Path
 
 def test_a_given_split_must_cover_the_labelled_images(tmp_path: Path) -> None:
     root = write_raw(tmp_path / "raw")
-    rows = [("ImageId", "fold"), *((f"train{n:02}", n % 3) for n in range(12))]
+    rows = [("ImageId", "fold"), *((f"train{n:02}", n // 4) for n in range(12))]
     path = write_csv(tmp_path / "f.csv", rows)
     planned = make(root, folds_csv=path)
     assert planned.split == path

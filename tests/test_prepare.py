@@ -145,6 +145,40 @@ def test_of_equal_images_with_equal_labels_the_first_stays(stage: Stage) -> None
     assert image_file("train07") not in cached
 
 
+def test_one_patient_for_all_is_refused_with_the_cure(
+    stage: Stage, capsys: pytest.CaptureFixture
+) -> None:
+    for number in range(12):
+        write_dicom(stage.train(number), noise(number), PatientID="ANON")
+    assert "1 patients with a pneumothorax cannot fill 2 folds" in (said := stage.refused(capsys))
+    assert "--groups CSV" in said
+
+
+def test_images_of_nobody_are_no_ones_siblings(stage: Stage) -> None:
+    for number in range(12):
+        write_dicom(stage.train(number), noise(number), PatientID="NaN")
+    stage()
+    assert set(stage.table("folds.csv")["patient_id"]) == {""}
+    assert {"element": "patient id", "found": "NaN", "became": "missing", "images": 12} in (
+        stage.census()["cleaned"]
+    )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--rle-size", "5000000000"], ["--sizes", "1000000"], ["--sizes", "8", "10001"],
+     ["--sizes", "0"], ["--rle-size", "9" * 5000]],
+)  # fmt: skip
+def test_a_size_beyond_all_radiographs_is_refused(
+    stage: Stage, capsys: pytest.CaptureFixture, flags: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        stage(*flags)
+    assert caught.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith("is not a whole number from 1 to 10000")
+
+
 @pytest.mark.parametrize("other", ["-1", "900 20"])
 def test_equal_images_with_other_labels_are_all_excluded(stage: Stage, other: str) -> None:
     write_dicom(stage.train(7), noise(1))
@@ -199,9 +233,9 @@ def test_groups_name_the_patients_and_fill_what_headers_lack(stage: Stage, tmp_p
 
 
 def test_a_given_split_is_taken(stage: Stage, tmp_path: Path) -> None:
-    rows = [(f"train{n:02}", n % 3) for n in range(12)]
+    rows = [(f"train{n:02}", n // 4) for n in range(12)]
     stage("--folds-csv", write_csv(tmp_path / "f.csv", [("ImageId", "fold"), *rows]))
-    assert stage.table("folds.csv")["fold"].tolist() == ["0", "1", "2"] * 4
+    assert stage.table("folds.csv")["fold"].tolist() == ["0"] * 4 + ["1"] * 4 + ["2"] * 4
 
 
 def test_without_labels_everything_is_test(stage: Stage) -> None:

@@ -1,5 +1,8 @@
 """Finding the files of a raw folder, whatever its layout."""
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +31,24 @@ def test_nested_and_flat_images_of_all_kinds_are_found(tmp_path: Path) -> None:
 
 
 def test_hidden_files_do_not_count(tmp_path: Path) -> None:
-    touch(tmp_path, "a.dcm", "._a.dcm", ".cache/a.dcm", "__MACOSX/a.dcm")
+    touch(tmp_path, "a.dcm", "._a.dcm", ".cache/a.dcm", "__MACOSX/a.dcm", "lost+found/a.dcm")
     assert raw.discover(tmp_path).images == {"a": "a.dcm"}
+
+
+def test_a_folder_that_may_not_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a.dcm", "locked/b.dcm")
+    scan = os.scandir
+
+    def denied(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(InputError, match=r"locked: Permission denied; .* or take it out"):
+        raw.discover(tmp_path)
 
 
 def test_links_to_files_and_folders_are_followed_once(tmp_path: Path) -> None:

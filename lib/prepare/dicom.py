@@ -13,6 +13,7 @@ from pydicom import uid
 from pydicom.config import disable_value_validation
 from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
+from pydicom.pixels.utils import get_expected_length
 
 from lib.errors import InputError
 from lib.prepare import tones
@@ -27,6 +28,8 @@ PALETTE = "PALETTE COLOR"
 GRAY_BYTES = {"SamplesPerPixel": 1, "BitsAllocated": 8, "PixelRepresentation": 0}
 GRAYS, COLOURS = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT",
                                                   "YBR_RCT", PALETTE)  # fmt: skip
+# What pydicom only warns of: a file cut short, and pixels of another shape than the header's.
+FAULTS = "End of file reached|The decoded RLE segment contains non-conformant padding"
 
 # What to install for syntaxes that pydicom and Pillow cannot decode, or only in part.
 PACKAGES = {
@@ -83,13 +86,14 @@ def read(path: Path) -> Radiograph:
 def _decode_dicom(content: bytes) -> Radiograph:
     # The competition's UIDs (ID_0011fe81e) are not valid, and pydicom would say so for every file.
     with disable_value_validation(), warnings.catch_warnings():
-        warnings.filterwarnings("error", message="End of file reached")
+        warnings.filterwarnings("error", message=FAULTS)
         try:
             data = pydicom.dcmread(BytesIO(content))
         except pydicom.errors.InvalidDicomError:
             raise UnreadableError("not a DICOM file") from None
         _refuse_other_kinds(data)
         values, kind = _decoded(data), data.PhotometricInterpretation
+        _refuse_excess(data)
         if kind in GRAYS:
             pixels, rule = tones.of_gray(data, values)
         elif kind == PALETTE:
@@ -164,6 +168,19 @@ def _gray_jpeg(data: pydicom.Dataset) -> np.ndarray:
             f"{data.Rows} x {data.Columns} gray ones"
         )
     return pixels
+
+
+def _refuse_excess(data: pydicom.Dataset) -> None:
+    """Refuse pixels of another shape than the header's, which would be cropped or sheared."""
+    if data.file_meta.TransferSyntaxUID.is_encapsulated:
+        return
+    expected = get_expected_length(data)
+    content = next(data[name].value for name in PIXELS if name in data)
+    excess = content[expected + expected % 2 :]
+    if len(excess) > expected // data.Rows or any(excess):  # up to a row of nulls is padding
+        raise UnreadableError(
+            f"{len(excess)} bytes more than the {data.Rows} x {data.Columns} pixels of its header"
+        )
 
 
 def _decode_picture(content: bytes) -> Radiograph:

@@ -13,9 +13,11 @@ import pandas as pd
 
 from lib import tables
 from lib.errors import InputError, run_stage
-from lib.prepare import labels
+from lib.flags import whole
+from lib.prepare import groups, labels
 
 N_FOLDS, SEED = 5, 42
+LAST_SEED = 2**32 - 1  # that NumPy's legacy generator takes, which shuffles
 AREA_BINS = 4
 COMMITTED = Path(__file__).parents[2] / "folds" / "siim_stage2.csv"
 COMPETITION_FRAME = 1024
@@ -44,19 +46,20 @@ def split(images: pd.DataFrame, n_folds: int, seed: int = SEED) -> pd.Series:
     from sklearn.model_selection import StratifiedGroupKFold  # late: it takes a second to load
 
     images = images.sort_index()
-    groups = images["patient_id"].where(images["patient_id"] != "", images.index)
+    patients = images["patient_id"].where(images["patient_id"] != "", images.index)
     positive = images["area_px"] > 0
     check_enough("images with a pneumothorax", int(positive.sum()), n_folds)
-    check_enough("patients with a pneumothorax", groups[positive].nunique(), n_folds)
-    check_enough("patients", groups.nunique(), n_folds)
+    _check_patients("patients with a pneumothorax", patients[positive], n_folds)
+    _check_patients("patients", patients, n_folds)
     folds = pd.Series(0, index=images.index, name="fold")
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    for fold, (_, held_out) in enumerate(splitter.split(images, _strata(images, n_folds), groups)):
+    strata = _strata(images, n_folds)
+    for fold, (_, held_out) in enumerate(splitter.split(images, strata, patients)):
         folds.iloc[held_out] = fold
     if folds[positive].nunique() < n_folds:
         raise InputError(
-            f"{int(positive.sum())} positive images of {groups[positive].nunique()} patients leave "
-            f"one of {n_folds} folds without any; use a smaller --n-folds"
+            f"{int(positive.sum())} positive images of {patients[positive].nunique()} patients "
+            f"leave one of {n_folds} folds without any; use a smaller --n-folds"
         )
     return folds
 
@@ -88,9 +91,33 @@ def read_split(path: Path, image_ids: Collection[str]) -> pd.Series:
             f"{path} lacks {len(missing)} labelled images ({', '.join(missing[:3])}, ...); add "
             "them, or leave out --folds-csv to have a split made"
         )
+    given = given.loc[sorted(image_ids)]
     if given.nunique() == 1:
-        raise InputError(f"{path} has one fold only; a split needs 2 folds or more")
-    return given.loc[sorted(image_ids)]
+        raise InputError(
+            f"{path} has one fold only of the {len(given)} labelled images; a split needs 2 folds "
+            "or more"
+        )
+    return given
+
+
+def refuse_one_kind(path: Path, given: pd.Series, positive: pd.Series) -> None:
+    """Refuse a split that others made if a fold lacks positive or negative images.
+
+    Args:
+        path: where it is from.
+        given: the fold by ImageId.
+        positive: whether an image shows a pneumothorax, of the same images.
+
+    Raises:
+        InputError: with the first fold that has none of a kind.
+    """
+    for kind, own in (("positive", positive), ("negative", ~positive)):
+        lacking = sorted(set(given) - set(given[own.index[own]]))
+        if lacking:
+            raise InputError(
+                f"{path}: fold {lacking[0]} has no {kind} image among those labelled; give every "
+                "fold both, or leave out --folds-csv to have a split made"
+            )
 
 
 def refuse_torn_patients(path: Path, patients: pd.Series) -> None:
@@ -133,13 +160,18 @@ def _strata(images: pd.DataFrame, n_folds: int) -> np.ndarray:
     return strata
 
 
-def check_enough(what: str, count: int, n_folds: int) -> None:
+def check_enough(what: str, count: int, n_folds: int, cure: str = "more images") -> None:
     if n_folds < 2:
         raise InputError(f"--n-folds {n_folds}: a split needs 2 folds or more")
     if count < n_folds:
         raise InputError(
-            f"{count} {what} cannot fill {n_folds} folds; use a smaller --n-folds or more images"
+            f"{count} {what} cannot fill {n_folds} folds; use a smaller --n-folds or {cure}"
         )
+
+
+def _check_patients(what: str, patients: pd.Series, n_folds: int) -> None:
+    cure = "more of them; where one id stands for many, --groups CSV tells them apart"
+    check_enough(what, patients.nunique(), n_folds, cure)
 
 
 def main() -> None:
@@ -147,12 +179,14 @@ def main() -> None:
     parser.add_argument("labels", type=Path, help="label CSV: ImageId, EncodedPixels")
     parser.add_argument("patients", type=Path, help="CSV with ImageId and patient_id")
     parser.add_argument("out", type=Path, help="CSV to write: ImageId, fold")
-    parser.add_argument("--n-folds", type=int, default=N_FOLDS)
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--n-folds", type=whole(2), default=N_FOLDS)
+    parser.add_argument("--seed", type=whole(0, LAST_SEED), default=SEED)
     args = parser.parse_args()
     images = labels.unite(labels.read(args.labels, COMPETITION_FRAME), COMPETITION_FRAME)
-    patients = tables.read_images(args.patients, ("ImageId", "patient_id")).set_index("ImageId")
-    images["patient_id"] = patients["patient_id"].reindex(images.index).fillna("")
+    patients = groups.read(args.patients, images.index)["patient_id"]
+    if args.out.exists() and any(args.out.samefile(read) for read in (args.labels, args.patients)):
+        raise InputError(f"{args.out} is a table that is read; choose another OUT")
+    images["patient_id"] = patients.reindex(images.index).fillna("")
     folds = split(images, args.n_folds, args.seed)
     tables.write(args.out, folds.reset_index())
     print(f"{len(folds)} images in {args.n_folds} folds -> {args.out}")

@@ -9,6 +9,7 @@ import pydicom
 from pydicom.multival import MultiValue
 
 OLDEST = 110  # years; the competition's headers claim up to 413
+NOBODY = ("", "na", "n/a", "<na>", "nan", "none", "null")  # how programs write a missing value
 
 
 class Cleaning(NamedTuple):
@@ -33,6 +34,7 @@ class Header:
 
 def read_header(data: pydicom.Dataset) -> Header:
     """What a DICOM header says, cleaned."""
+    patient, of_patient = clean_patient(first(data, "PatientID"))
     age, of_age = clean_age(first(data, "PatientAge"))
     sex, of_sex = clean_sex(first(data, "PatientSex"))
     view, of_view = clean_view(first(data, "ViewPosition"), first(data, "SeriesDescription"))
@@ -40,13 +42,21 @@ def read_header(data: pydicom.Dataset) -> Header:
         first(data, "PixelSpacing") or first(data, "ImagerPixelSpacing")
     )
     return Header(
-        patient_id=one_line(first(data, "PatientID")),
+        patient_id=patient,
         sex=sex,
         age=age,
         view=view,
         pixel_spacing_mm=spacing,
-        cleaned=tuple(note for note in (of_age, of_sex, of_view, of_spacing) if note),
+        cleaned=tuple(note for note in (of_patient, of_age, of_sex, of_view, of_spacing) if note),
     )
+
+
+def clean_patient(raw: str) -> tuple[str, Cleaning | None]:
+    """An id, unless it is what a program writes for none: one patient of that name would have all
+    images without one.
+    """
+    patient = one_line(raw)
+    return ("", _missing("patient id", raw)) if patient.lower() in NOBODY else (patient, None)
 
 
 def clean_age(raw: str) -> tuple[str, Cleaning | None]:

@@ -11,7 +11,7 @@ import pandas as pd
 from lib import tables
 from lib.errors import InputError
 from lib.files import sha256
-from lib.prepare import folds, labels
+from lib.prepare import folds, groups, labels
 from lib.prepare.raw import Raw
 
 
@@ -101,10 +101,10 @@ def make(
         "folds_sha256": _digest(split),
         "groups_sha256": _digest(groups_csv),
     }
-    groups = _groups(groups_csv, roles.train | roles.test)
+    patients = _patients(groups_csv, roles.train | roles.test)
     if folds_csv:
-        folds.refuse_torn_patients(folds_csv, groups["patient_id"])
-    return Plan(source, roles, annotations, groups, split, facts)
+        folds.refuse_torn_patients(folds_csv, patients["patient_id"])
+    return Plan(source, roles, annotations, patients, split, facts)
 
 
 def _annotations(source: Raw, rle_size: int) -> pd.DataFrame:
@@ -184,25 +184,21 @@ def _refuse_missing(missing: Collection[str], total: int, what: str, source: Raw
 
 def _split(annotations: pd.DataFrame, n_folds: int, folds_csv: Path | None) -> Path | None:
     """The CSV with the folds: the one given, else the committed one if it has every image."""
-    labelled = set(annotations["ImageId"])
+    positive = annotations.groupby("ImageId")["area_px"].max() > 0
     if folds_csv:
-        folds.read_split(folds_csv, labelled)
+        folds.refuse_one_kind(folds_csv, folds.read_split(folds_csv, positive.index), positive)
         return folds_csv
-    if labelled and n_folds == folds.N_FOLDS and folds.committed_covers(labelled):
+    if len(positive) and n_folds == folds.N_FOLDS and folds.committed_covers(positive.index):
         return folds.COMMITTED
-    if labelled:  # patients are known only after decoding, but this much is now
-        positive = annotations["ImageId"][annotations["area_px"] > 0]
-        folds.check_enough("images with a pneumothorax", positive.nunique(), n_folds)
+    if len(positive):  # patients are known only after decoding, but this much is now
+        folds.check_enough("images with a pneumothorax", int(positive.sum()), n_folds)
     return None
 
 
-def _groups(path: Path | None, image_ids: set[str]) -> pd.DataFrame:
+def _patients(path: Path | None, image_ids: set[str]) -> pd.DataFrame:
     if path is None:
         return pd.DataFrame({"patient_id": {}}, dtype=str)
-    groups = tables.read_images(path, ("ImageId", "patient_id")).set_index("ImageId")
-    if image_ids.isdisjoint(groups.index):
-        raise InputError(f"{path} has none of the images; --groups wants their ImageIds")
-    return groups
+    return groups.read(path, image_ids)
 
 
 def _digest(path: Path | None) -> str | None:

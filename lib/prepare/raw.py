@@ -16,6 +16,7 @@ LABELS = ("train-rle", "train_rle", "stage_1_train", "stage_2_train", "train")
 SAMPLES = tuple(f"{stage}sample{mark}submission" for stage in ("", "stage_1_", "stage_2_")
                 for mark in "_-")  # fmt: skip
 TABLE_SUFFIXES = (".csv", ".csv.gz")
+NO_IMAGES = ("__MACOSX", "lost+found")  # folders that systems leave
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z")  # never unpacked here
 TABLE_DEPTH = 2  # folders below RAW in which tables are looked for
 DEMO = {"n_train": 120, "n_test": 80, "seed": 0, "size": 1024}
@@ -94,13 +95,20 @@ def demo(work: Work, workers: int, replace: bool) -> Artifact:
 def _walk(root: Path) -> Iterator[Path]:
     """Every file but the hidden ones, sorted; links to folders are followed, once each."""
     seen = set()
-    for parent, folders, names in os.walk(root, followlinks=True):
+    for parent, folders, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
         place = os.path.realpath(parent)
-        visible = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        visible = [name for name in folders if not name.startswith(".") and name not in NO_IMAGES]
         folders[:] = [] if place in seen else sorted(visible)
         yield from (Path(parent, name) for name in sorted(names)
                     if place not in seen and not name.startswith("."))  # fmt: skip
         seen.add(place)
+
+
+def _refuse_folder(error: OSError) -> None:
+    """What os.walk would pass over may hold images."""
+    raise InputError(
+        f"{error.filename}: {error.strerror}; make the folder readable, or take it out"
+    )
 
 
 def _by_id(root: Path, files: list[Path]) -> dict[str, str]:

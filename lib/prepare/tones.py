@@ -1,5 +1,7 @@
 """From pixel values of any depth and meaning to 8-bit gray, bright for dense."""
 
+import math
+
 import numpy as np
 import pydicom
 from pydicom.pixels import apply_modality_lut, apply_voi
@@ -31,6 +33,7 @@ def to_8_bit(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # by odd headers: what comes of it is checked
 def of_gray(data: pydicom.Dataset, stored: np.ndarray) -> tuple[np.ndarray, str]:
     """Gray values to 8 bits, by the header's window or table, else by their range.
 
@@ -44,27 +47,26 @@ def of_gray(data: pydicom.Dataset, stored: np.ndarray) -> tuple[np.ndarray, str]
         uint8 of the same shape, and the rule in words.
 
     Raises:
-        UnreadableError: if there are several channels, values are not finite, or the window is of
-            an unknown kind.
+        UnreadableError: if there are several channels, values or window are not finite, the window
+            is of an unknown kind, or the header makes pixels alike that differ.
     """
     if stored.ndim != 2:
         raise UnreadableError(f"gray pixels of shape {stored.shape}, not one image")
-    bits = int(data.get("BitsStored") or data.BitsAllocated)
+    whole = stored.dtype.kind != "f"
+    bits = int(data.get("BitsStored") or data.BitsAllocated) if whole else 8 * stored.itemsize
     if bits <= 8 and stored.min() >= 0:
         as_shown = stored if bits == 8 else to_8_bit(stored, 0, 2**bits - 1)
         return as_shown.astype(np.uint8, copy=False), f"{bits}-bit"
-    if not np.isfinite(stored).all():
-        raise UnreadableError("pixels that are not finite numbers")
-    values = _rescaled(data, stored)
-    centre, width = first(data, "WindowCenter"), first(data, "WindowWidth")
-    function = first(data, "VOILUTFunction") or "LINEAR"
-    if centre and width and float(width) > (1 if function == "LINEAR" else 0):
-        shown = _windowed(values, float(centre), float(width), function)
-        return shown, f"{bits}-bit window {float(centre):g}/{float(width):g}"
-    if data.get("VOILUTSequence"):
-        return _looked_up(data, values), f"{bits}-bit table"
-    low, high = _range(data, stored, values)
-    return to_8_bit(values, low, high), f"{bits}-bit range {low:g}..{high:g}"
+    values, window = _rescaled(data, stored), _window(data)
+    if window:
+        shown, rule = _windowed(values, *window), f"window {window[0]:g}/{window[1]:g}"
+    elif data.get("VOILUTSequence"):
+        shown, rule = _looked_up(data, values), "table"
+    else:
+        low, high = _range(data, stored, values)
+        return to_8_bit(values, low, high), f"{bits}-bit range {low:g}..{high:g}"
+    _refuse_lost(values, shown, rule)
+    return shown, f"{bits}-bit {rule}"
 
 
 def of_colour(values: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
@@ -96,10 +98,38 @@ def _rescaled(data: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
     Reference:
         DICOM PS3.3 C.11.1, the modality transformation.
     """
+    if not np.isfinite(stored).all():
+        raise UnreadableError("pixels that are not finite numbers")
     if data.get("ModalityLUTSequence"):
-        return apply_modality_lut(stored, data)
-    slope = float(first(data, "RescaleSlope") or 1)
-    return stored * slope + float(first(data, "RescaleIntercept") or 0)
+        values = apply_modality_lut(stored, data)
+    else:
+        slope = float(first(data, "RescaleSlope") or 1)
+        values = stored * slope + float(first(data, "RescaleIntercept") or 0)
+    if not math.isfinite(_spread(values)):
+        raise UnreadableError("pixels rescaled to values that are not finite")
+    _refuse_lost(stored, values, "rescaling")
+    return values
+
+
+def _window(data: pydicom.Dataset) -> tuple[float, float, str] | None:
+    """Centre, width and function of the header's first window, if it has one of any width."""
+    if not (first(data, "WindowCenter") and first(data, "WindowWidth")):
+        return None
+    centre, width = (float(first(data, f"Window{name}")) for name in ("Center", "Width"))
+    function = first(data, "VOILUTFunction") or "LINEAR"
+    if not (math.isfinite(centre) and math.isfinite(width)):
+        raise UnreadableError(f"a window of {centre:g}/{width:g}, which are not both finite")
+    return (centre, width, function) if width > (1 if function == "LINEAR" else 0) else None
+
+
+def _spread(values: np.ndarray) -> float:
+    """Greatest less least; not finite if one of the values is not."""
+    return float(values.max()) - float(values.min())
+
+
+def _refuse_lost(before: np.ndarray, after: np.ndarray, rule: str) -> None:
+    if _spread(after) == 0 < _spread(before):
+        raise UnreadableError(f"pixels differ, but its {rule} makes all of them alike")
 
 
 def _windowed(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
