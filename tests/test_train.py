@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -567,3 +568,29 @@ def test_a_damaged_state_is_named_with_its_cure(work: Work, content: object) -> 
     with pytest.raises(InputError, match=f"{path} is damaged, .*02_train.py --replace") as caught:
         loop.train_fold(job)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_state_without_hashes_goes_on(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 3, before_commit=False)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train_fold(job_of(work))
+    job = job_of(work)
+    state = weights.load(job.draft.path(artifacts.STATE))
+    del state["record"]["weights"]
+    weights.save(job.draft.path(artifacts.STATE), state)
+    assert len(loop.train_fold(job).history) == 5
+
+
+def test_a_state_that_may_not_be_read_is_not_called_damaged(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(work)
+    weights.save(job.draft.path(artifacts.STATE), {})
+
+    def forbidden(path: Path, *how: object) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(PermissionError):
+        checkpoints.resume(job.draft, job.recipe)

@@ -8,21 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import artifacts, tables
+from lib import artifacts, layout, tables
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.errors import InputError
-from lib.layout import (
-    ALL_DATA,
-    CLASSES,
-    NO_FLIP,
-    NO_FLIP_SUFFIX,
-    Fold,
-    Work,
-    fold_name,
-    map_file,
-    parse_fold,
-)
+from lib.layout import ALL_DATA, CLASSES, Fold, Work, fold_name, map_file, parse_fold
 from lib.maps import read_map
 
 EQUAL, SEARCH = "equal", "search"
@@ -63,8 +53,8 @@ class Source:
 
 def _maker(member: str) -> str:
     """The command that makes the maps of a member."""
-    run = member.removesuffix(NO_FLIP_SUFFIX)
-    return f"03_infer.py --run {run}" + (f" --tta {NO_FLIP}" if run != member else "")
+    run = member.removesuffix(layout.NO_FLIP_SUFFIX)
+    return f"03_infer.py --run {run}" + (f" --tta {layout.NO_FLIP}" if run != member else "")
 
 
 def gather(
@@ -173,8 +163,9 @@ def _check(source: Source, dataset: Dataset) -> None:
 def _check_classes(source: Source) -> None:
     """Refuse a p(positive) that is no probability: a mean would go on without it."""
     table = source.classes
-    bad = table[~pd.to_numeric(table["p"], errors="coerce").between(0, 1)]
-    for name, p in zip(bad["ImageId"], bad["p"], strict=True):
+    sound = pd.to_numeric(table["p"], errors="coerce").between(0, 1)
+    if not sound.all():
+        name, p = table[~sound].iloc[0]
         raise InputError(
             f"{source.probs.place}/{CLASSES}: p of {name} is {p[:40]!r}, not a number from 0 to 1; "
             f"{source.cure}"

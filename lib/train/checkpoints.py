@@ -113,13 +113,12 @@ def commit(
     """
     if ranks.is_first():
         last = record.average(record.phase) or record.history[-1]
-        if last in (rows := kept(recipe, record)):
-            path = draft.path(weight_file(last))
-            weights.save(path, model)
-            record.weights[weight_file(last)] = sha256(path)
-        record.weights = {
-            name: record.weights[name] for name in map(weight_file, rows) if name in record.weights
-        }
+        name, names = weight_file(last), {weight_file(row) for row in kept(recipe, record)}
+        if name in names:
+            weights.save(draft.path(name), model)
+            record.weights[name] = sha256(draft.path(name))
+        kept_still = sorted(names & record.weights.keys())
+        record.weights = {name: record.weights[name] for name in kept_still}
         weights.save(draft.path(STATE), {**state, "record": asdict(record)})
         tidy(draft, recipe, record)
     ranks.wait()
@@ -160,6 +159,8 @@ def resume(draft: Draft, recipe: Recipe) -> tuple[Record, dict[str, Any] | None]
     path = draft.path(STATE)
     if not path.exists():
         return Record(), None
+    with path.open("rb"):  # what may not be read is not damaged
+        pass
     try:
         state = weights.load(path)
         record = Record(**state["record"])
