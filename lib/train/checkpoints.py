@@ -28,12 +28,13 @@ class Record:
     Attributes:
         history: a row an epoch.
         averages: a row a phase whose epochs were made into one network.
-        weights: the SHA-256 of each weight file that is kept.
+        weights: the SHA-256 of each weight file that is kept; of several processes, only the first
+            one, which writes them, knows all.
     """
 
     history: list[Row] = field(default_factory=list)
     averages: list[Row] = field(default_factory=list)
-    weights: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def phase(self) -> int:
@@ -117,8 +118,8 @@ def commit(
         if name in names:
             weights.save(draft.path(name), model)
             record.weights[name] = sha256(draft.path(name))
-        kept_still = sorted(names & record.weights.keys())
-        record.weights = {name: record.weights[name] for name in kept_still}
+        for gone in record.weights.keys() - names:
+            del record.weights[gone]
         weights.save(draft.path(STATE), {**state, "record": asdict(record)})
         tidy(draft, recipe, record)
     ranks.wait()
