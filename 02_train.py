@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lib import artifacts, dataset, layout, recipes
 from lib.errors import InputError, run_stage
+from lib.flags import whole
 from lib.recipes import facts
 
 
@@ -27,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
     parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--workers", type=int, help="processes that load images")
+    parser.add_argument("--workers", type=whole(0, 1024), help="processes that load images")
     parser.add_argument("--compile", action="store_true", help="the network first, for long runs")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--replace", action="store_true", help="remove and remake what is there")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lib import artifacts, dataset, layout
 from lib.errors import run_stage
+from lib.flags import whole
 from lib.recipes import facts
 
 
@@ -24,8 +25,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: those trained")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--tta", choices=[layout.FLIP, layout.NO_FLIP], default=layout.FLIP)
-    parser.add_argument("--batch", type=int, help="images at a time; default: by their size")
-    parser.add_argument("--workers", type=int, help="threads that read and write images")
+    parser.add_argument("--batch", type=whole(1), help="images at a time; default: by their size")
+    parser.add_argument("--workers", type=whole(1, 1024), help="threads that read and write images")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()

@@ -36,7 +36,7 @@ def main() -> None:
     made_from = source.read(work, args.decision)
     size = made_from.dataset.rle_size
     if args.truth:
-        score.check(args.truth, size)
+        submission.check_truth(args.truth, made_from.dataset)
     place = work.submission(args.decision)
     facts = submission.facts(place, args.truth, args.replace)
     draft = artifacts.begin(place, facts, made_from.inputs, args.replace)

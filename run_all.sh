@@ -19,7 +19,7 @@ if [ $# -eq 0 ]; then
     truth=(--truth "$work/raw_demo/test-truth.csv")
     recipes=${RECIPES:-demo}
     folds=${FOLDS:-0 1}
-elif [ $# -eq 1 ]; then
+elif [ $# -eq 1 ] && [ -n "$1" ]; then
     raw=(--raw "$1")
     truth=()
     recipes=${RECIPES:-r34_512}
@@ -30,6 +30,21 @@ else
 fi
 read -ra recipes <<<"$recipes"
 read -ra folds <<<"$folds"
+
+# Stage 04 would say so too, but after all training.
+once() {
+    local twice
+    twice=$(printf '%s\n' "${@:2}" | sort | uniq -d | head -n 1)
+    [ -z "$twice" ] || { echo "error: $1 has $twice twice" >&2; exit 2; }
+}
+once RECIPES "${recipes[@]}"
+once FOLDS "${folds[@]}"
+"$python" - "$name" "$name-triplet" <<'PYTHON'
+import sys
+from lib import errors, layout
+errors.run_stage(lambda: [layout.check_name(name) for name in sys.argv[1:]])
+PYTHON
+
 [ ${#folds[@]} -eq 0 ] || folds=(--folds "${folds[@]}")
 common=(--work "$work")
 [ "${REPLACE:-0}" != 1 ] || common+=(--replace)

@@ -19,6 +19,9 @@ import numpy as np
 from lib import metrics, rle, tables
 from lib.decision import uncertainty
 from lib.errors import InputError, run_stage
+from lib.flags import whole
+
+LARGEST = 16_384  # side of a frame, in pixels: a mask of it takes 256 MiB
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,9 @@ def main() -> None:
     parser.add_argument("submission", type=Path)
     parser.add_argument("truth", type=Path)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--size", type=int, default=1024, help="side of the RLE frame, in pixels")
+    parser.add_argument(
+        "--size", type=whole(1, LARGEST), default=1024, help="side of the RLE frame, in pixels"
+    )
     args = parser.parse_args()
     score = compare(args.submission, args.truth, args.size)
     if score.missing:

@@ -61,3 +61,9 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         device.pick("cuda:99")
     with pytest.raises(InputError, match="--device gpu cannot be used"):
         device.pick("gpu")
+
+
+@pytest.mark.parametrize("name", ["meta", "mps", "xla"])
+def test_a_device_of_another_kind_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=f"--device {name} cannot be used .*; try auto or cpu"):
+        device.pick(name)

@@ -446,3 +446,21 @@ def test_without_labels_a_rule_must_be_stated(tmp_path: Path) -> None:
     content = json.loads(decision.path("decision.json").read_bytes())
     assert (content["top"], content["min_area"], content["bottom"]) == (178, 800, 76)
     assert content["oof_dice"] is None
+
+
+@pytest.mark.parametrize("p", ["nan", "", float("inf"), -0.1, 1.5, "half"])
+def test_a_p_positive_that_is_no_probability_is_refused(work: Work, p: float | str) -> None:
+    names = [*TRUTH, "test0", "test1"]
+    for fold in (0, 1):
+        fakes.make_probs(work, "c", fold, TRUTH, classes=dict.fromkeys(names, 0.5) | {"test0": p})
+    message = f"probs/c/fold0/class.csv: p of test0 is '{p}', .*03_infer.py --run c --folds 0"
+    with pytest.raises(InputError, match=message):
+        gather(work, "c")
+
+
+def test_the_cure_for_maps_without_flips_is_a_command_that_there_is(work: Work) -> None:
+    with pytest.raises(InputError, match=r"run 03_infer.py --run a --tta none$"):
+        gather(work, "a.noflip")
+    fakes.make_probs(work, "a", 0, TRUTH, oof=[], tta="none")
+    with pytest.raises(InputError, match=r"03_infer.py --run a --tta none --folds 0 --replace$"):
+        gather(work, "a.noflip")

@@ -1,6 +1,7 @@
 """Maps of a run: whose images, flips, checkpoints, and going on after a kill."""
 
 import dataclasses
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lib import artifacts, dataset, images
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.errors import InputError
+from lib.files import sha256
 from lib.infer import maps
 from lib.infer.tta import predict
 from lib.layout import Work
@@ -128,6 +130,55 @@ def test_maps_that_are_no_numbers_are_refused(
 
     monkeypatch.setattr(maps, "predict", broken)
     with pytest.raises(InputError, match="no number on image00"):
+        maps.infer_fold(infer_job(work, run))
+
+
+def test_image_probabilities_that_are_no_numbers_are_refused(
+    work: Work,  # noqa: F811
+    run: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(models: object, gray: torch.Tensor, flip: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.zeros(gray.shape), torch.tensor([0.5] * (len(gray) - 1) + [torch.nan])
+
+    monkeypatch.setattr(maps, "predict", broken)
+    with pytest.raises(InputError, match="no number on image00"):
+        maps.infer_fold(infer_job(work, run))
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_maps_that_were_done_and_are_lost_are_made_again(
+    work: Work,  # noqa: F811
+    run: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], object],
+) -> None:
+    job = infer_job(work, run)
+    maps.infer_fold(job)
+    job.draft.lock.release()
+    expected = hashes(job.draft.folder)
+    damage(job.draft.path("test/test1.png"))
+    seen, write = [], images.write_png
+    monkeypatch.setattr(images, "write_png", lambda *a: (seen.append(a[0].name), write(*a)))
+    again = infer_job(work, run)
+    maps.infer_fold(again)
+    assert len(seen) == 4  # its batch
+    assert hashes(again.draft.folder) == {
+        **expected,
+        "journal.jsonl": sha256(again.draft.journal.path),
+    }
+
+
+def test_an_inference_without_all_its_maps_is_not_finished(
+    work: Work,  # noqa: F811
+    run: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write = images.write_png
+    monkeypatch.setattr(
+        images, "write_png", lambda path, image: path.stem == "test1" or write(path, image)
+    )
+    with pytest.raises(InputError, match="1 of 8 maps are not there or empty, .*test1.png"):
         maps.infer_fold(infer_job(work, run))
 
 

@@ -97,7 +97,13 @@ def test_an_unknown_recipe_is_refused_with_those_that_there_are() -> None:
 def test_settings_reach_nested_keys_and_take_their_types() -> None:
     changed = facts.override(
         recipes.get("demo"),
-        ["phases.0.epochs=2", "phases.0.clip=null", "network.encoder=resnet34", "input.mean=[0.1]"],
+        [
+            "phases.0.epochs=2",
+            "phases.0.clip=null",
+            "network.encoder=resnet34",
+            "input.mean=[0.1]",
+            "input.std=[0.2]",
+        ],
     )
     assert changed.phases[0].epochs == 2
     assert changed.phases[0].clip is None
@@ -121,6 +127,22 @@ def test_settings_reach_nested_keys_and_take_their_types() -> None:
         pytest.param("phases.0.warmup=0.1", "cosine has no warmup", id="ignored-warmup"),
         pytest.param("phases.0.freeze_epochs=2", "something to freeze", id="ignored-freeze"),
         pytest.param("phases.0.positive_rate=[[1, 0.5]]", "the first 0", id="rate-from-where"),
+        pytest.param("phases.0.lr=Infinity", "finite number", id="endless-rate"),
+        pytest.param("phases.0.lr=1e999", "finite number", id="rate-too-large-to-write"),
+        pytest.param("phases.0.weight_decay=Infinity", "finite number", id="endless-decay"),
+        pytest.param("phases.0.clip=Infinity", "finite number", id="endless-clip"),
+        pytest.param("phases.0.loss.bce=NaN", "loss.bce = nan: .* finite number", id="no-weight"),
+        pytest.param("phases.0.steps=[[1, Infinity]]", "finite number", id="endless-step"),
+        pytest.param("input.mean=[NaN, 0, 0]", "finite number", id="no-mean"),
+        pytest.param("input.mean=[0.5, 0.5]", "mean has 2 entries, std 1", id="means-and-stds"),
+        pytest.param("input.mean=[]", "at least 1 item", id="no-channel"),
+        pytest.param("input.std=[0]", "greater than 0", id="no-spread"),
+        pytest.param(f"seed={10**30}", "less than 9223372036854775808", id="long-seed"),
+        pytest.param("seed=-1", "greater than or equal to 0", id="negative-seed"),
+        pytest.param("phases=[]", "at least 1 item", id="no-phase"),
+        pytest.param("phases.².epochs=1", "there is no '²'; there is 0", id="raised-digit"),
+        pytest.param(f"phases.{'9' * 5000}.lr=1", "there is no '999", id="5000-digits"),
+        pytest.param("network.decoder_channels=[8, -1]", "or equal to 1", id="channels"),
         pytest.param("phases.0.keep.shares=[0.5]", "what best, average weights", id="shares"),
     ],
 )

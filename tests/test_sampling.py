@@ -115,3 +115,20 @@ def test_a_longer_epoch_has_more_batches() -> None:
 def test_a_rate_without_a_positive_image_is_refused() -> None:
     with pytest.raises(InputError, match="positive_rate = 0.5, but no image"):
         EpochBatches(np.zeros(5, bool), phase_of(0.5), key=(0,))
+
+
+@pytest.mark.parametrize("rate", [None, 0.5])
+def test_an_epoch_without_images_is_refused(rate: float | None) -> None:
+    with pytest.raises(InputError, match="no image to train on"):
+        EpochBatches(np.zeros(0, bool), phase_of(rate), key=(0,))
+
+
+@pytest.mark.parametrize("rate", [None, 0.5, 1.0, 5e-324])
+def test_without_negatives_an_epoch_is_the_positives(rate: float | None) -> None:
+    (batch,) = EpochBatches(np.ones(5, bool), phase_of(rate), key=(0,))
+    assert sorted(index for _, index in batch) == list(range(5))
+
+
+def test_without_positives_every_image_is_shown_once() -> None:
+    (batch,) = EpochBatches(np.zeros(5, bool), phase_of(None), key=(0,))
+    assert sorted(index for _, index in batch) == list(range(5))

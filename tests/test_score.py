@@ -122,6 +122,13 @@ def test_the_command_ends_with_one_line_on_bad_input(files, tmp_path: Path) -> N
     assert done.stderr == f"error: {tmp_path}/none.csv is not there\n"
 
 
+@pytest.mark.parametrize("size", ["-1", "0", "99999999999999", "9" * 5000, "1.5"])
+def test_a_size_that_no_frame_has_is_refused(files, size: str) -> None:
+    done = run(*files(TRUTH), "--size", size)
+    assert done.returncode == 2
+    assert "argument --size: " in done.stderr.splitlines()[-1]
+
+
 def test_it_agrees_with_masks_compared_by_numpy(files) -> None:
     rng = np.random.default_rng(1)
     pairs = [(rng.random((16, 16)) < share, rng.random((16, 16)) < 0.4) for share in (0, 0.1, 0.7)]

@@ -342,6 +342,16 @@ class TestStage:
         assert "Dice 0.3333" in later.stdout
         assert artifacts.read(work.submission("final-params")).id == made.id
 
+    def test_a_truth_of_other_images_is_refused(self, work: Work, truth: Path) -> None:
+        prepare(work)
+        truth.write_text("ImageId,EncodedPixels\nx,-1\ny,-1\n")
+        done = run_stage(work, "--truth", truth)
+        assert done.returncode == 2
+        assert done.stderr == (
+            f"error: {truth} has no test image of dataset, such as t2; give their truth\n"
+        )
+        assert not work.submission("final-params").folder.exists()
+
     def test_a_bad_truth_is_refused_before_anything_is_written(self, work: Work, truth) -> None:
         prepare(work)
         truth.write_text("ImageId,EncodedPixels\nt0,300 1\n")

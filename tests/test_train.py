@@ -4,8 +4,9 @@ import dataclasses
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -500,3 +501,96 @@ def test_training_reads_no_value_of_a_step(
     (few, reads_of_few), (many, reads_of_many) = found
     assert few < many
     assert reads_of_few == reads_of_many > 0
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
+DAMAGES = pytest.mark.parametrize("damage", [remove, empty, flip])
+
+
+@DAMAGES
+def test_kept_weights_that_were_damaged_are_not_gone_on_from(
+    work: Work, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 4, before_commit=False)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train_fold(job_of(work))
+    job = job_of(work)
+    (first, _) = sorted(job.draft.path("weights").iterdir())
+    damage(first)
+    with pytest.raises(InputError, match=f"{first} is damaged or gone; .*02_train.py --replace"):
+        loop.train_fold(job)
+
+
+@DAMAGES
+def test_kept_weights_that_are_damaged_meanwhile_are_not_finished(
+    work: Work, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+) -> None:
+    job = job_of(work)
+
+    def draw(history: object, path: Path) -> None:
+        damage(min(job.draft.path("weights").iterdir()))
+
+    monkeypatch.setattr(loop, "draw_curves", draw)
+    with pytest.raises(InputError, match=r"weights/phase1_epoch00.\.pt is damaged or gone"):
+        loop.train_fold(job)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param([1], id="a list"),
+        pytest.param({"model": 1}, id="no record"),
+        pytest.param({"record": {"epochs": 1}}, id="another record"),
+    ],
+)
+def test_a_damaged_state_is_named_with_its_cure(work: Work, content: object) -> None:
+    job = job_of(work)
+    path = job.draft.path(artifacts.STATE)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        weights.save(path, content)
+    with pytest.raises(InputError, match=f"{path} is damaged, .*02_train.py --replace") as caught:
+        loop.train_fold(job)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_state_without_hashes_goes_on(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 3, before_commit=False)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train_fold(job_of(work))
+    job = job_of(work)
+    state = weights.load(job.draft.path(artifacts.STATE))
+    del state["record"]["weights"]
+    weights.save(job.draft.path(artifacts.STATE), state)
+    assert len(loop.train_fold(job).history) == 5
+
+
+def test_a_state_that_may_not_be_read_is_not_called_damaged(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(work)
+    weights.save(job.draft.path(artifacts.STATE), {})
+
+    def forbidden(path: Path, *how: object) -> NoReturn:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(PermissionError):
+        checkpoints.resume(job.draft, job.recipe)

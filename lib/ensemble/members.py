@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import artifacts, tables
+from lib import artifacts, layout, tables
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.errors import InputError
@@ -48,7 +48,13 @@ class Source:
 
     @property
     def cure(self) -> str:
-        return f"run 03_infer.py --run {self.member} --folds {self.fold} --replace"
+        return f"run {_maker(self.member)} --folds {self.fold} --replace"
+
+
+def _maker(member: str) -> str:
+    """The command that makes the maps of a member."""
+    run = member.removesuffix(layout.NO_FLIP_SUFFIX)
+    return f"03_infer.py --run {run}" + (f" --tta {layout.NO_FLIP}" if run != member else "")
 
 
 def gather(
@@ -125,7 +131,7 @@ def _folds_of(work: Work, member: str) -> list[Fold]:
     numbers = [path.name.removeprefix("fold") for path in parent.glob("fold*")]
     numbered: list[Fold] = sorted(int(number) for number in numbers if number.isdecimal())
     if not numbered and not (parent / ALL_DATA).exists():
-        raise InputError(f"there are no maps of {member}; run 03_infer.py --run {member}")
+        raise InputError(f"there are no maps of {member}; run {_maker(member)}")
     return numbered or [ALL_DATA]
 
 
@@ -146,11 +152,24 @@ def _check(source: Source, dataset: Dataset) -> None:
     _refuse_other(
         f"{fold_name(source.fold)} of the dataset lacks", set(source.maps) - wanted, source
     )
+    _check_classes(source)
     with_p = source.classes["ImageId"]
     if len(with_p) and sorted(with_p) != sorted(Path(file).stem for file in source.maps):
         raise InputError(f"{probs.place}/{CLASSES} is not of the maps beside it; {source.cure}")
     if source.maps:  # all are of one size; each is looked at again when it is read
         read_map(probs.path(source.maps[0]), dataset.rle_size)
+
+
+def _check_classes(source: Source) -> None:
+    """Refuse a p(positive) that is no probability: a mean would go on without it."""
+    table = source.classes
+    sound = pd.to_numeric(table["p"], errors="coerce").between(0, 1)
+    if not sound.all():
+        name, p = table[~sound].iloc[0]
+        raise InputError(
+            f"{source.probs.place}/{CLASSES}: p of {name} is {p[:40]!r}, not a number from 0 to 1; "
+            f"{source.cure}"
+        )
 
 
 def _refuse_other(finding: str, files: Iterable[str], source: Source) -> None:

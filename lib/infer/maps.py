@@ -86,8 +86,8 @@ def infer_fold(job: Job) -> int:
     """
     keys = [("oof", name) for name in job.oof] + [("test", name) for name in job.test]
     batches = [keys[start : start + job.batch] for start in range(0, len(keys), job.batch)]
-    done = ranks.from_first(lambda: _image_probabilities(job.draft))
-    left = ranks.share([b for b in batches if any(name not in done for _, name in b)])
+    done = ranks.from_first(lambda: _done(job.draft, keys))
+    left = ranks.share([batch for batch in batches if not done.issuperset(batch)])
     cure = f"give a smaller --batch than {job.batch}; maps that are done stay"
     with machine.explained(cure), ThreadPoolExecutor(job.workers) as pool:
         grays = ahead(pool, partial(_read, job), left, job.workers)
@@ -97,12 +97,24 @@ def infer_fold(job: Job) -> int:
             job.draft.journal.append(records)
     ranks.wait()
     if ranks.is_first():
+        if lacking := sorted({*keys} - _done(job.draft, keys)):
+            raise InputError(
+                f"{len(lacking)} of {len(keys)} maps are not there or empty, the first "
+                f"{job.draft.path(layout.map_file(*lacking[0]))}; the same command makes them"
+            )
         _write_class(job.draft)
     return len(keys)
 
 
+def _done(draft: Draft, keys: Iterable[Key]) -> set[Key]:
+    """The maps that the journal has and that are there: after a power cut one may be empty."""
+    noted = _image_probabilities(draft)
+    paths = {key: draft.path(layout.map_file(*key)) for key in keys if key[1] in noted}
+    return {key for key, path in paths.items() if path.is_file() and path.stat().st_size}
+
+
 def _image_probabilities(draft: Draft) -> dict[str, float | None]:
-    """p(positive) of every image whose map is there, whoever made it."""
+    """p(positive) of every image that the journal has, whoever made its map."""
     return {record["ImageId"]: record["p"] for record in draft.journal.read()}
 
 
@@ -135,7 +147,9 @@ def _predicted(job: Job, grays: Iterable[torch.Tensor]) -> Iterator[Predicted]:
     for gray in grays:
         with machine.autocast(job.device):
             maps, p = predict(models, gray.to(job.device, non_blocking=True), job.flip)
-        yield quantize(maps.squeeze(1)), maps.isfinite().all(), p
+        found = [maps] if p is None else [maps, p]
+        finite = torch.stack([part.isfinite().all() for part in found]).all()
+        yield quantize(maps.squeeze(1)), finite, p
 
 
 def quantize(probabilities: torch.Tensor) -> torch.Tensor:

@@ -10,9 +10,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from lib.errors import InputError
 from lib.recipes.schema import Ema, Input, Keep, Loss, Network, Phase, Recipe, Rule
 
-# A misspelt key must never be ignored.
+# A misspelt key must never be ignored, and JSON has no infinity.
 for _part in (Ema, Input, Keep, Loss, Network, Phase, Recipe, Rule):
-    with_config(ConfigDict(extra="forbid"))(_part)
+    with_config(ConfigDict(extra="forbid", allow_inf_nan=False))(_part)
 _ADAPTER = TypeAdapter(Recipe)
 
 
@@ -68,12 +68,12 @@ def _index(parent: Any, name: str, key: str) -> str | int:
     """Where `name` stands in a dict or a list of facts."""
     if isinstance(parent, dict) and name in parent:
         return name
-    if isinstance(parent, list) and name.isdigit() and int(name) < len(parent):
+    entries = [str(index) for index in range(len(parent))] if isinstance(parent, list) else []
+    if name in entries:
         return int(name)
-    entries = range(len(parent)) if isinstance(parent, list) else ()
     there = parent if isinstance(parent, dict) else entries
     raise InputError(
-        f"--set {key}: there is no {name!r}; there is {', '.join(map(str, there)) or 'nothing'}"
+        f"--set {key[:60]}: there is no {name[:60]!r}; there is {', '.join(there) or 'nothing'}"
     )
 
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Ge, Gt, Interval, MinLen
 
 Count = Annotated[int, Ge(1)]
 Share = Annotated[float, Interval(ge=0, le=1)]
 Weight = Annotated[float, Ge(0)]
 Rate = Annotated[float, Gt(0)]
+Seed = Annotated[int, Interval(ge=0, lt=2**63)]
 PositiveRate = Annotated[float, Interval(gt=0, le=1)]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -42,9 +43,15 @@ class Input:
     Contrast is corrected before, in training and inference alike (see lib.images.CONTRASTS).
     """
 
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
+    mean: Annotated[tuple[float, ...], MinLen(1)] = IMAGENET_MEAN
+    std: tuple[Rate, ...] = IMAGENET_STD
     contrast: Literal["none", "clahe"] = "none"
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std):
+            raise ValueError(
+                f"input.mean has {len(self.mean)} entries, std {len(self.std)}: give one a channel"
+            )
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Network:
     name: str = "unet"
     encoder: str = "resnet34"
     encoder_weights: Literal["imagenet", "none"] = "imagenet"
-    decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)
+    decoder_channels: tuple[Count, ...] = (256, 128, 64, 32, 16)
     attention: Literal["none", "scse"] = "none"
     image_head: bool = False
     centre: Literal["block", "aspp"] = "block"
@@ -248,14 +255,14 @@ class Recipe:
     name: str
     source: str
     summary: str
-    phases: tuple[Phase, ...]
+    phases: Annotated[tuple[Phase, ...], MinLen(1)]
     network: Network = Network()
     input: Input = Input()
     augmentation: str = "none"
     select: Literal["dice", "positive_dice", "loss", "class_auc"] = "dice"
     rule: Rule = Rule()
     select_rule: Rule | None = None
-    seed: int = 42
+    seed: Seed = 42
 
     @property
     def ranks_checkpoints(self) -> bool:

@@ -1,7 +1,8 @@
 """What a training leaves on disk at the end of each epoch, and how it goes on from there.
 
 The record of epochs decides everything else: which weights are kept, whether the phase is over.
-state.pt is the commit: a weight file that its record does not name does not count.
+state.pt is the commit: a weight file that its record does not name does not count. It has their
+hashes too: torch reads one in which bits have changed without a word.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ import pandas as pd
 
 from lib import ranks, tables
 from lib.artifacts import STATE, Draft
+from lib.errors import InputError
+from lib.files import sha256
 from lib.models import weights
 from lib.recipes import Keep, Phase, Recipe
 
@@ -25,10 +28,13 @@ class Record:
     Attributes:
         history: a row an epoch.
         averages: a row a phase whose epochs were made into one network.
+        weights: the SHA-256 of each weight file that is kept; of several processes, only the first
+            one, which writes them, knows all.
     """
 
     history: list[Row] = field(default_factory=list)
     averages: list[Row] = field(default_factory=list)
+    weights: dict[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def phase(self) -> int:
@@ -108,8 +114,12 @@ def commit(
     """
     if ranks.is_first():
         last = record.average(record.phase) or record.history[-1]
-        if last in kept(recipe, record):
-            weights.save(draft.path(weight_file(last)), model)
+        name, names = weight_file(last), {weight_file(row) for row in kept(recipe, record)}
+        if name in names:
+            weights.save(draft.path(name), model)
+            record.weights[name] = sha256(draft.path(name))
+        for gone in record.weights.keys() - names:
+            del record.weights[gone]
         weights.save(draft.path(STATE), {**state, "record": asdict(record)})
         tidy(draft, recipe, record)
     ranks.wait()
@@ -121,18 +131,46 @@ def tidy(draft: Draft, recipe: Recipe, record: Record) -> None:
     for path in draft.path("weights").glob("*.pt"):
         if f"weights/{path.name}" not in names:
             path.unlink()
-    for name, rows in asdict(record).items():
+    for name, rows in (("history", record.history), ("averages", record.averages)):
         if rows:
             tables.write(draft.path(f"{name}.csv"), pd.DataFrame(rows))
 
 
+def check_weights(draft: Draft, record: Record) -> None:
+    """Refuse weights that are not as they were kept: no training can make them again.
+
+    Raises:
+        InputError: naming the first such file.
+    """
+    for name, digest in record.weights.items():
+        path = draft.path(name)
+        if not path.is_file() or sha256(path) != digest:
+            raise InputError(
+                f"{path} is damaged or gone; train the fold again with {draft.place.maker} "
+                "--replace"
+            )
+
+
 def resume(draft: Draft, recipe: Recipe) -> tuple[Record, dict[str, Any] | None]:
-    """The record and the state of the last commit; an empty one and None at the start."""
+    """The record and the state of the last commit; an empty one and None at the start.
+
+    Raises:
+        InputError: if the state, or a weight file that it names, is damaged.
+    """
     path = draft.path(STATE)
     if not path.exists():
         return Record(), None
-    state = weights.load(path)
-    record = Record(**state["record"])
+    with path.open("rb"):  # what may not be read is not damaged
+        pass
+    try:
+        state = weights.load(path)
+        record = Record(**state["record"])
+    except (InputError, KeyError, TypeError):
+        raise InputError(
+            f"{path} is damaged, so the training cannot go on from it; train the fold again with "
+            f"{draft.place.maker} --replace"
+        ) from None
     if ranks.is_first():
+        check_weights(draft, record)
         tidy(draft, recipe, record)  # the kill may have come right after the commit
     return record, state

@@ -32,8 +32,8 @@ def train_fold(job: Job) -> Record:
         average: phase, epochs, validation figures.
 
     Raises:
-        InputError: if pretrained weights cannot be had, there is nothing to freeze, or a loss is
-            not finite.
+        InputError: if pretrained weights cannot be had, there is nothing to freeze, a loss is
+            not finite, or what an interrupted training left is damaged.
     """
     model = build_model(job.recipe)
     check_freezable(model, job.recipe)
@@ -58,6 +58,7 @@ def train_fold(job: Job) -> Record:
             _train_phase(job, model, index, record, state if index == first else None)
     if ranks.is_first():
         draw_curves(record.history, job.draft.path("curves.png"))
+        checkpoints.check_weights(job.draft, record)
     ranks.wait()
     return record
 

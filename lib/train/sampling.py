@@ -34,8 +34,8 @@ def epoch_order(
     if positive_rate is None:
         return rng.permutation(positive.size)
     positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
-    wanted = round(positives.size / positive_rate - positives.size)
-    drawn = rng.choice(negatives, min(wanted, negatives.size), replace=False)
+    wanted = min(positives.size / positive_rate - positives.size, negatives.size)
+    drawn = rng.choice(negatives, round(wanted), replace=False)
     return rng.permutation(np.concatenate([positives, drawn]))
 
 
@@ -62,9 +62,15 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         """Begin at epoch 0; set `epoch` before each.
 
         Raises:
-            InputError: if a positive rate is asked of images without a positive one.
+            InputError: if there are no images, or a positive rate is asked of images without a
+                positive one.
         """
         self.positive = np.asarray(positive, bool)
+        if not self.positive.size:
+            raise InputError(
+                "there is no image to train on: the split has all labelled images in this fold; "
+                "make another one with 01_prepare.py"
+            )
         if phase.positive_rate is not None and not self.positive.any():
             raise InputError(
                 f"positive_rate = {phase.positive_rate}, but no image to train on is positive; "
