@@ -23,8 +23,8 @@ class InputError(ValueError):
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage; what its user can mend becomes one line on stderr and exit code 2.
 
-    Signals end it as `stop_on_signals` says, and so does writing to who reads no more, as `head`
-    does not: code 141, as of any program.
+    Signals end it as `stop_on_signals` says. So does a line that nobody reads any more, as after
+    `head`: code 141, as from any program.
 
     Raises:
         SystemExit: 2 after an InputError or an error of the file system.
