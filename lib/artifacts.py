@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from typing import Any, NoReturn
 
 from lib import layout
 from lib.errors import InputError, run_stage
-from lib.files import TEMPORARY, Journal, remove, sha256, write_json
+from lib.files import TEMPORARY, Journal, sha256, write_json
 from lib.layout import Place
 from lib.lock import Lock
 from lib.provenance import circumstances
@@ -162,8 +163,8 @@ def begin(
     draft.lock.acquire()
     try:
         if replace:
-            remove(place.folder)
-            remove(place.partial)
+            _remove(place.folder)
+            _remove(place.partial)
         _publish_if_finished(place)
         complete = _is_complete(draft)
         if not complete:
@@ -205,7 +206,7 @@ def _open_partial(draft: Draft) -> None:
             ) from None
         _refuse_other(draft, facts, inputs)
     else:
-        remove(place.partial)
+        _remove(place.partial)
         write_json(place.partial / FACTS, {"facts": draft.facts, "inputs": draft.inputs})
 
 
@@ -295,7 +296,7 @@ def _publish_if_finished(place: Place) -> None:
     """
     _, fault = _check(place, place.partial)
     if fault:
-        remove(place.partial / MANIFEST)
+        _remove(place.partial / MANIFEST)
     else:
         _publish(place)
 
@@ -368,6 +369,23 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
     for name, inner in items:
         flat |= _flat(inner, f"{key}.{name}" if key else str(name))
     return flat
+
+
+def _remove(path: Path) -> None:
+    """Remove what is there, renamed first: a half-removed folder must not look complete."""
+    doomed = path.with_name(f"{path.name}{layout.DOOMED}")
+    _delete(doomed)
+    if os.path.lexists(path):
+        os.replace(path, doomed)
+        _delete(doomed)
+
+
+def _delete(path: Path) -> None:
+    """Remove a folder with all that is in it, or a file; of a link, the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _file_names(folder: Path) -> list[str]:

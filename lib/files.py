@@ -1,17 +1,15 @@
-"""Files that a kill leaves whole: written aside and renamed, appended line by line, or gone."""
+"""Files that a kill leaves whole: written aside and renamed, or appended line by line."""
 
 import fcntl
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lib.errors import InputError
-from lib.layout import DOOMED
 
 TEMPORARY = ".tmp"
 BULK = (".png", ".dcm")  # images
@@ -47,23 +45,6 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON aside and rename it: sorted keys, so that equal content is equal bytes."""
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)
     write_bytes(path, text.encode() + b"\n")
-
-
-def remove(path: Path) -> None:
-    """Remove a folder, file or link, renamed first: what is half-removed must not look whole."""
-    doomed = path.with_name(f"{path.name}{DOOMED}")
-    _delete(doomed)
-    if os.path.lexists(path):
-        os.replace(path, doomed)
-        _delete(doomed)
-
-
-def _delete(path: Path) -> None:
-    """Remove a folder with all that is in it, or a file; of a link, the link."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

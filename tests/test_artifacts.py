@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from lib import artifacts, provenance
 from lib.artifacts import FACTS, JOURNAL, MANIFEST, STATE, Artifact
 from lib.errors import InputError
-from lib.files import remove, write_bytes
+from lib.files import write_bytes
 from lib.layout import Place, Work
 
 RECIPE = {"recipe": {"phases": [{"epochs": 3, "size": 64}], "seed": 42}, "limit": None}
@@ -155,7 +154,7 @@ class TestKilled:
     ) -> None:
         place = make(work.run("a", 0)).place
         with monkeypatch.context() as patch:
-            patch.setattr(shutil, "rmtree", _half_removed(shutil.rmtree))
+            patch.setattr(artifacts.shutil, "rmtree", _half_removed(artifacts.shutil.rmtree))
             with pytest.raises(KeyboardInterrupt):
                 artifacts.begin(place, RECIPE, replace=True)
         assert not place.folder.exists()
@@ -250,7 +249,7 @@ class TestLinksAndFiles:
         elsewhere = make(Work(work.root / "elsewhere").cache(64)).place.folder
         make(work.cache(64))
         path = work.root / "cache" / name
-        remove(path)
+        artifacts._remove(path)
         if what == "file":
             path.write_text("?")
         else:
