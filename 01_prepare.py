@@ -7,13 +7,16 @@ Reads   RAW: images (DICOM, PNG, JPEG), label CSV, sample submission, wherever t
 Writes  WORK/dataset/, WORK/cache/<size>/, and WORK/raw_demo/ with --demo
 """
 
+from lib.errors import run_stage, stop_on_signals
+
+stop_on_signals()  # now: the imports below take a second
+
 import argparse
 import os
 from pathlib import Path
 
 from lib import artifacts, layout, recipes
 from lib import dataset as datasets
-from lib.errors import run_stage
 from lib.flags import whole
 from lib.prepare import cache, dataset, folds, plan, raw
 

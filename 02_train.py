@@ -8,12 +8,15 @@ Reads   WORK/dataset/, WORK/cache/<size>/
 Writes  WORK/runs/<recipe, or name>/fold<k>/
 """
 
+from lib.errors import InputError, run_stage, stop_on_signals
+
+stop_on_signals()  # now: the imports below take a second
+
 import argparse
 from functools import partial
 from pathlib import Path
 
 from lib import artifacts, dataset, layout, recipes
-from lib.errors import InputError, run_stage
 from lib.flags import whole
 from lib.recipes import facts
 

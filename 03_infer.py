@@ -7,12 +7,15 @@ Reads   WORK/runs/<run>/fold<k>/, WORK/cache/<size>/, WORK/dataset/
 Writes  WORK/probs/<run>/fold<k>/  (probs/<run>.noflip/ with --tta none)
 """
 
+from lib.errors import run_stage, stop_on_signals
+
+stop_on_signals()  # now: the imports below take a second
+
 import argparse
 from functools import partial
 from pathlib import Path
 
 from lib import artifacts, dataset, layout
-from lib.errors import run_stage
 from lib.flags import whole
 from lib.recipes import facts
 

@@ -7,6 +7,10 @@ Reads   WORK/dataset/, WORK/probs/<run>/fold<k>/
 Writes  WORK/ensembles/final/, WORK/decisions/final-triplet/
 """
 
+from lib.errors import run_stage, stop_on_signals
+
+stop_on_signals()  # now: the imports below take a second
+
 import argparse
 from pathlib import Path
 
@@ -15,7 +19,6 @@ from lib.ensemble import gates, members, vote, wish
 from lib.ensemble.average import average, facts
 from lib.ensemble.decide import decide
 from lib.ensemble.worth import summary
-from lib.errors import run_stage
 from lib.layout import Work
 
 

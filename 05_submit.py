@@ -8,11 +8,14 @@ Reads   WORK/decisions/final-triplet/, WORK/ensembles/final/, WORK/dataset/;
 Writes  WORK/submissions/final-triplet/
 """
 
+from lib.errors import run_stage, stop_on_signals
+
+stop_on_signals()  # now: the imports below take a second
+
 import argparse
 from pathlib import Path
 
 from lib import artifacts, score
-from lib.errors import run_stage
 from lib.layout import Work
 from lib.submit import source, submission, upload
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lib import layout
 from lib.errors import InputError, run_stage
@@ -165,8 +165,7 @@ def begin(
         if replace:
             _remove(place.folder)
             _remove(place.partial)
-        if (place.partial / MANIFEST).exists():  # killed just before the renaming
-            _publish(place)
+        _publish_if_finished(place)
         complete = _is_complete(draft)
         if not complete:
             _open_partial(draft)
@@ -181,7 +180,12 @@ def begin(
 
 def _is_complete(draft: Draft) -> bool:
     """Whether the artifact is there, with the draft's facts and inputs."""
-    if not draft.place.folder.exists():
+    folder = draft.place.folder
+    if not folder.exists():
+        if folder.is_symlink():
+            raise InputError(
+                f"{draft.place} is a link to nothing; bring back what it led to, or --replace"
+            )
         return False
     artifact = read(draft.place)
     _refuse_other(draft, artifact.facts, artifact.inputs)
@@ -192,8 +196,15 @@ def _open_partial(draft: Draft) -> None:
     """Go on in an unfinished folder, or begin one."""
     place = draft.place
     if _holds_work(place.partial):
-        begun = json.loads((place.partial / FACTS).read_bytes())
-        _refuse_other(draft, begun["facts"], begun["inputs"])
+        try:
+            begun = json.loads((place.partial / FACTS).read_bytes())
+            facts, inputs = dict(begun["facts"]), dict(begun["inputs"])
+        except (ValueError, KeyError, TypeError):
+            raise InputError(
+                f"{place}{layout.UNFINISHED}/{FACTS} is damaged; "
+                f"remove and remake its folder: {place.maker} --replace"
+            ) from None
+        _refuse_other(draft, facts, inputs)
     else:
         _remove(place.partial)
         write_json(place.partial / FACTS, {"facts": draft.facts, "inputs": draft.inputs})
@@ -209,11 +220,7 @@ def read(place: Place) -> Artifact:
     if not place.folder.exists():
         state = "is unfinished" if place.partial.exists() else "is not there"
         raise InputError(f"{place} {state}; run {place.maker}")
-    try:
-        manifest = json.loads((place.folder / MANIFEST).read_bytes())
-        fault = _fault(place, manifest)
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        fault = f"has a damaged or missing {MANIFEST}"
+    manifest, fault = _check(place, place.folder)
     if fault:
         raise InputError(f"{place} {fault}; remake it with {place.maker} --replace")
     return Artifact(place, manifest)
@@ -242,11 +249,15 @@ def verify(root: Path) -> list[str]:
     for place in layout.places(root):
         try:
             found[place.name] = read(place)
+            faults += _damaged_files(found[place.name])
         except InputError as error:
             faults.append(str(error))
+        except OSError as error:
+            said = f"{error.strerror}: {error.filename}"
+            faults.append(f"{place} cannot be checked: {said}; mend that")
+    ids = {name: artifact.id for name, artifact in found.items()}
     for artifact in found.values():
-        ids = {name: other.id for name, other in found.items()}
-        faults += _damaged_files(artifact) + _broken_links(artifact, ids)
+        faults += _broken_links(artifact, ids)
     return faults
 
 
@@ -263,7 +274,7 @@ def _damaged_files(artifact: Artifact) -> list[str]:
 def _id_of(place: Place) -> str:
     """The id of a complete artifact, without a look at its files: a cache has thousands."""
     try:
-        return json.loads((place.folder / MANIFEST).read_bytes())["id"]
+        return _manifest(place.folder)["id"]
     except (OSError, ValueError, KeyError, TypeError):
         return read(place).id  # which says what is wrong
 
@@ -278,6 +289,18 @@ def _broken_links(artifact: Artifact, ids: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _publish_if_finished(place: Place) -> None:
+    """Publish a folder that was killed just before that.
+
+    A manifest that does not fit what lies there goes, and the work goes on.
+    """
+    _, fault = _check(place, place.partial)
+    if fault:
+        _remove(place.partial / MANIFEST)
+    else:
+        _publish(place)
+
+
 def _publish(place: Place) -> None:
     """Give a folder whose manifest is written its name."""
     for name in SCRATCH:
@@ -285,15 +308,34 @@ def _publish(place: Place) -> None:
     os.replace(place.partial, place.folder)
 
 
-def _fault(place: Place, manifest: Mapping[str, Any]) -> str | None:
-    """What is wrong with a complete folder, or None."""
+def _manifest(folder: Path) -> Any:
+    """The manifest of a folder, unchecked; None if it has none."""
+    path = folder / MANIFEST
+    return json.loads(path.read_bytes()) if path.is_file() else None
+
+
+def _check(place: Place, folder: Path) -> tuple[Mapping[str, Any], str | None]:
+    """The manifest of a folder, its own or the unfinished one, and what is wrong, or None."""
+    try:
+        manifest = _manifest(folder)
+        return manifest, _fault(place, folder, manifest)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}, f"has a damaged or missing {MANIFEST}"
+
+
+def _fault(place: Place, folder: Path, manifest: Mapping[str, Any]) -> str | None:
+    """What is wrong with a folder that should be complete, or None."""
     if manifest["kind"] != place.kind:
         return f"is of kind {manifest['kind']}, not {place.kind}"
     if manifest["format"] != FORMAT:
         return f"has format {manifest['format']}; this version reads {FORMAT}"
     if _digest({key: manifest[key] for key in manifest if key != SEAL}) != manifest[SEAL]:
         return f"has a {MANIFEST} that is damaged or was changed by hand"
-    there = {name: (place.folder / name).stat().st_size for name in _file_names(place.folder)}
+    there = {
+        name: (folder / name).stat().st_size
+        for name in _file_names(folder)
+        if (folder / name).is_file()  # and no pipe, nor a link to nothing
+    }
     for name in sorted(there.keys() | manifest["files"].keys()):
         if name not in there:
             return f"lacks {name}"
@@ -329,23 +371,36 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
     return flat
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, renamed first: a half-removed one must not look complete."""
-    doomed = folder.with_name(f"{folder.name}{layout.DOOMED}")
-    if folder.exists():
-        shutil.rmtree(doomed, ignore_errors=True)
-        os.replace(folder, doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+def _remove(path: Path) -> None:
+    """Remove what is there, renamed first: a half-removed folder must not look complete."""
+    doomed = path.with_name(f"{path.name}{layout.DOOMED}")
+    _delete(doomed)
+    if os.path.lexists(path):
+        os.replace(path, doomed)
+        _delete(doomed)
+
+
+def _delete(path: Path) -> None:
+    """Remove a folder with all that is in it, or a file; of a link, the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _file_names(folder: Path) -> list[str]:
     """The files that count, as paths relative to the folder, sorted."""
     names = []
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_raise):
         if Path(parent) == folder:
             folders[:] = [name for name in folders if name != LOG]
         names += [(Path(parent) / file).relative_to(folder).as_posix() for file in files]
     return sorted(set(names) - {*SCRATCH, MANIFEST})
+
+
+def _raise(error: OSError) -> NoReturn:
+    """For os.walk: a folder that may not be read is not empty."""
+    raise error
 
 
 def _ids(artifacts: Iterable[Artifact]) -> dict[str, str]:
@@ -367,10 +422,13 @@ def main() -> None:
     args = parser.parse_args()
     if not args.work.is_dir():
         raise InputError(f"{args.work} is not a folder")
+    count = len(layout.places(args.work))
+    if not count:
+        raise InputError(f"{args.work} has no artifact; give the folder of --work")
     faults = verify(args.work)
     if faults:
         raise InputError("\nerror: ".join(faults))
-    print(f"{args.work}: every artifact is whole and fits its inputs")
+    print(f"{args.work}: {count} artifacts, each whole and fitting its inputs")
 
 
 if __name__ == "__main__":

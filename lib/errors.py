@@ -1,12 +1,14 @@
 """How a stage ends: one line that says what is wrong, the value, and the cure."""
 
 import errno
+import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -21,18 +23,20 @@ class InputError(ValueError):
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage; what its user can mend becomes one line on stderr and exit code 2.
 
-    SIGINT (Ctrl-C) and SIGTERM end the process at once, with a line and code 130 or 143.
+    Signals end it as `stop_on_signals` says. So does a line that nobody reads any more, as after
+    `head`: code 141, as from any program.
 
     Raises:
         SystemExit: 2 after an InputError or an error of the file system.
     """
+    stop_on_signals()
     try:
-        with _stopping_at_once():
-            main()
+        main()
+        print(end="", flush=True)  # here, where an error has a line
     except InputError as error:
         _leave(f"error: {error}")
-    except BrokenPipeError:  # who reads has read enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _stop(signal.SIGPIPE)
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         cure = ""
@@ -41,27 +45,23 @@ def run_stage(main: Callable[[], None]) -> None:
         _leave(f"error: {error.strerror or error}{where}{cure}")
 
 
-@contextmanager
-def _stopping_at_once() -> Iterator[None]:
-    """Leave on a signal without tidying up: what is on disk is good for a SIGKILL too.
+def stop_on_signals() -> None:
+    """From here on SIGINT (Ctrl-C) and SIGTERM end the process at once: a line, code 130 or 143.
 
-    An exception would have to wait for pools and their queues. Forked workers inherit this, and
-    leave without a word.
+    Without tidying up: what is on disk is good for a SIGKILL too, and an exception would have to
+    wait for pools and their queues. Workers inherit this.
     """
-    stage = os.getpid()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        if os.getpid() == stage:
-            name = signal.Signals(number).name
+
+def _stop(number: int, frame: FrameType | None = None) -> NoReturn:
+    """Leave as a signal would have it; a worker does so without a word."""
+    if not multiprocessing.parent_process():
+        name = signal.Signals(number).name
+        with suppress(OSError):  # who reads may be gone
             os.write(2, f"\nstopped by {name}: the same command goes on from here\n".encode())
-        os._exit(128 + number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    os._exit(128 + number)
 
 
 def _leave(line: str) -> None:

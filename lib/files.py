@@ -9,16 +9,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lib.errors import InputError
+
 TEMPORARY = ".tmp"
+BULK = (".png", ".dcm")  # images
 
 
 @contextmanager
 def write_aside(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, renamed at the end: a file is whole or not there."""
+    """Yield a path to write to, renamed at the end: a file is whole or not there.
+
+    The disk has the content before the name, so that this is true after a power cut too; but of
+    images, which are too many to wait for.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}{TEMPORARY}")
     try:
         yield aside
+        if path.suffix not in BULK:
+            with aside.open("rb") as written:
+                os.fsync(written.fileno())
         os.replace(aside, path)
     except OSError as error:  # a full disk is noticed where no name is known
         error.filename = error.filename or str(path)
@@ -50,12 +60,29 @@ class Journal:
         self.path = path
 
     def read(self) -> list[dict[str, Any]]:
+        """All records, in their order.
+
+        Raises:
+            InputError: if a line before the last is damaged.
+        """
         if not self.path.exists():
             return []
         whole, newline, torn = self.path.read_bytes().rpartition(b"\n")
         if torn:  # what is appended next must not grow onto it
             write_bytes(self.path, whole + newline)
-        return [json.loads(line) for line in whole.splitlines()]
+        lines = whole.split(b"\n") if whole else []
+        return [self._record(line, number) for number, line in enumerate(lines, start=1)]
+
+    def _record(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not record or not isinstance(record, dict):
+            raise InputError(
+                f"{self.path} is damaged in line {number}; remove and remake its folder: --replace"
+            )
+        return record
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Add records, at once: several processes may write in turn."""

@@ -1,7 +1,7 @@
 """Every path under WORK, and the stage that makes what lies there."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,7 +101,7 @@ class Work:
         if asked:
             return [parse_fold(fold) for fold in asked]
         folder = self.run(run, 0).folder.parent
-        names = sorted({path.name.removesuffix(".partial") for path in folder.glob("*/")})
+        names = sorted({path.name.removesuffix(UNFINISHED) for path in _folders(folder, "*")})
         if not names:
             raise InputError(f"{folder} is not there or empty; run 02_train.py")
         return [parse_fold(name.removeprefix("fold")) for name in names]
@@ -121,9 +121,22 @@ def places(root: Path) -> list[Place]:
     return [
         Place(root, folder.relative_to(root).as_posix(), kind)
         for kind, pattern in PATTERNS.items()
-        for folder in sorted(root.glob(pattern))
-        if folder.is_dir() and folder.suffix not in (UNFINISHED, DOOMED, LOCK)
+        for folder in _folders(root, pattern)
+        if folder.suffix != UNFINISHED
     ]
+
+
+def _folders(parent: Path, pattern: str) -> Iterator[Path]:
+    """Folders of a pattern, sorted, the hidden and half-removed ones apart.
+
+    Unlike a glob, which takes a folder that may not be read for empty, this raises.
+    """
+    name, _, rest = pattern.partition("/")
+    if not parent.is_dir():
+        return
+    for folder in sorted(parent.iterdir()) if name == "*" else [parent / name]:
+        if folder.is_dir() and folder.suffix != DOOMED and not folder.name.startswith("."):
+            yield from _folders(folder, rest) if rest else [folder]
 
 
 def maker_of(path: Path) -> str:
@@ -143,8 +156,8 @@ def parse_fold(text: str) -> Fold:
     """
     if text == ALL_DATA:
         return ALL_DATA
-    if not text.isdecimal():
-        raise InputError(f"{text!r} is no fold: give numbers such as 0 1, or {ALL_DATA}")
+    if not re.fullmatch(r"\d{1,6}", text):
+        raise InputError(f"{text[:60]!r} is no fold: give numbers such as 0 1, or {ALL_DATA}")
     return int(text)
 
 

@@ -6,10 +6,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 import cv2
 from tqdm import tqdm
+
+from lib.errors import InputError
 
 # A stage that is stopped leaves its semaphores to Python's tracker, which would say so at length.
 os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
@@ -31,16 +34,26 @@ def in_processes(
         jobs: what it is called with, one by one.
         label: what the progress bar says.
         workers: processes at most; a core each, up to 8, unless given.
+
+    Raises:
+        InputError: if a process was killed.
     """
-    workers = workers or min(os.cpu_count() or 1, MOST)
-    processes = min(workers, -(-len(jobs) // CHUNK))
+    most = workers or min(os.cpu_count() or 1, MOST)
+    processes = min(most, -(-len(jobs) // CHUNK))
     if processes <= 1:
         yield from _bar(map(task, jobs), jobs, label)
         return
     # Not forked: a fork copies the locks of OpenCV's threads, but not the threads that free them.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_start_worker) as pool:
-        yield from _bar(pool.map(task, jobs, chunksize=CHUNK), jobs, label)
+    try:
+        with ProcessPoolExecutor(processes, context, initializer=_start_worker) as pool:
+            yield from _bar(pool.map(task, jobs, chunksize=CHUNK), jobs, label)
+    except BrokenProcessPool:
+        cure = f"fewer --workers than {processes}" if workers else "more free memory"
+        raise InputError(
+            "a process was killed, most often for lack of memory; "
+            f"the same command with {cure} goes on from here"
+        ) from None
 
 
 def _bar(results: Iterator[Result], jobs: Sequence[Job], label: str) -> Iterator[Result]:

@@ -1,6 +1,8 @@
 """What several test modules need."""
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as lib/device.py, before any test loads torch
@@ -10,6 +12,15 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import pytest
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def signals_end_the_tests_and_not_a_stage() -> Iterator[None]:
+    """What a stage that ran in this process has changed is undone."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -172,13 +172,122 @@ def _killed_at_the_folder(replace):
 
 
 def _half_removed(rmtree):
-    def remove(folder: Path, ignore_errors: bool) -> None:
+    def remove(folder: Path) -> None:
         if (folder / MANIFEST).exists():
             (folder / "history.csv").unlink()
             raise KeyboardInterrupt
-        rmtree(folder, ignore_errors)
+        rmtree(folder)
 
     return remove
+
+
+class TestDamagedWhileUnfinished:
+    """By a power cut, a full disk, or a hand."""
+
+    @pytest.fixture
+    def draft(self, work: Work) -> artifacts.Draft:
+        """A training that was killed half-way, in its second process."""
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        write_bytes(draft.path(STATE), b"epoch 24 of 40")
+        write_bytes(draft.path("weights/a.pt"), b"weights")
+        draft.journal.append([{"id": "a"}])
+        return draft
+
+    @pytest.mark.parametrize("manifest", ["", "{}", "null", "{", "folder", "other", "pipe"])
+    def test_a_manifest_that_does_not_fit_goes_and_the_work_goes_on(
+        self, work: Work, draft: artifacts.Draft, manifest: str
+    ) -> None:
+        path = draft.path(MANIFEST)
+        if manifest == "folder":
+            (path / "x").mkdir(parents=True)
+        elif manifest == "pipe":
+            os.mkfifo(path)
+        elif manifest == "other":  # whole, of other files
+            path.write_bytes((make(work.run("b", 0)).place.folder / MANIFEST).read_bytes())
+        else:
+            path.write_text(manifest)
+        again = artifacts.begin(work.run("a", 0), RECIPE)
+        assert not os.path.lexists(path)
+        assert again.path(STATE).read_bytes() == b"epoch 24 of 40"
+        assert again.journal.read() == [{"id": "a"}]
+        assert set(again.finish().files) == {"weights/a.pt"}
+
+    def test_nor_is_a_file_that_was_cut_after_the_manifest_published(
+        self, work: Work, draft: artifacts.Draft, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(artifacts, "_publish", _killed)
+            with pytest.raises(KeyboardInterrupt):
+                draft.finish()
+        draft.path("weights/a.pt").write_bytes(b"")
+        again = artifacts.begin(work.run("a", 0), RECIPE)
+        assert again.path(STATE).exists()
+        assert not again.path(MANIFEST).exists()
+
+    @pytest.mark.parametrize(
+        "facts", ["", "{}", "null", "[]", "{", '{"facts": 1}', '{"facts": {}, "inputs": null}']
+    )
+    def test_facts_that_cannot_be_read_are_a_line_with_the_cure(
+        self, work: Work, draft: artifacts.Draft, facts: str
+    ) -> None:
+        draft.path(FACTS).write_text(facts)
+        with pytest.raises(
+            InputError, match=r"^runs/a/fold0.partial/facts.json is damaged; .* --replace$"
+        ):
+            artifacts.begin(work.run("a", 0), RECIPE)
+        assert artifacts.begin(work.run("a", 0), RECIPE, replace=True)
+
+
+class TestLinksAndFiles:
+    """Where a folder should be."""
+
+    @pytest.mark.parametrize("what", ["link", "dangling", "loop", "file"])
+    @pytest.mark.parametrize("name", ["64", "64.partial", "64.removed"])
+    def test_replace_removes_it_and_not_what_it_leads_to(
+        self, work: Work, what: str, name: str
+    ) -> None:
+        elsewhere = make(Work(work.root / "elsewhere").cache(64)).place.folder
+        make(work.cache(64))
+        path = work.root / "cache" / name
+        artifacts._remove(path)
+        if what == "file":
+            path.write_text("?")
+        else:
+            target = {"link": elsewhere, "dangling": work.root / "gone", "loop": path}[what]
+            path.symlink_to(target)
+        made = make(work.cache(64), replace=True)
+        assert [path.name for path in made.place.folder.parent.iterdir()] == ["64"]
+        assert not made.place.folder.is_symlink()
+        assert set(files_under(elsewhere)) == {MANIFEST, "weights/a.pt", "history.csv"}
+
+    @pytest.mark.parametrize("what", ["dangling", "loop"])
+    def test_a_link_to_nothing_is_refused_before_any_work(self, work: Work, what: str) -> None:
+        """The disk that it led to may come back."""
+        path = work.cache(64).folder
+        path.parent.mkdir()
+        path.symlink_to(work.root / "gone" if what == "dangling" else path)
+        with pytest.raises(InputError, match="cache/64 is a link to nothing; .*or --replace"):
+            artifacts.begin(work.cache(64), {})
+        assert not work.cache(64).partial.exists()
+
+    def test_an_artifact_may_lie_elsewhere(self, work: Work, tmp_path: Path) -> None:
+        made = make(Work(tmp_path / "elsewhere").cache(64))
+        work.cache(64).folder.parent.mkdir()
+        work.cache(64).folder.symlink_to(made.place.folder)
+        assert artifacts.begin(work.cache(64), RECIPE) is None
+        assert artifacts.read(work.cache(64)).id == made.id
+
+
+def refuse_to_list(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listing stands in for the disk: who runs the tests may read anywhere."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
 
 
 class TestOtherFacts:
@@ -313,6 +422,26 @@ class TestReading:
         with pytest.raises(InputError, match=r"a.pt is damaged.*remake it with 02_train.py"):
             read.path("weights/a.pt")
 
+    @pytest.mark.parametrize("what", ["dangling", "loop", "pipe"])
+    def test_what_is_no_file_lacks(self, work: Work, what: str) -> None:
+        path = make(work.run("a", 0)).place.folder / "weights" / "a.pt"
+        path.unlink()
+        if what == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to(work.root / "gone" if what == "dangling" else path)
+        with pytest.raises(InputError, match=r"lacks weights/a.pt; remake"):
+            artifacts.read(work.run("a", 0))
+
+    def test_a_folder_that_may_not_be_listed_lacks_nothing(
+        self, work: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whose cure would remove days of work."""
+        made = make(work.run("a", 0))
+        refuse_to_list(made.place.folder / "weights", monkeypatch)
+        with pytest.raises(PermissionError):
+            artifacts.read(work.run("a", 0))
+
     def test_the_log_may_grow(self, work: Work) -> None:
         made = make(work.run("a", 0))
         write_bytes(made.place.folder / "log" / "times.csv", b"late")
@@ -355,6 +484,33 @@ class TestVerify:
         (fault,) = artifacts.verify(chain.root)
         assert fault.startswith("probs/a/fold0 has a damaged or missing manifest.json")
 
+    @pytest.mark.parametrize("what", ["folder", "loop", "pipe"])
+    def test_a_manifest_that_is_no_file_is_found_beside_the_other_faults(
+        self, chain: Work, what: str
+    ) -> None:
+        manifest = chain.dataset.folder / MANIFEST
+        manifest.unlink()
+        if what == "folder":
+            manifest.mkdir()
+        elif what == "loop":
+            manifest.symlink_to(manifest)
+        else:
+            os.mkfifo(manifest)
+        flip(chain.run("a", 0).folder / "history.csv")
+        first, second = artifacts.verify(chain.root)
+        assert first.startswith("dataset has a damaged or missing manifest.json; remake it with 01")
+        assert second.startswith("runs/a/fold0/history.csv is damaged")
+
+    def test_what_may_not_be_read_is_a_fault_among_the_others(
+        self, chain: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flip(chain.probs("a", 0).folder / "history.csv")
+        refuse_to_list(chain.run("a", 0).folder / "weights", monkeypatch)
+        first, second = artifacts.verify(chain.root)
+        weights = chain.run("a", 0).folder / "weights"
+        assert first == f"runs/a/fold0 cannot be checked: Permission denied: {weights}; mend that"
+        assert second.startswith("probs/a/fold0/history.csv is damaged")
+
     def test_a_chain_that_does_not_fit_is_found(self, chain: Work) -> None:
         make(chain.run("a", 0), RECIPE | {"limit": 2}, replace=True)
         faults = artifacts.verify(chain.root)
@@ -372,7 +528,7 @@ class TestVerify:
     ) -> None:
         monkeypatch.setattr("sys.argv", ["artifacts", "verify", str(chain.root)])
         artifacts.main()
-        assert "every artifact is whole" in capsys.readouterr().out
+        assert "3 artifacts, each whole" in capsys.readouterr().out
         flip(chain.run("a", 0).folder / "history.csv")
         flip(chain.dataset.folder / "history.csv")
         with pytest.raises(InputError, match=r"(?s)dataset/history.csv.*\nerror: runs/a/fold0/his"):
@@ -381,6 +537,14 @@ class TestVerify:
     def test_the_command_refuses_what_is_no_folder(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.argv", ["artifacts", "verify", "nowhere"])
         with pytest.raises(InputError, match="nowhere is not a folder"):
+            artifacts.main()
+
+    def test_the_command_refuses_a_folder_without_artifacts(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A typing error must not end as `all is well`."""
+        monkeypatch.setattr("sys.argv", ["artifacts", "verify", str(tmp_path)])
+        with pytest.raises(InputError, match="has no artifact; give the folder of --work"):
             artifacts.main()
 
 

@@ -1,10 +1,12 @@
 """Files that a kill leaves whole."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
+from lib.errors import InputError
 from lib.files import TEMPORARY, Journal, sha256, write_aside, write_bytes, write_json
 
 
@@ -31,6 +33,40 @@ def test_a_write_that_breaks_off_leaves_no_new_file(tmp_path: Path) -> None:
 def test_writing_makes_the_folders_it_needs_and_leaves_nothing_aside(tmp_path: Path) -> None:
     write_bytes(tmp_path / "deep" / "er" / "a.bin", b"x")
     assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["a.bin"]
+
+
+def written_to_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a file that is written goes through: the disk by its name then, and the renaming."""
+    happened = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor: int) -> None:
+        happened.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        fsync(descriptor)
+
+    def note_replace(old: Path, new: Path) -> None:
+        happened.append(f"to {new.name}")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    write_bytes(path, b"content")
+    return happened
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "state.pt", "history.csv"])
+def test_a_power_cut_leaves_no_name_without_its_content(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened = written_to_disk(tmp_path / name, monkeypatch)
+    assert happened == [f"{name}{TEMPORARY}", f"to {name}"]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.dcm"])
+def test_nobody_waits_for_the_disk_at_each_of_thousands_of_images(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert written_to_disk(tmp_path / name, monkeypatch) == [f"to {name}"]
 
 
 def test_equal_content_is_equal_json(tmp_path: Path) -> None:
@@ -81,3 +117,12 @@ class TestJournal:
         journal = Journal(tmp_path / "j.jsonl")
         journal.path.write_bytes(b'{"id"')
         assert journal.read() == []
+
+    @pytest.mark.parametrize(
+        "line", [b"", b"\0\0\0", b"null", b"{}", b"[1]", b'{"id": ', b"\xff", b"3"]
+    )
+    def test_a_damaged_line_is_named_with_the_cure(self, tmp_path: Path, line: bytes) -> None:
+        journal = Journal(tmp_path / "j.jsonl")
+        journal.path.write_bytes(b'{"id": "a"}\n' + line + b'\n{"id": "c"}\n')
+        with pytest.raises(InputError, match=r"j\.jsonl is damaged in line 2; .*--replace"):
+            journal.read()

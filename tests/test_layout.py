@@ -1,5 +1,7 @@
 """Where things lie, and which names may become folders and files."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,60 @@ def test_places_finds_what_should_be_complete(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "decisions" / "notes.txt").touch()
     assert sorted(layout.places(tmp_path), key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize("stray", [".ipynb_checkpoints", "fold7.removed", ".nfs"])
+def test_what_others_leave_beside_artifacts_is_none(tmp_path: Path, stray: str) -> None:
+    """Notebooks, file systems, and a kill while --replace removes."""
+    work = Work(tmp_path)
+    work.run("a", 0).folder.mkdir(parents=True)
+    for parent in (tmp_path / "runs", tmp_path / "runs/a", tmp_path / "cache"):
+        (parent / stray / "fold3").mkdir(parents=True)
+    assert layout.places(tmp_path) == [work.run("a", 0)]
+    assert work.trained_folds("a", None) == [0]
+
+
+def test_the_folds_of_a_run_are_those_that_lie_there_or_those_asked_for(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    for folder in (work.run("a", 1).partial, work.run("a", 0).folder, work.run("a", 0).partial):
+        folder.mkdir(parents=True)
+    work.run("a", "all-data").folder.mkdir()
+    assert work.trained_folds("a", None) == ["all-data", 0, 1]
+    assert work.trained_folds("a", ["3", "all-data"]) == [3, "all-data"]
+    with pytest.raises(InputError, match="runs/b is not there or empty; run 02_train"):
+        work.trained_folds("b", None)
+
+
+@pytest.mark.parametrize(
+    "look", [layout.places, lambda root: Work(root).trained_folds("a", None)],
+    ids=["places", "folds"],
+)  # fmt: skip
+def test_what_may_not_be_listed_is_not_empty(
+    tmp_path: Path, look: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listing stands in for the disk: who runs the tests may read anywhere."""
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    Work(tmp_path).run("a", 0).folder.mkdir(parents=True)
+    for listing in ("scandir", "listdir"):
+        monkeypatch.setattr(os, listing, refuse)
+    with pytest.raises(PermissionError):
+        look(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "fold"), [("0", 0), ("12", 12), ("all-data", "all-data")])
+def test_a_fold_is_a_number_or_all_data(text: str, fold: layout.Fold) -> None:
+    assert layout.parse_fold(text) == fold
+    assert layout.parse_fold(layout.fold_name(fold).removeprefix("fold")) == fold
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.0", "1e3", "one", "²", "9" * 5000, "x" * 5000])
+def test_what_is_no_fold_is_refused_in_a_line(text: str) -> None:
+    with pytest.raises(InputError, match="is no fold: give numbers such as 0 1") as refused:
+        layout.parse_fold(text)
+    assert len(str(refused.value)) < 150
 
 
 def test_files_inside_artifacts() -> None:

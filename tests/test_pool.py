@@ -1,6 +1,7 @@
 """Work in several processes: the same results, in the same order, as in one."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,11 @@ def square(number: int) -> int:
     return number**2
 
 
+def be_killed(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
 def sign_and_sleep(folder: Path) -> None:
     (folder / str(os.getpid())).touch()
     time.sleep(60)
@@ -34,6 +40,13 @@ def test_results_come_in_the_order_of_the_jobs(count: int) -> None:
 def test_what_a_job_refuses_reaches_the_caller(count: int) -> None:
     with pytest.raises(InputError, match="-1 is negative"):
         list(pool.in_processes(square, [-1] * count, "squares"))
+
+
+@pytest.mark.parametrize(("workers", "cure"), [(2, "fewer --workers than 2"), (None, "memory")])
+def test_a_killed_worker_is_a_line_with_the_cure(workers: int | None, cure: str) -> None:
+    """As the kernel kills where memory is short."""
+    with pytest.raises(InputError, match=f"was killed, .* {cure}.* goes on from here"):
+        list(pool.in_processes(be_killed, range(2 * pool.CHUNK), "-", workers))
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
