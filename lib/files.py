@@ -4,12 +4,14 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lib.errors import InputError
+from lib.layout import DOOMED
 
 TEMPORARY = ".tmp"
 BULK = (".png", ".dcm")  # images
@@ -90,3 +92,20 @@ class Journal:
         with self.path.open("ab", buffering=0) as file:
             fcntl.lockf(file, fcntl.LOCK_EX)  # until it is closed
             file.write(lines.encode())
+
+
+def remove(path: Path) -> None:
+    """Remove a folder or a file, renamed first: a half-removed folder must not look complete."""
+    doomed = path.with_name(f"{path.name}{DOOMED}")
+    _delete(doomed)
+    if os.path.lexists(path):
+        os.replace(path, doomed)
+        _delete(doomed)
+
+
+def _delete(path: Path) -> None:
+    """Remove a folder with all that is in it, or a file; of a link, the link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

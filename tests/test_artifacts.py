@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from lib import artifacts, provenance
 from lib.artifacts import FACTS, JOURNAL, MANIFEST, STATE, Artifact
+from lib.artifacts import draft as drafts
+from lib.artifacts import manifest as manifests
+from lib.artifacts.__main__ import main
 from lib.errors import InputError
-from lib.files import write_bytes
+from lib.files import remove, write_bytes
 from lib.layout import Place, Work
 
 RECIPE = {"recipe": {"phases": [{"epochs": 3, "size": 64}], "seed": 42}, "limit": None}
@@ -139,7 +143,7 @@ class TestKilled:
         whole = make(work.run("whole", 0))
         with monkeypatch.context() as patch:
             if moment == "unlink":
-                patch.setattr(artifacts, "_publish", _killed)
+                patch.setattr(drafts, "_publish", _killed)
             else:
                 patch.setattr(os, "replace", _killed_at_the_folder(os.replace))
             with pytest.raises(KeyboardInterrupt):
@@ -154,7 +158,7 @@ class TestKilled:
     ) -> None:
         place = make(work.run("a", 0)).place
         with monkeypatch.context() as patch:
-            patch.setattr(artifacts.shutil, "rmtree", _half_removed(artifacts.shutil.rmtree))
+            patch.setattr(shutil, "rmtree", _half_removed(shutil.rmtree))
             with pytest.raises(KeyboardInterrupt):
                 artifacts.begin(place, RECIPE, replace=True)
         assert not place.folder.exists()
@@ -216,7 +220,7 @@ class TestDamagedWhileUnfinished:
         self, work: Work, draft: artifacts.Draft, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(artifacts, "_publish", _killed)
+            patch.setattr(drafts, "_publish", _killed)
             with pytest.raises(KeyboardInterrupt):
                 draft.finish()
         draft.path("weights/a.pt").write_bytes(b"")
@@ -249,7 +253,7 @@ class TestLinksAndFiles:
         elsewhere = make(Work(work.root / "elsewhere").cache(64)).place.folder
         make(work.cache(64))
         path = work.root / "cache" / name
-        artifacts._remove(path)
+        remove(path)
         if what == "file":
             path.write_text("?")
         else:
@@ -374,7 +378,7 @@ class TestReading:
 
     def test_another_format_is_refused(self, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
         make(work.dataset)
-        monkeypatch.setattr(artifacts, "FORMAT", 2)
+        monkeypatch.setattr(manifests, "FORMAT", 2)
         with pytest.raises(InputError, match="has format 1; this version reads 2; remake"):
             artifacts.read(work.dataset)
 
@@ -527,17 +531,17 @@ class TestVerify:
         self, chain: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     ) -> None:
         monkeypatch.setattr("sys.argv", ["artifacts", "verify", str(chain.root)])
-        artifacts.main()
+        main()
         assert "3 artifacts, each whole" in capsys.readouterr().out
         flip(chain.run("a", 0).folder / "history.csv")
         flip(chain.dataset.folder / "history.csv")
         with pytest.raises(InputError, match=r"(?s)dataset/history.csv.*\nerror: runs/a/fold0/his"):
-            artifacts.main()
+            main()
 
     def test_the_command_refuses_what_is_no_folder(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.argv", ["artifacts", "verify", "nowhere"])
         with pytest.raises(InputError, match="nowhere is not a folder"):
-            artifacts.main()
+            main()
 
     def test_the_command_refuses_a_folder_without_artifacts(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -545,7 +549,7 @@ class TestVerify:
         """A typing error must not end as `all is well`."""
         monkeypatch.setattr("sys.argv", ["artifacts", "verify", str(tmp_path)])
         with pytest.raises(InputError, match="has no artifact; give the folder of --work"):
-            artifacts.main()
+            main()
 
 
 def test_a_journal_is_no_file_of_the_artifact(work: Work) -> None:
@@ -563,7 +567,7 @@ def test_a_kill_while_files_are_hashed_loses_no_record(
     write_bytes(draft.path(STATE), b"epoch 3")
     write_bytes(draft.path("images.csv"), b"ImageId\n")
     with monkeypatch.context() as patch:
-        patch.setattr(artifacts, "_stamp", _killed)
+        patch.setattr(manifests, "stamp", _killed)
         with pytest.raises(KeyboardInterrupt):
             draft.finish()
     again = artifacts.begin(work.dataset, {})

@@ -10,6 +10,7 @@ from torch import nn
 
 from lib import artifacts, recipes
 from lib import device as machine
+from lib.files import remove
 from lib.layout import ALL_DATA, Fold, Work
 from lib.models import build_model, weights
 from lib.recipes import Ema, Keep, Phase
@@ -86,7 +87,7 @@ def test_an_average_is_the_mean_of_the_kept_epochs(
     record, files, folder = trained(work, of(alone))
     epochs = [row["epoch"] for row in chosen(alone, record.history)]
     states = [files[f"phase0_epoch{epoch:03}.pt"] for epoch in epochs]
-    artifacts._remove(folder)
+    remove(folder)
     averaged, merged, folder = trained(work, of(together))
     assert averaged.history == record.history
     assert merged.keys() == {"phase0_average.pt"}
@@ -104,7 +105,7 @@ def test_an_average_is_the_mean_of_the_kept_epochs(
 def test_statistics_of_an_average_are_those_of_the_last_epochs_images(work: Work) -> None:  # noqa: F811
     """Every norm's input, recorded in a pass of our own: the mean over batches of its moments."""
     _, files, folder = trained(work, of(Keep("swa", 2)))
-    artifacts._remove(folder)
+    remove(folder)
     recipe = dataclasses.replace(TINY, phases=(PHASE,))
     job = job_of(work, recipe)
     model = build_model(recipe)
@@ -147,7 +148,7 @@ def test_frozen_norms_keep_their_statistics_and_all_their_momentum() -> None:
 def test_the_next_phase_starts_from_the_average(work: Work) -> None:  # noqa: F811
     swa = of(Keep("swa", 2))
     _, files, folder = trained(work, swa)
-    artifacts._remove(folder)
+    remove(folder)
     still = of(Keep("last"), epochs=1, lr=1e-30, optimizer="sgd")
     record, after, _ = trained(work, swa, still)
     assert after.keys() == {"phase1_epoch000.pt"}

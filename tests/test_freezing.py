@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from lib import artifacts
 from lib.errors import InputError
+from lib.files import remove
 from lib.layout import Work
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.recipes import Input, Keep, Loss, Phase
@@ -28,7 +28,7 @@ def moved(work: Work, **settings: object) -> list[set[str]]:  # noqa: F811
     loop.train_fold(job)
     files = sorted(job.draft.path("weights").glob("*.pt"))
     states = [build_model(recipe).state_dict(), *map(weights.load, files)]
-    artifacts._remove(job.draft.folder)
+    remove(job.draft.folder)
     assert len(states) == 3
     return [
         {name for name in after if not torch.equal(before[name], after[name])}

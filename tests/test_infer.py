@@ -13,7 +13,7 @@ from lib import artifacts, dataset, images
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.errors import InputError
-from lib.files import sha256
+from lib.files import remove, sha256
 from lib.infer import maps
 from lib.infer.tta import predict
 from lib.layout import Work
@@ -63,7 +63,7 @@ def test_a_killed_inference_goes_on_and_ends_with_the_same_bytes(
     maps.infer_fold(whole)
     whole.draft.journal.path.unlink()
     expected = hashes(whole.draft.folder)
-    artifacts._remove(whole.draft.folder)
+    remove(whole.draft.folder)
     written, write = [], images.write_png
 
     def killed(path: Path, image: np.ndarray) -> None:
@@ -108,14 +108,14 @@ def test_a_mirrored_image_gets_the_mirrored_map() -> None:
 
 
 def test_a_run_of_another_dataset_gives_no_out_of_fold_maps(work: Work, run: Artifact) -> None:  # noqa: F811
-    artifacts._remove(work.dataset.folder)
+    remove(work.dataset.folder)
     fakes.make_dataset(work, fakes.masks(12, SIZE, seed=1), size=SIZE)
     with pytest.raises(InputError, match="trained on another dataset"):
         maps.out_of_fold(run, dataset.read(work))
 
 
 def test_without_labels_any_run_may_make_test_maps(work: Work, run: Artifact) -> None:  # noqa: F811
-    artifacts._remove(work.dataset.folder)
+    remove(work.dataset.folder)
     fakes.make_dataset(work, {}, size=SIZE)
     assert maps.out_of_fold(run, dataset.read(work)) == []
 
@@ -211,6 +211,6 @@ def test_threads_change_no_byte(work: Work, run: Artifact) -> None:  # noqa: F81
         job = dataclasses.replace(infer_job(work, run, batch=3), workers=workers)
         maps.infer_fold(job)
         folders.append(hashes(job.draft.folder))
-        artifacts._remove(job.draft.folder)
+        remove(job.draft.folder)
         job.draft.lock.release()
     assert folders[0] == folders[1]

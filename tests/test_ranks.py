@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import nn
 
-from lib import artifacts, ranks
 from lib import device as machine
+from lib import ranks
 from lib.artifacts import STATE
 from lib.errors import InputError
-from lib.files import Journal
+from lib.files import Journal, remove
 from lib.infer import maps
 from lib.layout import Work
 from lib.models import build_model
@@ -111,7 +111,7 @@ def alone(work: Work, exactly: None) -> pd.DataFrame:  # noqa: F811
     job = job_of(work, RECIPE)
     loop.train_fold(job)
     found = tables_of(job.draft.folder)
-    artifacts._remove(job.draft.folder)
+    remove(job.draft.folder)
     job.draft.lock.release()
     return found
 
@@ -182,7 +182,7 @@ def test_two_processes_make_the_maps_of_one_and_go_on_with_what_one_left(
     records = whole.draft.journal.read()
     whole.draft.journal.path.unlink()
     expected = hashes(whole.draft.folder)
-    artifacts._remove(whole.draft.folder)
+    remove(whole.draft.folder)
     whole.draft.lock.release()
 
     def task() -> None:

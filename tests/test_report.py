@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lib import artifacts, tables
-from lib.files import write_bytes
+from lib.files import remove, write_bytes
 from lib.layout import Work
 from lib.recipes.schema import Rule
 from lib.score import Score
@@ -104,7 +104,7 @@ class TestLineage:
         probs = artifacts.begin(work.probs("demo", 0), {}, [run, dataset]).finish()
         gone = artifacts.begin(work.probs("demo", 1), {}, [dataset]).finish()
         ensemble = artifacts.begin(work.ensemble("e"), {}, [probs, gone]).finish()
-        artifacts._remove(gone.place.folder)
+        remove(gone.place.folder)
         artifacts.begin(work.run("demo", 0), {"other": 1}, [dataset], replace=True).finish()
         line = lineage.ancestors(work.root, [ensemble])
         assert {ancestor.name: ancestor.artifact is not None for ancestor in line} == {

@@ -15,7 +15,7 @@ from lib import artifacts, images, rle, tables
 from lib.artifacts import Artifact
 from lib.decision.rules import to_json
 from lib.errors import InputError
-from lib.files import write_json
+from lib.files import remove, write_json
 from lib.layout import Work, mask_file
 from lib.recipes.schema import Rule
 from lib.submit import masks, shares, source, submission, upload
@@ -170,7 +170,7 @@ class TestNothingSilent:
         truth = fakes.masks(12)
         oof = {name: mask.astype(np.uint8) * 255 for name, mask in truth.items()}
         for place in (work.ensemble("final"), work.decision("final-params")):
-            artifacts._remove(place.folder)
+            remove(place.folder)
         fakes.make_ensemble(work, "final", {"oof": oof, "test": {"t0": BOX, "t2": BOX}})
         fakes.make_decision(work, "final", RULE)
         made = make(work)
@@ -207,7 +207,7 @@ class TestNothingSilent:
 
     def test_an_ensemble_that_was_remade_is_refused(self, work: Work) -> None:
         prepare(work)
-        artifacts._remove(work.ensemble("final").folder)
+        remove(work.ensemble("final").folder)
         fakes.make_ensemble(work, "final", {"test": {"t0": BOX, "t1": BOX, "t2": BOX}})
         with pytest.raises(InputError, match="decisions/final-params was made from another ensem"):
             source.read(work, "final-params")

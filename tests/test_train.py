@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lib import artifacts, dataset, recipes, tables
 from lib import device as machine
 from lib.errors import InputError
-from lib.files import sha256
+from lib.files import remove, sha256
 from lib.layout import ALL_DATA, Fold, Work
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.models.base import Prediction
@@ -124,7 +124,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(
     whole = job_of(work)
     loop.train_fold(whole)
     expected = hashes(whole.draft.folder)
-    artifacts._remove(whole.draft.folder)
+    remove(whole.draft.folder)
     with monkeypatch.context() as patch:
         interrupt_after(patch, epochs, before_commit)
         with pytest.raises(KeyboardInterrupt):
@@ -176,7 +176,7 @@ def test_killed_before_any_file_a_run_ends_with_the_same_bytes(
     expected = hashes(whole.draft.folder)
     assert {"averages.csv", "weights/phase1_epoch000.pt"} <= expected.keys()
     for number in (5, 9, 11, 12, 14):  # the last three: around the average's commit
-        artifacts._remove(whole.draft.folder)
+        remove(whole.draft.folder)
         with monkeypatch.context() as patch:
             kill_before_write(patch, number)
             with pytest.raises(KeyboardInterrupt):
@@ -215,7 +215,7 @@ def test_epochs_are_ranked_at_the_rule_for_ranking(
         recipe = dataclasses.replace(TINY, phases=(LAST,), rule=published, select_rule=select_rule)
         job = job_of(work, recipe)
         loop.train_fold(job)
-        artifacts._remove(job.draft.folder)
+        remove(job.draft.folder)
         assert rules.pop() == used
 
 
@@ -259,7 +259,7 @@ def test_the_number_of_workers_changes_nothing(work: Work, workers: int) -> None
         job = job_of(work, workers=count)
         loop.train_fold(job)
         results.append(hashes(job.draft.folder))
-        artifacts._remove(job.draft.folder)
+        remove(job.draft.folder)
     assert results[0] == results[1]
 
 
@@ -268,7 +268,7 @@ def test_another_seed_gives_other_weights(work: Work) -> None:
     for seed in (1, 2):
         job = job_of(work, dataclasses.replace(TINY, seed=seed))
         scores.append([row["train_loss"] for row in loop.train_fold(job).history])
-        artifacts._remove(job.draft.folder)
+        remove(job.draft.folder)
     assert scores[0] != scores[1]
 
 
@@ -432,7 +432,7 @@ def test_a_compiled_training_follows_the_other_and_goes_on_without(
     monkeypatch.setattr(loop, "build_model", Speck)
     plain = job_of(work, FLAT)
     expected = loop.train_fold(plain).history
-    artifacts._remove(plain.draft.folder)
+    remove(plain.draft.folder)
     fast = dataclasses.replace(job_of(work, FLAT), compile=True)
     with monkeypatch.context() as patch:
         interrupt_after(patch, epochs=2, before_commit=False)
@@ -496,14 +496,14 @@ def test_training_reads_no_value_of_a_step(
         with Reads() as reads:
             training._train(0, [])
         found.append((len(training.batches), reads.count + len(counts)))
-        artifacts._remove(job.draft.folder)
+        remove(job.draft.folder)
         job.draft.lock.release()
     (few, reads_of_few), (many, reads_of_many) = found
     assert few < many
     assert reads_of_few == reads_of_many > 0
 
 
-def remove(path: Path) -> None:
+def unlink(path: Path) -> None:
     path.unlink()
 
 
@@ -517,7 +517,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-DAMAGES = pytest.mark.parametrize("damage", [remove, empty, flip])
+DAMAGES = pytest.mark.parametrize("damage", [unlink, empty, flip])
 
 
 @DAMAGES

@@ -1,0 +1,28 @@
+"""python -m lib.artifacts verify WORK: is every artifact whole, and made from those beside it?"""
+
+import argparse
+from pathlib import Path
+
+from lib import layout
+from lib.artifacts import verify
+from lib.errors import InputError, run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Check every artifact under a working folder.")
+    parser.add_argument("action", choices=["verify"])
+    parser.add_argument("work", type=Path)
+    args = parser.parse_args()
+    if not args.work.is_dir():
+        raise InputError(f"{args.work} is not a folder")
+    count = len(layout.places(args.work))
+    if not count:
+        raise InputError(f"{args.work} has no artifact; give the folder of --work")
+    faults = verify(args.work)
+    if faults:
+        raise InputError("\nerror: ".join(faults))
+    print(f"{args.work}: {count} artifacts, each whole and fitting its inputs")
+
+
+if __name__ == "__main__":
+    run_stage(main)
