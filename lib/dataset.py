@@ -91,7 +91,8 @@ class Dataset:
         there = sorted(set(self.folds.values()))
         if not there:
             raise InputError(
-                "the dataset has no labels, so there are no folds to train or validate"
+                "the dataset has no labels, so there are no folds to train or validate; give them "
+                "to 01_prepare.py: --labels CSV"
             )
         if fold != ALL_DATA and fold not in there:
             listed = ", ".join(map(str, there))

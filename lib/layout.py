@@ -101,7 +101,7 @@ class Work:
         if asked:
             return [parse_fold(fold) for fold in asked]
         folder = self.run(run, 0).folder.parent
-        names = sorted({path.name.removesuffix(UNFINISHED) for path in _folders(folder, "*")})
+        names = sorted({path.name.removesuffix(UNFINISHED) for path in _matching(folder, "*")})
         if not names:
             raise InputError(f"{folder} is not there or empty; run 02_train.py")
         return [parse_fold(name.removeprefix("fold")) for name in names]
@@ -120,23 +120,29 @@ def places(root: Path) -> list[Place]:
     """Every folder under WORK that should be a complete artifact, sorted by kind and name."""
     return [
         Place(root, folder.relative_to(root).as_posix(), kind)
-        for kind, pattern in PATTERNS.items()
-        for folder in _folders(root, pattern)
+        for kind in PATTERNS
+        for folder in folders(root, kind)
         if folder.suffix != UNFINISHED
     ]
 
 
-def _folders(parent: Path, pattern: str) -> Iterator[Path]:
-    """Folders of a pattern, sorted, the hidden and half-removed ones apart.
+def folders(root: Path, kind: str) -> Iterator[Path]:
+    """Every folder of a kind of artifact, unfinished ones too, sorted.
 
-    Unlike a glob, which takes a folder that may not be read for empty, this raises.
+    Raises:
+        OSError: if a folder above them may not be read, which is no empty one.
     """
+    return _matching(root, PATTERNS[kind])
+
+
+def _matching(parent: Path, pattern: str) -> Iterator[Path]:
+    """Folders of a pattern, the hidden and half-removed ones apart."""
     name, _, rest = pattern.partition("/")
     if not parent.is_dir():
         return
     for folder in sorted(parent.iterdir()) if name == "*" else [parent / name]:
         if folder.is_dir() and folder.suffix != DOOMED and not folder.name.startswith("."):
-            yield from _folders(folder, rest) if rest else [folder]
+            yield from _matching(folder, rest) if rest else [folder]
 
 
 def maker_of(path: Path) -> str:

@@ -120,9 +120,8 @@ def _folders(work: Work) -> dict[Key, list[str]]:
 
 def _below(work: Work, kind: str) -> Iterator[tuple[str, str]]:
     """Name and fold of every folder of a kind, unfinished ones too."""
-    for folder in work.root.glob(layout.PATTERNS[kind]):
-        if folder.is_dir() and folder.suffix != layout.DOOMED:
-            yield folder.parent.name, folder.name.removesuffix(layout.UNFINISHED)
+    for folder in layout.folders(work.root, kind):
+        yield folder.parent.name, folder.name.removesuffix(layout.UNFINISHED)
 
 
 def _part(work: Work, name: str, folder: str, tta: str) -> Part:

@@ -76,12 +76,9 @@ def _run(one: Measured) -> list[str]:
 
 def _decisions(work: Work) -> list[layout.Place]:
     """All that should be one, unfinished ones too."""
-    folders = work.root.glob(layout.PATTERNS["decision"])
-    names = {folder.name for folder in folders if folder.suffix != layout.DOOMED}
-    return [
-        layout.Place(work.root, f"decisions/{name}", "decision")
-        for name in sorted({name.removesuffix(layout.UNFINISHED) for name in names})
-    ]
+    folders = layout.folders(work.root, "decision")
+    names = {folder.name.removesuffix(layout.UNFINISHED) for folder in folders}
+    return [layout.Place(work.root, f"decisions/{name}", "decision") for name in sorted(names)]
 
 
 def _decision(decision: Artifact) -> list[str]:
