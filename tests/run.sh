@@ -7,5 +7,6 @@ cd "$home"
 "$python" -m ruff check .
 "$python" -m ruff format --check .
 "$python" -m mypy
-# A process a core, so one thread in each; a module's tests share what they set up.
-OMP_NUM_THREADS=1 "$python" -m pytest --numprocesses auto --dist loadfile "$@"
+# A process a core, so one thread in each; a module's tests share what they set up. By name, as the
+# module that takes longest has few tests and would come last.
+OMP_NUM_THREADS=1 "$python" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder "$@"
