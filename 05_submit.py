@@ -37,9 +37,9 @@ def main() -> None:
     args = parse_args()
     work = Work(args.work)
     made_from = source.read(work, args.decision)
-    size = made_from.dataset.rle_size
+    dataset, size = made_from.dataset, made_from.dataset.rle_size
     if args.truth:
-        submission.check_truth(args.truth, made_from.dataset)
+        score.check_test(args.truth, size, dataset.sample, dataset.artifact.place)
     place = work.submission(args.decision)
     facts = submission.facts(place, args.truth, args.replace)
     draft = artifacts.begin(place, facts, made_from.inputs, args.replace)

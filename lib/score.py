@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from lib import metrics, rle, tables
 from lib.decision import uncertainty
 from lib.errors import InputError, run_stage
 from lib.flags import whole
+from lib.layout import Place
 
 LARGEST = 16_384  # side of a frame, in pixels: a mask of it takes 256 MiB
 
@@ -117,6 +119,18 @@ def check(truth: Path, size: int) -> None:
     """
     for rows in _rows_of_truth(truth).values():
         _union(rows, size)
+
+
+def check_test(truth: Path, size: int, images: Sequence[str], owner: Place) -> None:
+    """Refuse a truth, as `check`, and one of none of an owner's test images.
+
+    Raises:
+        InputError: naming one of the images, if there are any.
+    """
+    check(truth, size)
+    if _rows_of_truth(truth).keys().isdisjoint(images):
+        example = f", such as {images[0]}" if images else ""
+        raise InputError(f"{truth} has no test image of {owner}{example}; give their truth")
 
 
 def _rows_of_truth(path: Path) -> dict[str, list[Row]]:

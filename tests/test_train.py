@@ -446,6 +446,16 @@ def test_a_compiled_training_follows_the_other_and_goes_on_without(
     assert kept.keys() == Speck(FLAT).state_dict().keys()
 
 
+def test_norms_that_gpus_share_are_not_compiled(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop.ranks, "count", lambda: 2)
+    gpu = torch.device("cuda")
+    job = dataclasses.replace(job_of(work, FLAT), compile=True, device=gpu)
+    with pytest.raises(InputError, match="--compile cannot make graphs of norms that several GPUs"):
+        loop.train_fold(job)
+
+
 def test_what_cannot_be_compiled_is_refused_with_a_cure(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:

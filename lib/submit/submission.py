@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lib import artifacts, score, tables
+from lib import artifacts, score
 from lib.artifacts import Artifact, Draft
-from lib.dataset import Dataset
-from lib.errors import InputError
 from lib.files import sha256, write_bytes, write_json
 from lib.layout import Place
 from lib.score import Score
@@ -28,20 +26,6 @@ def facts(place: Place, truth: Path | None, replace: bool) -> dict[str, Any]:
     if place.folder.exists() and not replace:
         return dict(artifacts.read(place).facts)
     return {"truth": sha256(truth) if truth else None}
-
-
-def check_truth(truth: Path, dataset: Dataset) -> None:
-    """Refuse a truth that nothing can be scored against, before work is done for it.
-
-    Raises:
-        InputError: as `score.check`, and for one of other images than are submitted.
-    """
-    score.check(truth, dataset.rle_size)
-    if not {*tables.read_rles(truth)["ImageId"]} & {*dataset.sample}:
-        raise InputError(
-            f"{truth} has no test image of {dataset.artifact.place}, such as {dataset.sample[0]}; "
-            "give their truth"
-        )
 
 
 def fill(draft: Draft, source: Source, truth: Path | None) -> Artifact:

@@ -35,18 +35,19 @@ def train_fold(job: Job) -> Record:
         InputError: if pretrained weights cannot be had, there is nothing to freeze, a loss is
             not finite, or what an interrupted training left is damaged.
     """
+    norms_shared = ranks.count() > 1 and job.device.type == "cuda"  # torch has none for CPUs
+    if norms_shared and job.compile:
+        raise InputError(
+            "--compile cannot make graphs of norms that several GPUs share: leave it out, or "
+            "train a fold on each GPU, without torchrun"
+        )
     model = build_model(job.recipe)
     check_freezable(model, job.recipe)
     record, state = checkpoints.resume(job.draft, job.recipe)
     if state is None:
         print(_start(job, model))
     model.to(job.device).to(memory_format=torch.channels_last)
-    if ranks.count() > 1 and job.device.type == "cuda":  # torch has none for CPUs
-        if job.compile:
-            raise InputError(
-                "--compile cannot make graphs of norms that several GPUs share: leave it out, or "
-                "train a fold on each GPU, without torchrun"
-            )
+    if norms_shared:
         model = convert_sync_batchnorm(model)  # timm's, which keeps its norms' activations
     first = record.phase
     for index, phase in enumerate(job.recipe.phases[first:], first):
