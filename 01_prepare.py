@@ -17,8 +17,8 @@ from pathlib import Path
 
 from lib import artifacts, layout, recipes
 from lib import dataset as datasets
-from lib.flags import whole
-from lib.prepare import cache, dataset, folds, plan, raw
+from lib.cli import int_in_range
+from lib.prepare import cache, dataset, discover, folds, plan
 
 DEFAULT_SIZE = 512
 MOST_SIDE = 10_000  # pixels: more than any radiograph has
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    count, side = whole(1), whole(1, MOST_SIDE)
+    count, side = int_in_range(1), int_in_range(1, MOST_SIDE)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--raw", type=Path, metavar="DIR", help="the folder with everything")
     source.add_argument("--demo", action="store_true", help="draw phantoms and use them")
@@ -54,14 +54,14 @@ def main() -> None:
     work = layout.Work(args.work)
     needed = (phase.size for name in args.recipes for phase in recipes.get(name).phases)
     sizes = sorted({*args.sizes, *needed}) or [DEFAULT_SIZE]
-    inputs = [raw.demo(work, args.workers, args.replace)] if args.demo else []
-    source = raw.discover(args.raw or work.raw_demo.folder, args.labels, work.root)
-    planned = plan.make(source, args.rle_size, args.n_folds, args.limit, args.allow_missing,
+    inputs = [discover.demo(work, args.workers, args.replace)] if args.demo else []
+    source = discover.discover(args.raw or work.raw_demo.folder, args.labels, work.root)
+    planned = plan.make_plan(source, args.rle_size, args.n_folds, args.limit, args.allow_missing,
                         args.folds_csv, args.groups)  # fmt: skip
-    draft = artifacts.begin(work.dataset, planned.facts, inputs, args.replace)
-    caches = cache.begin(work, sizes, planned.facts, args.replace)
+    draft = artifacts.begin(work.dataset, planned.config, inputs, args.replace)
+    caches = cache.begin(work, sizes, planned.config, args.replace)
     if draft:
-        dataset.make(draft, caches, planned, args.allow_unreadable, args.workers)
+        dataset.build_dataset(draft, caches, planned, args.allow_unreadable, args.workers)
     made = datasets.read(work)
     completed = cache.complete(work, sizes, source, made, args.workers)
     where = f"{work.dataset.folder}, cache {', '.join(map(str, sizes))}"

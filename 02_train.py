@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from lib import artifacts, dataset, layout, recipes
-from lib.flags import whole
-from lib.recipes import facts
+from lib.cli import int_in_range
+from lib.recipes import serialize
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
     parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--workers", type=whole(0, 1024), help="processes that load images")
+    parser.add_argument("--workers", type=int_in_range(0, 1024), help="processes that load images")
     parser.add_argument("--compile", action="store_true", help="the network first, for long runs")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
@@ -43,7 +43,7 @@ def main() -> None:
     if args.set and not args.name:
         raise InputError("--set changes the recipe, so the run needs a --name of its own")
     work = layout.Work(args.work)
-    recipe = facts.override(recipes.get(args.recipe), args.set)
+    recipe = serialize.override(recipes.get(args.recipe), args.set)
     start = args.encoder_weights or recipe.network.encoder_weights
     data = dataset.read(work)
     folds = data.checked_folds(args.folds)
@@ -51,31 +51,35 @@ def main() -> None:
     caches = {size: artifacts.read_chained(work.cache(size)) for size in sizes}
 
     # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
-    from lib import device, ranks
-    from lib.models.weights import encoder_fact
-    from lib.train.data import default_workers
+    from lib import device, distributed
+    from lib.models.weights import encoder_fingerprint
+    from lib.train.dataloaders import default_workers
     from lib.train.loop import Job, summary, train_fold
 
     inputs = [data.artifact, *caches.values()]
-    with ranks.joined(args.device) as where:
+    with distributed.process_group(args.device) as where:
         workers = default_workers(where) if args.workers is None else args.workers
         for fold in folds:
-            place = work.run(args.name or recipe.name, fold)
+            location = work.run(args.name or recipe.name, fold)
             decided = {
-                "recipe": facts.to_facts(recipe),
+                "recipe": serialize.to_dict(recipe),
                 "fold": fold,
-                "encoder_weights": encoder_fact(start),
+                "encoder_weights": encoder_fingerprint(start),
             }
-            begin = partial(artifacts.begin, place, decided, inputs, args.replace)
-            draft = ranks.from_first(begin)
+            begin = partial(artifacts.begin, location, decided, inputs, args.replace)
+            draft = distributed.run_on_main(begin)
             if draft is None:
-                print(f"up to date: {place}")
+                print(f"up to date: {location}")
                 continue
             job = Job(draft, recipe, fold, data, caches, start, where, workers, args.compile)
             record = train_fold(job)
-            if ranks.is_first():
-                draft.finish(ranks=ranks.count(), compiled=args.compile, **device.describe(where))
-            print(f"{summary(job, record)} -> {place.folder}")
+            if distributed.is_main():
+                draft.finish(
+                    distributed=distributed.world_size(),
+                    compiled=args.compile,
+                    **device.describe(where),
+                )
+            print(f"{summary(job, record)} -> {location.folder}")
 
 
 if __name__ == "__main__":

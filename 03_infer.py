@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from lib import artifacts, dataset, layout
-from lib.flags import whole
-from lib.recipes import facts
+from lib.cli import int_in_range
+from lib.recipes import serialize
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,8 +28,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: those trained")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--tta", choices=[layout.FLIP, layout.NO_FLIP], default=layout.FLIP)
-    parser.add_argument("--batch", type=whole(1), help="images at a time; default: by their size")
-    parser.add_argument("--workers", type=whole(1, 1024), help="threads that read and write images")
+    parser.add_argument(
+        "--batch", type=int_in_range(1), help="images at a time; default: by their size"
+    )
+    parser.add_argument(
+        "--workers", type=int_in_range(1, 1024), help="threads that read and write images"
+    )
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
@@ -43,30 +47,32 @@ def main() -> None:
     runs = [artifacts.read(work.run(args.run, fold)) for fold in folds]
 
     # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
-    from lib import device, ranks
-    from lib.infer.maps import THREADS, Job, default_batch, infer_fold, out_of_fold
+    from lib import device, distributed
+    from lib.infer.predict import THREADS, Job, default_batch, infer_fold, out_of_fold
 
     threads = args.workers or THREADS
-    with ranks.joined(args.device) as where:
+    with distributed.process_group(args.device) as where:
         for fold, run in zip(folds, runs, strict=True):
-            recipe = facts.from_facts(run.facts["recipe"])
+            recipe = serialize.from_dict(run.config["recipe"])
             size = recipe.phases[-1].size
             cache = artifacts.read_chained(work.cache(size))
-            place = work.probs(args.run, fold, args.tta)
+            location = work.probs(args.run, fold, args.tta)
             inputs = [run, cache, data.artifact]
             decided = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
-            begin = partial(artifacts.begin, place, decided, inputs, args.replace)
-            draft = ranks.from_first(begin)
+            begin = partial(artifacts.begin, location, decided, inputs, args.replace)
+            draft = distributed.run_on_main(begin)
             if draft is None:
-                print(f"up to date: {place}")
+                print(f"up to date: {location}")
                 continue
             oof, test = out_of_fold(run, data), data.test_ids
             batch, flip = args.batch or default_batch(size, where), args.tta == layout.FLIP
             job = Job(draft, recipe, run, cache, oof, test, flip, batch, where, threads)
             infer_fold(job)
-            if ranks.is_first():
-                draft.finish(batch=batch, ranks=ranks.count(), **device.describe(where))
-            print(f"{len(oof)} out-of-fold and {len(test)} test maps -> {place.folder}")
+            if distributed.is_main():
+                draft.finish(
+                    batch=batch, distributed=distributed.world_size(), **device.describe(where)
+                )
+            print(f"{len(oof)} out-of-fold and {len(test)} test maps -> {location.folder}")
 
 
 if __name__ == "__main__":

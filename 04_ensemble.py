@@ -15,10 +15,10 @@ import argparse
 from pathlib import Path
 
 from lib import artifacts, dataset
-from lib.ensemble import gates, members, vote, wish
-from lib.ensemble.average import average, facts
+from lib.ensemble import gates, members, options, vote
+from lib.ensemble.average import average, config
 from lib.ensemble.decide import decide
-from lib.ensemble.worth import summary
+from lib.ensemble.evaluation import summary
 from lib.layout import Work
 
 
@@ -32,8 +32,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--weights", nargs="+", default=[members.EQUAL],
         help="equal, one a member, or search: found on out-of-fold maps")  # fmt: skip
     rule = parser.add_mutually_exclusive_group()
-    rule.add_argument("--rule", choices=wish.RULES, default="triplet", metavar="RULE",
-        help=f"what is searched, or a published rule: {', '.join(wish.RULES)}")  # fmt: skip
+    rule.add_argument("--rule", choices=options.RULES, default="triplet", metavar="RULE",
+        help=f"what is searched, or a published rule: {', '.join(options.RULES)}")  # fmt: skip
     rule.add_argument("--params", nargs="+", metavar="KEY=VALUE", help="a rule without search: "
         "top, min_area, bottom, component_min_area, fill_holes=1, class_min")  # fmt: skip
     parser.add_argument("--choose", choices=["plateau", "best"], default="plateau",
@@ -52,14 +52,14 @@ def main() -> None:
     args = parse_args()
     work = Work(args.work)
     data = dataset.read(work)
-    sources = members.gather(work, data, args.members, args.folds, args.weights)
-    gating = gates.gather(work, data, args.gate, sources)
-    asked = wish.read_wish(sources, args.rule, args.choose, args.params,
+    sources = members.load_members(work, data, args.members, args.folds, args.weights)
+    gating = gates.load_gates(work, data, args.gate, sources)
+    asked = options.parse_options(sources, args.rule, args.choose, args.params,
         gate=args.gate, gate_fit=args.gate_fit, test_rule=args.test_rule)  # fmt: skip
     decided = work.decision(f"{args.name}-{args.tag or asked.rule}")
 
     averaged, maps = work.ensemble(args.name), [source.probs for source in sources]
-    made = facts(sources, data, members.searched(args.weights))
+    made = config(sources, data, members.searched(args.weights))
     draft = artifacts.begin(averaged, made, [data.artifact, *maps], args.replace)
     if draft is None:
         print(f"up to date: {averaged}")
@@ -68,7 +68,7 @@ def main() -> None:
     ensemble = artifacts.read(averaged)
     inputs = [ensemble, data.artifact, *(source.probs for source in gating)]
     inputs += maps if args.test_rule == vote.VOTE else []
-    draft = artifacts.begin(decided, asked.facts, inputs, args.replace)
+    draft = artifacts.begin(decided, asked.config, inputs, args.replace)
     if draft is None:
         print(f"up to date: {decided}")
     else:

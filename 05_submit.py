@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lib import artifacts, score
 from lib.layout import Work
-from lib.submit import source, submission, upload
+from lib.submit import inputs, submission, upload
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,16 +36,16 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     work = Work(args.work)
-    made_from = source.read(work, args.decision)
+    made_from = inputs.read(work, args.decision)
     dataset, size = made_from.dataset, made_from.dataset.rle_size
     if args.truth:
-        score.check_test(args.truth, size, dataset.sample, dataset.artifact.place)
-    place = work.submission(args.decision)
-    facts = submission.facts(place, args.truth, args.replace)
-    draft = artifacts.begin(place, facts, made_from.inputs, args.replace)
+        score.check_test(args.truth, size, dataset.sample, dataset.artifact.location)
+    location = work.submission(args.decision)
+    config = submission.config(location, args.truth, args.replace)
+    draft = artifacts.begin(location, config, made_from.inputs, args.replace)
     if draft:
         submission.fill(draft, made_from, args.truth)
-    made = artifacts.read(place)
+    made = artifacts.read(location)
     path = made.path(submission.SUBMISSION)
     print(*submission.describe(made), sep="\n")
     if args.truth:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from lib import artifacts, layout, rle, tables
+from lib import artifacts, csv_files, layout, rle
 from lib.artifacts import Artifact
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Fold, Work
@@ -21,12 +21,12 @@ class Dataset:
     @property
     def rle_size(self) -> int:
         """The side of the RLE frame, in pixels."""
-        return self.artifact.facts["rle_size"]
+        return self.artifact.config["rle_size"]
 
     @cached_property
     def truth(self) -> dict[str, str]:
         """The united code of every labelled training image, "-1" for none."""
-        frame = self._table("truth.csv", tables.RLE_COLUMNS)
+        frame = self._table("truth.csv", csv_files.RLE_COLUMNS)
         return dict(zip(frame["ImageId"], frame["EncodedPixels"], strict=True))
 
     @cached_property
@@ -99,7 +99,7 @@ class Dataset:
             raise InputError(f"fold {fold} does not exist; the split has folds {listed}")
 
     def _table(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-        return tables.read(self.artifact.path(name), columns)
+        return csv_files.read(self.artifact.path(name), columns)
 
 
 def read(work: Work) -> Dataset:

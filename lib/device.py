@@ -19,7 +19,7 @@ COMPILERS = ("torch._dynamo", "torch._inductor", "triton")  # where torch.compil
 T = TypeVar("T")
 
 
-def pick(name: str) -> torch.device:
+def select_device(name: str) -> torch.device:
     """The device of a `--device` flag.
 
     Args:
@@ -73,7 +73,7 @@ def compiled(function: Callable[..., T]) -> Callable[..., T]:
 
 
 @contextmanager
-def explained(cure: str) -> Iterator[None]:
+def friendly_errors(cure: str) -> Iterator[None]:
     """Say in words what torch says for its developers: no memory, a lone image, no compiler, ...
 
     Args:

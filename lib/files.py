@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import InputError
-from lib.layout import DOOMED
+from lib.layout import REMOVED
 
 TEMPORARY = ".tmp"
-BULK = (".png", ".dcm")  # images
+IMAGE_SUFFIXES = (".png", ".dcm")  # images
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def write_aside(path: Path) -> Iterator[Path]:
     aside = path.with_name(f"{path.name}{TEMPORARY}")
     try:
         yield aside
-        if path.suffix not in BULK:
+        if path.suffix not in IMAGE_SUFFIXES:
             with aside.open("rb") as written:
                 os.fsync(written.fileno())
         os.replace(aside, path)
@@ -96,7 +96,7 @@ class Journal:
 
 def remove(path: Path) -> None:
     """Remove a folder or a file, renamed first: a half-removed folder must not look complete."""
-    doomed = path.with_name(f"{path.name}{DOOMED}")
+    doomed = path.with_name(f"{path.name}{REMOVED}")
     _delete(doomed)
     if os.path.lexists(path):
         os.replace(path, doomed)

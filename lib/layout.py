@@ -8,7 +8,7 @@ from pathlib import Path
 from lib.errors import InputError
 
 # What makes each kind of artifact: the cure in every "not there" error.
-MAKERS = {
+COMMANDS = {
     "raw_demo": "01_prepare.py --demo",
     "dataset": "01_prepare.py",
     "cache": "01_prepare.py --sizes {last}",
@@ -30,7 +30,7 @@ PATTERNS = {
     "decision": "decisions/*",
     "submission": "submissions/*",
 }
-UNFINISHED, DOOMED, LOCK = ".partial", ".removed", ".lock"  # what ends so is no artifact
+UNFINISHED, REMOVED, LOCK = ".partial", ".removed", ".lock"  # what ends so is no artifact
 FLIP, NO_FLIP = "flip", "none"  # test-time augmentation: what 03 --tta takes
 NO_FLIP_SUFFIX = ".noflip"  # of the run's name, in probs/
 CLASSES = "class.csv"  # p(positive) by ImageId: in probs/, ensembles/ and decisions/
@@ -40,7 +40,7 @@ ALL_DATA = "all-data"
 
 
 @dataclass(frozen=True)
-class Place:
+class ArtifactPath:
     """Where one artifact lies: a name relative to WORK, and what kind of thing it is."""
 
     root: Path
@@ -62,7 +62,7 @@ class Place:
     @property
     def maker(self) -> str:
         """The command that makes it, for error messages."""
-        return MAKERS[self.kind].format(last=self.name.rsplit("/", 1)[-1])
+        return COMMANDS[self.kind].format(last=self.name.rsplit("/", 1)[-1])
 
     def __str__(self) -> str:
         return self.name
@@ -75,22 +75,24 @@ class Work:
     root: Path
 
     @property
-    def raw_demo(self) -> Place:
-        return Place(self.root, "raw_demo", "raw_demo")
+    def raw_demo(self) -> ArtifactPath:
+        return ArtifactPath(self.root, "raw_demo", "raw_demo")
 
     @property
-    def dataset(self) -> Place:
-        return Place(self.root, "dataset", "dataset")
+    def dataset(self) -> ArtifactPath:
+        return ArtifactPath(self.root, "dataset", "dataset")
 
-    def cache(self, size: int) -> Place:
-        return Place(self.root, f"cache/{size}", "cache")
+    def cache(self, size: int) -> ArtifactPath:
+        return ArtifactPath(self.root, f"cache/{size}", "cache")
 
-    def run(self, run: str, fold: Fold) -> Place:
-        return Place(self.root, f"runs/{check_name(run)}/{fold_name(fold)}", "run")
+    def run(self, run: str, fold: Fold) -> ArtifactPath:
+        return ArtifactPath(self.root, f"runs/{check_name(run)}/{fold_name(fold)}", "run")
 
-    def probs(self, run: str, fold: Fold, tta: str = FLIP) -> Place:
+    def probs(self, run: str, fold: Fold, tta: str = FLIP) -> ArtifactPath:
         suffix = "" if tta == FLIP else NO_FLIP_SUFFIX
-        return Place(self.root, f"probs/{check_name(run)}{suffix}/{fold_name(fold)}", "probs")
+        return ArtifactPath(
+            self.root, f"probs/{check_name(run)}{suffix}/{fold_name(fold)}", "probs"
+        )
 
     def trained_folds(self, run: str, asked: Sequence[str] | None) -> list[Fold]:
         """The folds asked for, or else all that lie in runs/<run>/, unfinished ones too.
@@ -106,27 +108,27 @@ class Work:
             raise InputError(f"{folder} is not there or empty; run 02_train.py")
         return [parse_fold(name.removeprefix("fold")) for name in names]
 
-    def ensemble(self, name: str) -> Place:
-        return Place(self.root, f"ensembles/{check_name(name)}", "ensemble")
+    def ensemble(self, name: str) -> ArtifactPath:
+        return ArtifactPath(self.root, f"ensembles/{check_name(name)}", "ensemble")
 
-    def decision(self, name: str) -> Place:
-        return Place(self.root, f"decisions/{check_name(name)}", "decision")
+    def decision(self, name: str) -> ArtifactPath:
+        return ArtifactPath(self.root, f"decisions/{check_name(name)}", "decision")
 
-    def submission(self, name: str) -> Place:
-        return Place(self.root, f"submissions/{check_name(name)}", "submission")
+    def submission(self, name: str) -> ArtifactPath:
+        return ArtifactPath(self.root, f"submissions/{check_name(name)}", "submission")
 
 
-def places(root: Path) -> list[Place]:
+def artifact_paths(root: Path) -> list[ArtifactPath]:
     """Every folder under WORK that should be a complete artifact, sorted by kind and name."""
     return [
-        Place(root, folder.relative_to(root).as_posix(), kind)
+        ArtifactPath(root, folder.relative_to(root).as_posix(), kind)
         for kind in PATTERNS
-        for folder in folders(root, kind)
+        for folder in artifact_folders(root, kind)
         if folder.suffix != UNFINISHED
     ]
 
 
-def folders(root: Path, kind: str) -> Iterator[Path]:
+def artifact_folders(root: Path, kind: str) -> Iterator[Path]:
     """Every folder of a kind of artifact, unfinished ones too, sorted.
 
     Raises:
@@ -141,16 +143,16 @@ def _matching(parent: Path, pattern: str) -> Iterator[Path]:
     if not parent.is_dir():
         return
     for folder in sorted(parent.iterdir()) if name == "*" else [parent / name]:
-        if folder.is_dir() and folder.suffix != DOOMED and not folder.name.startswith("."):
+        if folder.is_dir() and folder.suffix != REMOVED and not folder.name.startswith("."):
             yield from _matching(folder, rest) if rest else [folder]
 
 
-def maker_of(path: Path) -> str:
+def command_for(path: Path) -> str:
     """The command that makes the artifact that a file belongs to, for error messages."""
     for folder in path.parents:
         for kind, pattern in PATTERNS.items():
             if folder.match(pattern):
-                return MAKERS[kind].format(last=folder.name)
+                return COMMANDS[kind].format(last=folder.name)
     return "the stage that made it"
 
 
@@ -179,7 +181,7 @@ def check_name(name: str) -> str:
         InputError: if it is empty, too long, or holds anything but letters, digits, and `_ . + -`.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", name) or name.endswith(
-        (UNFINISHED, DOOMED, LOCK)
+        (UNFINISHED, REMOVED, LOCK)
     ):
         raise InputError(f"{name[:60]!r} cannot be a name: use letters, digits, _ . + and -")
     return name

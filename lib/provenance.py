@@ -15,7 +15,7 @@ LIBRARIES = ("torch", "segmentation-models-pytorch", "albumentations", "opencv-p
              "pydicom", "numpy", "pandas", "scikit-learn")  # fmt: skip
 
 
-def circumstances(started: float) -> dict[str, Any]:
+def collect(started: float) -> dict[str, Any]:
     """The command, the code and the libraries of this process, and how long it took.
 
     Args:

@@ -12,7 +12,7 @@ import numpy as np
 from lib.errors import InputError
 
 EMPTY = "-1"
-LARGEST = 2**31 - 1  # so that no sum of them overflows 64 bits
+MAX_NUMBER = 2**31 - 1  # so that no sum of them overflows 64 bits
 # Narrower than int(), which also takes 1_0, +1 and the digits of other scripts.
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 WHOLE_NUMBERS = re.compile(rf"\s*(?:{WHOLE_NUMBER.pattern}(?:\s+|$))*")
@@ -127,6 +127,8 @@ def _numbers(code: str) -> np.ndarray:
         )
     if (runs[1::2] < 1).any():
         raise InputError(f"RLE has a run of length {runs[1::2].min()}; the shortest is 1")
-    if runs.max() > LARGEST:
-        raise InputError(f"RLE holds {runs.max()}, which no image can hold; the most is {LARGEST}")
+    if runs.max() > MAX_NUMBER:
+        raise InputError(
+            f"RLE holds {runs.max()}, which no image can hold; the most is {MAX_NUMBER}"
+        )
     return runs

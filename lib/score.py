@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import metrics, rle, tables
-from lib.decision import uncertainty
+from lib import csv_files, metrics, rle
+from lib.cli import int_in_range
+from lib.decision import bootstrap
 from lib.errors import InputError, run_stage
-from lib.flags import whole
-from lib.layout import Place
+from lib.layout import ArtifactPath
 
-LARGEST = 16_384  # side of a frame, in pixels: a mask of it takes 256 MiB
+MAX_SIDE = 16_384  # side of a frame, in pixels: a mask of it takes 256 MiB
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Score:
     @cached_property
     def ci95(self) -> tuple[float, float]:
         """The 95 % bootstrap interval of the mean, drawing images."""
-        return uncertainty.interval(self.dices, np.arange(len(self.dices)))
+        return bootstrap.interval(self.dices, np.arange(len(self.dices)))
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def check(truth: Path, size: int) -> None:
         _union(rows, size)
 
 
-def check_test(truth: Path, size: int, images: Sequence[str], owner: Place) -> None:
+def check_test(truth: Path, size: int, images: Sequence[str], owner: ArtifactPath) -> None:
     """Refuse a truth, as `check`, and one of none of an owner's test images.
 
     Raises:
@@ -142,7 +142,7 @@ def _rows_of_truth(path: Path) -> dict[str, list[Row]]:
 
 def _rows(path: Path) -> dict[str, list[Row]]:
     rows = defaultdict(list)
-    frame = tables.read_rles(path)
+    frame = csv_files.read_rles(path)
     for line, name, code in zip(frame.index, frame["ImageId"], frame["EncodedPixels"], strict=True):
         rows[name].append(Row(path, line, code))
     return dict(rows)
@@ -175,7 +175,10 @@ def main() -> None:
     parser.add_argument("truth", type=Path)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--size", type=whole(1, LARGEST), default=1024, help="side of the RLE frame, in pixels"
+        "--size",
+        type=int_in_range(1, MAX_SIDE),
+        default=1024,
+        help="side of the RLE frame, in pixels",
     )
     args = parser.parse_args()
     score = compare(args.submission, args.truth, args.size)

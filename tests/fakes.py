@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lib import artifacts, images, rle, tables
+from lib import artifacts, csv_files, images, rle
 from lib.artifacts import Artifact
 from lib.decision import histograms
 from lib.decision.rules import to_json
 from lib.files import write_json
 from lib.layout import Fold, Work, image_file, map_file, mask_file
-from lib.recipes.facts import to_facts
 from lib.recipes.schema import Recipe, Rule
+from lib.recipes.serialize import to_dict
 
 FRAME = 16
 ONE_EPOCH = ({"phase": 0, "epoch": 0, "valid_loss": 1.0, "score": 0.5},)
@@ -53,11 +53,11 @@ def make_dataset(
     ]
     for file, columns, rows in (
         ("images.csv", ["ImageId", "split"], image_rows),
-        ("truth.csv", list(tables.RLE_COLUMNS), list(codes.items())),
+        ("truth.csv", list(csv_files.RLE_COLUMNS), list(codes.items())),
         ("folds.csv", ["ImageId", "fold", "patient_id", "positive"], fold_rows),
         ("sample.csv", ["ImageId"], [(name,) for name in reversed(test)]),
     ):
-        tables.write(draft.path(file), pd.DataFrame(rows, columns=columns))
+        csv_files.write(draft.path(file), pd.DataFrame(rows, columns=columns))
     return draft.finish()
 
 
@@ -76,12 +76,12 @@ def make_run(
     averages: Sequence[Mapping[str, float]] = (),
 ) -> Artifact:
     """WORK/runs/<run>/fold<k>: what was trained and how it went, without weights."""
-    facts = {"recipe": to_facts(recipe), "fold": fold, "encoder_weights": "none"}
-    draft = artifacts.begin(work.run(run, fold), facts, [artifacts.read(work.dataset)])
+    config = {"recipe": to_dict(recipe), "fold": fold, "encoder_weights": "none"}
+    draft = artifacts.begin(work.run(run, fold), config, [artifacts.read(work.dataset)])
     assert draft
     for name, rows in (("history", history), ("averages", averages)):
         if rows:
-            tables.write(draft.path(f"{name}.csv"), pd.DataFrame(rows))
+            csv_files.write(draft.path(f"{name}.csv"), pd.DataFrame(rows))
     return draft.finish()
 
 
@@ -109,7 +109,7 @@ def make_probs(
     truth = masks(12, size) if truth is None else truth
     rng = np.random.default_rng(seed)
     sources = [work.dataset, work.run(run, fold)]
-    inputs = [artifacts.read(place) for place in sources if place.folder.exists()]
+    inputs = [artifacts.read(location) for location in sources if location.folder.exists()]
     draft = artifacts.begin(work.probs(run, fold, tta), {"seed": seed, "tta": tta}, inputs)
     assert draft
     own = [name for number, name in enumerate(sorted(truth)) if number % folds == fold]
@@ -118,7 +118,7 @@ def make_probs(
         for name in names:
             noisy = noisy_map(truth.get(name, nothing), rng)
             images.write_png(draft.path(map_file(split, name)), (maps or {}).get(name, noisy))
-    tables.write(draft.path("class.csv"), _class_table([*own, *test], classes))
+    csv_files.write(draft.path("class.csv"), _class_table([*own, *test], classes))
     return draft.finish()
 
 
@@ -130,11 +130,11 @@ def make_ensemble(
 ) -> Artifact:
     """WORK/ensembles/<name> from finished maps: {"oof": {id: uint8}, "test": {id: uint8}}."""
     dataset = artifacts.read(work.dataset)
-    facts = {"members": ["fake"], "folds": [0, 1], "weights": [1.0]}
-    facts |= {"rle_size": dataset.facts["rle_size"]}
-    draft = artifacts.begin(work.ensemble(name), facts, [dataset])
+    config = {"members": ["fake"], "folds": [0, 1], "weights": [1.0]}
+    config |= {"rle_size": dataset.config["rle_size"]}
+    draft = artifacts.begin(work.ensemble(name), config, [dataset])
     assert draft
-    codes = tables.read(dataset.path("truth.csv"), tables.RLE_COLUMNS).set_index("ImageId")
+    codes = csv_files.read(dataset.path("truth.csv"), csv_files.RLE_COLUMNS).set_index("ImageId")
     rows = []
     for split, content in maps.items():
         for image_id, values in content.items():
@@ -147,9 +147,9 @@ def make_ensemble(
         counted = histograms.Histograms(np.array(list(maps["oof"])), pixels, inside)
         counted.save(draft.path("histograms.npz"))
     everything = [image_id for content in maps.values() for image_id in content]
-    tables.write(draft.path("class.csv"), _class_table(everything, classes))
+    csv_files.write(draft.path("class.csv"), _class_table(everything, classes))
     members = pd.DataFrame([("fake", 0, 1.0, "0" * 64)], columns=["member", "fold", "weight", "id"])
-    tables.write(draft.path("members.csv"), members)
+    csv_files.write(draft.path("members.csv"), members)
     return draft.finish()
 
 
@@ -158,7 +158,9 @@ def make_decision(work: Work, ensemble: str, rule: Rule, tag: str = "params") ->
     inputs = [artifacts.read(work.ensemble(ensemble)), artifacts.read(work.dataset)]
     draft = artifacts.begin(work.decision(f"{ensemble}-{tag}"), {"rule": tag}, inputs)
     assert draft
-    unknown = dict.fromkeys(["oof_dice", "fold_honest_dice", "ci95", "optimism", "best", "plateau"])
+    unknown = dict.fromkeys(
+        ["oof_dice", "cross_fitted_dice", "ci95", "optimism", "best", "plateau"]
+    )
     write_json(draft.path("decision.json"), unknown | to_json(rule) | {"rule": tag})
     draft.path("surface.png").touch()
     return draft.finish()

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from lib import artifacts, provenance
-from lib.artifacts import FACTS, JOURNAL, MANIFEST, STATE, Artifact
+from lib.artifacts import CONFIG, JOURNAL, MANIFEST, STATE, Artifact
 from lib.artifacts import draft as drafts
 from lib.artifacts import manifest as manifests
 from lib.artifacts.__main__ import main
 from lib.errors import InputError
 from lib.files import remove, write_bytes
-from lib.layout import Place, Work
+from lib.layout import ArtifactPath, Work
 
 RECIPE = {"recipe": {"phases": [{"epochs": 3, "size": 64}], "seed": 42}, "limit": None}
 
@@ -24,8 +24,10 @@ def work(tmp_path: Path) -> Work:
     return Work(tmp_path)
 
 
-def make(place: Place, facts=RECIPE, inputs=(), content: bytes = b"weights", **begin) -> Artifact:
-    draft = artifacts.begin(place, facts, inputs, **begin)
+def make(
+    location: ArtifactPath, config=RECIPE, inputs=(), content: bytes = b"weights", **begin
+) -> Artifact:
+    draft = artifacts.begin(location, config, inputs, **begin)
     assert draft is not None
     write_bytes(draft.path("weights/a.pt"), content)
     write_bytes(draft.path("history.csv"), b"epoch\n0\n")
@@ -43,18 +45,18 @@ def files_under(folder: Path) -> dict[str, bytes]:
 class TestMaking:
     def test_a_draft_begins_with_its_facts(self, work: Work) -> None:
         draft = artifacts.begin(work.run("a", 0), RECIPE)
-        assert [path.name for path in draft.folder.iterdir()] == [FACTS]
-        assert json.loads((draft.folder / FACTS).read_text()) == {"facts": RECIPE, "inputs": {}}
+        assert [path.name for path in draft.folder.iterdir()] == [CONFIG]
+        assert json.loads((draft.folder / CONFIG).read_text()) == {"config": RECIPE, "inputs": {}}
         assert draft.folder.name == "fold0.partial"
 
     def test_a_finished_one_has_its_name_and_a_manifest(self, work: Work) -> None:
         dataset = make(work.dataset)
         made = make(work.run("a", 0), inputs=[dataset])
-        assert not made.place.partial.exists()
-        assert set(files_under(made.place.folder)) == {MANIFEST, "weights/a.pt", "history.csv"}
-        manifest = json.loads((made.place.folder / MANIFEST).read_text())
-        assert (manifest["kind"], manifest["format"]) == ("run", 1)
-        assert manifest["facts"] == RECIPE
+        assert not made.location.partial.exists()
+        assert set(files_under(made.location.folder)) == {MANIFEST, "weights/a.pt", "history.csv"}
+        manifest = json.loads((made.location.folder / MANIFEST).read_text())
+        assert (manifest["kind"], manifest["format"]) == ("run", 2)
+        assert manifest["config"] == RECIPE
         assert manifest["inputs"] == {"dataset": dataset.id}
         assert manifest["files"]["history.csv"]["size"] == 8
         assert manifest["made"]["device"] == "cpu"
@@ -111,8 +113,8 @@ class TestIdentity:
 
     @pytest.mark.parametrize(
         "other",
-        [{"facts": RECIPE | {"limit": 5}}, {"content": b"other weights"}],
-        ids=["facts", "content"],
+        [{"config": RECIPE | {"limit": 5}}, {"content": b"other weights"}],
+        ids=["config", "content"],
     )
     def test_other_work_has_another_id(self, work: Work, other: dict) -> None:
         assert make(work.run("a", 0)).id != make(work.run("b", 0), **other).id
@@ -130,16 +132,16 @@ class TestKilled:
         assert again.path("weights/a.pt").read_bytes() == b"weights"
 
     def test_before_the_facts_were_written_nothing_counts(self, work: Work) -> None:
-        place = work.run("a", 0)
-        write_bytes(place.partial / "facts.json.tmp", b'{"fac')
-        write_bytes(place.partial / "stray.bin", b"?")
-        assert set(files_under(artifacts.begin(place, RECIPE).folder)) == {FACTS}
+        location = work.run("a", 0)
+        write_bytes(location.partial / "config.json.tmp", b'{"fac')
+        write_bytes(location.partial / "stray.bin", b"?")
+        assert set(files_under(artifacts.begin(location, RECIPE).folder)) == {CONFIG}
 
     @pytest.mark.parametrize("moment", ["unlink", "replace"])
     def test_after_the_manifest_nothing_is_lost(
         self, work: Work, moment: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Killed once the manifest is written: before, then after, facts.json is removed."""
+        """Killed once the manifest is written: before, then after, config.json is removed."""
         whole = make(work.run("whole", 0))
         with monkeypatch.context() as patch:
             if moment == "unlink":
@@ -156,15 +158,15 @@ class TestKilled:
     def test_while_it_is_replaced_the_old_one_never_looks_complete(
         self, work: Work, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        place = make(work.run("a", 0)).place
+        location = make(work.run("a", 0)).location
         with monkeypatch.context() as patch:
             patch.setattr(shutil, "rmtree", _half_removed(shutil.rmtree))
             with pytest.raises(KeyboardInterrupt):
-                artifacts.begin(place, RECIPE, replace=True)
-        assert not place.folder.exists()
+                artifacts.begin(location, RECIPE, replace=True)
+        assert not location.folder.exists()
         assert artifacts.verify(work.root) == []
-        make(place, RECIPE | {"limit": 3}, replace=True)
-        assert [path.name for path in place.folder.parent.iterdir()] == ["fold0"]
+        make(location, RECIPE | {"limit": 3}, replace=True)
+        assert [path.name for path in location.folder.parent.iterdir()] == ["fold0"]
 
 
 def _killed(*_: object) -> None:
@@ -207,7 +209,7 @@ class TestDamagedWhileUnfinished:
         elif manifest == "pipe":
             os.mkfifo(path)
         elif manifest == "other":  # whole, of other files
-            path.write_bytes((make(work.run("b", 0)).place.folder / MANIFEST).read_bytes())
+            path.write_bytes((make(work.run("b", 0)).location.folder / MANIFEST).read_bytes())
         else:
             path.write_text(manifest)
         again = artifacts.begin(work.run("a", 0), RECIPE)
@@ -229,14 +231,14 @@ class TestDamagedWhileUnfinished:
         assert not again.path(MANIFEST).exists()
 
     @pytest.mark.parametrize(
-        "facts", ["", "{}", "null", "[]", "{", '{"facts": 1}', '{"facts": {}, "inputs": null}']
+        "config", ["", "{}", "null", "[]", "{", '{"config": 1}', '{"config": {}, "inputs": null}']
     )
     def test_facts_that_cannot_be_read_are_a_line_with_the_cure(
-        self, work: Work, draft: artifacts.Draft, facts: str
+        self, work: Work, draft: artifacts.Draft, config: str
     ) -> None:
-        draft.path(FACTS).write_text(facts)
+        draft.path(CONFIG).write_text(config)
         with pytest.raises(
-            InputError, match=r"^runs/a/fold0.partial/facts.json is damaged; .* --replace$"
+            InputError, match=r"^runs/a/fold0.partial/config.json is damaged; .* --replace$"
         ):
             artifacts.begin(work.run("a", 0), RECIPE)
         assert artifacts.begin(work.run("a", 0), RECIPE, replace=True)
@@ -250,7 +252,7 @@ class TestLinksAndFiles:
     def test_replace_removes_it_and_not_what_it_leads_to(
         self, work: Work, what: str, name: str
     ) -> None:
-        elsewhere = make(Work(work.root / "elsewhere").cache(64)).place.folder
+        elsewhere = make(Work(work.root / "elsewhere").cache(64)).location.folder
         make(work.cache(64))
         path = work.root / "cache" / name
         remove(path)
@@ -260,8 +262,8 @@ class TestLinksAndFiles:
             target = {"link": elsewhere, "dangling": work.root / "gone", "loop": path}[what]
             path.symlink_to(target)
         made = make(work.cache(64), replace=True)
-        assert [path.name for path in made.place.folder.parent.iterdir()] == ["64"]
-        assert not made.place.folder.is_symlink()
+        assert [path.name for path in made.location.folder.parent.iterdir()] == ["64"]
+        assert not made.location.folder.is_symlink()
         assert set(files_under(elsewhere)) == {MANIFEST, "weights/a.pt", "history.csv"}
 
     @pytest.mark.parametrize("what", ["dangling", "loop"])
@@ -277,7 +279,7 @@ class TestLinksAndFiles:
     def test_an_artifact_may_lie_elsewhere(self, work: Work, tmp_path: Path) -> None:
         made = make(Work(tmp_path / "elsewhere").cache(64))
         work.cache(64).folder.parent.mkdir()
-        work.cache(64).folder.symlink_to(made.place.folder)
+        work.cache(64).folder.symlink_to(made.location.folder)
         assert artifacts.begin(work.cache(64), RECIPE) is None
         assert artifacts.read(work.cache(64)).id == made.id
 
@@ -297,7 +299,7 @@ def refuse_to_list(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class TestOtherFacts:
     @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
     @pytest.mark.parametrize(
-        ("facts", "message"),
+        ("config", "message"),
         [
             (RECIPE | {"limit": 9}, "limit = None, not 9"),
             (
@@ -311,20 +313,20 @@ class TestOtherFacts:
         ids=["value", "nested", "missing", "new-and-empty", "empty-for-none"],
     )
     def test_the_fact_that_differs_is_named_with_the_cures(
-        self, work: Work, finished: bool, facts: dict, message: str
+        self, work: Work, finished: bool, config: dict, message: str
     ) -> None:
         draft = artifacts.begin(work.run("a", 0), RECIPE)
         write_bytes(draft.path("history.csv"), b"epoch\n0\n")
         if finished:
             draft.finish()
         with pytest.raises(InputError, match=f"a/fold0 was made with {message}; .* or --replace"):
-            artifacts.begin(work.run("a", 0), facts)
+            artifacts.begin(work.run("a", 0), config)
 
     def test_facts_alone_bind_nobody(self, work: Work) -> None:
         """As after a mistake that was noticed before any work was done."""
         artifacts.begin(work.run("a", 0), RECIPE)
         draft = artifacts.begin(work.run("a", 0), {"limit": 5})
-        assert json.loads((draft.folder / FACTS).read_text())["facts"] == {"limit": 5}
+        assert json.loads((draft.folder / CONFIG).read_text())["config"] == {"limit": 5}
 
     @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
     def test_so_is_the_input(self, work: Work, finished: bool) -> None:
@@ -344,7 +346,7 @@ class TestOtherFacts:
             draft.finish()
         anew = artifacts.begin(work.run("a", 0), {"limit": 1}, replace=True)
         assert not work.run("a", 0).folder.exists()
-        assert set(files_under(anew.folder)) == {FACTS}
+        assert set(files_under(anew.folder)) == {CONFIG}
 
     def test_replace_remakes_the_same_too(self, work: Work) -> None:
         made = make(work.run("a", 0))
@@ -370,7 +372,7 @@ class TestReading:
             artifacts.read(work.cache(64))
 
     def test_another_kind_is_refused(self, work: Work) -> None:
-        folder = make(work.ensemble("e")).place.folder
+        folder = make(work.ensemble("e")).location.folder
         work.decision("e").folder.parent.mkdir()
         os.replace(folder, work.decision("e").folder)
         with pytest.raises(InputError, match="is of kind ensemble, not decision; remake"):
@@ -378,28 +380,28 @@ class TestReading:
 
     def test_another_format_is_refused(self, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
         make(work.dataset)
-        monkeypatch.setattr(manifests, "FORMAT", 2)
-        with pytest.raises(InputError, match="has format 1; this version reads 2; remake"):
+        monkeypatch.setattr(manifests, "FORMAT", 3)
+        with pytest.raises(InputError, match="has format 2; this version reads 3; remake"):
             artifacts.read(work.dataset)
 
     @pytest.mark.parametrize(
         "manifest", ["", "{", "[]", "null", "{}", '{"kind": "dataset"}', "\x00", "{'a': 1}"]
     )
     def test_a_damaged_manifest_is_refused(self, work: Work, manifest: str) -> None:
-        (make(work.dataset).place.folder / MANIFEST).write_text(manifest)
+        (make(work.dataset).location.folder / MANIFEST).write_text(manifest)
         with pytest.raises(
             InputError, match=r"damaged or missing manifest.json; remake it with 01"
         ):
             artifacts.read(work.dataset)
 
     def test_a_missing_manifest_is_refused(self, work: Work) -> None:
-        (make(work.dataset).place.folder / MANIFEST).unlink()
+        (make(work.dataset).location.folder / MANIFEST).unlink()
         with pytest.raises(InputError, match="damaged or missing manifest.json"):
             artifacts.read(work.dataset)
 
-    @pytest.mark.parametrize("key", ["facts", "made", "id"])
+    @pytest.mark.parametrize("key", ["config", "made", "id"])
     def test_a_manifest_changed_by_hand_is_refused(self, work: Work, key: str) -> None:
-        path = make(work.dataset).place.folder / MANIFEST
+        path = make(work.dataset).location.folder / MANIFEST
         manifest = json.loads(path.read_text())
         manifest[key] = "0" * 64 if key == "id" else manifest[key] | {"limit": 7}
         path.write_text(json.dumps(manifest))
@@ -407,7 +409,7 @@ class TestReading:
             artifacts.read(work.dataset)
 
     def test_missing_added_and_cut_files_are_named(self, work: Work) -> None:
-        folder = make(work.run("a", 0)).place.folder
+        folder = make(work.run("a", 0)).location.folder
         (folder / "weights" / "a.pt").write_bytes(b"weigh")
         with pytest.raises(InputError, match=r"is damaged: weights/a.pt has 5 bytes"):
             artifacts.read(work.run("a", 0))
@@ -421,14 +423,14 @@ class TestReading:
 
     def test_a_file_with_another_byte_is_refused_when_it_is_opened(self, work: Work) -> None:
         made = make(work.run("a", 0))
-        (made.place.folder / "weights/a.pt").write_bytes(b"weightS")
+        (made.location.folder / "weights/a.pt").write_bytes(b"weightS")
         read = artifacts.read(work.run("a", 0))  # sizes fit, and hashing all would take minutes
         with pytest.raises(InputError, match=r"a.pt is damaged.*remake it with 02_train.py"):
             read.path("weights/a.pt")
 
     @pytest.mark.parametrize("what", ["dangling", "loop", "pipe"])
     def test_what_is_no_file_lacks(self, work: Work, what: str) -> None:
-        path = make(work.run("a", 0)).place.folder / "weights" / "a.pt"
+        path = make(work.run("a", 0)).location.folder / "weights" / "a.pt"
         path.unlink()
         if what == "pipe":
             os.mkfifo(path)
@@ -442,13 +444,13 @@ class TestReading:
     ) -> None:
         """Whose cure would remove days of work."""
         made = make(work.run("a", 0))
-        refuse_to_list(made.place.folder / "weights", monkeypatch)
+        refuse_to_list(made.location.folder / "weights", monkeypatch)
         with pytest.raises(PermissionError):
             artifacts.read(work.run("a", 0))
 
     def test_the_log_may_grow(self, work: Work) -> None:
         made = make(work.run("a", 0))
-        write_bytes(made.place.folder / "log" / "times.csv", b"late")
+        write_bytes(made.location.folder / "log" / "times.csv", b"late")
         assert artifacts.read(work.run("a", 0)).id == made.id
 
 
@@ -574,4 +576,4 @@ def test_a_kill_while_files_are_hashed_loses_no_record(
     assert again.journal.read() == [{"id": "a"}]
     assert again.path(STATE).read_bytes() == b"epoch 3"
     made = again.finish()
-    assert set(files_under(made.place.folder)) == {MANIFEST, "images.csv"}
+    assert set(files_under(made.location.folder)) == {MANIFEST, "images.csv"}

@@ -15,9 +15,9 @@ from lib.layout import ALL_DATA, Fold, Work
 from lib.models import build_model, weights
 from lib.recipes import Ema, Keep, Phase
 from lib.train import loop, phase
-from lib.train.averaging import MovingAverage, fresh_statistics, mean_weights
 from lib.train.checkpoints import chosen
-from lib.train.data import CachedImages, epoch_batches, loading, training_loader
+from lib.train.dataloaders import CachedImages, epoch_batches, loading, training_loader
+from lib.train.weight_averaging import MovingAverage, fresh_statistics, mean_weights
 from tests.test_train import SIZE, TINY, job_of, one_thread, work  # noqa: F401
 
 State = dict[str, torch.Tensor]
@@ -91,7 +91,7 @@ def test_an_average_is_the_mean_of_the_kept_epochs(
     averaged, merged, folder = trained(work, of(together))
     assert averaged.history == record.history
     assert merged.keys() == {"phase0_average.pt"}
-    shares = together.shares or [1 / len(states)] * len(states)
+    shares = together.weights or [1 / len(states)] * len(states)
     for name, value in merged["phase0_average.pt"].items():
         if not name.endswith(STATISTICS):
             parts = (share * state[name] for share, state in zip(shares, states, strict=True))

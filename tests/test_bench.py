@@ -16,7 +16,7 @@ from lib.errors import InputError
 from lib.layout import ALL_DATA, Work, map_file
 from lib.models import SegmentationNetwork
 from lib.recipes import Recipe
-from lib.recipes.rules import PUBLISHED
+from lib.recipes.published_rules import PUBLISHED
 from tests import fakes
 from tests.bench import __main__ as command
 from tests.bench import (
@@ -41,11 +41,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    place = Work(tmp_path / "my work")
-    fakes.make_dataset(place)
+    location = Work(tmp_path / "my work")
+    fakes.make_dataset(location)
     for fold in (0, 1):
-        fakes.make_probs(place, "demo", fold, seed=fold)
-    return place.root
+        fakes.make_probs(location, "demo", fold, seed=fold)
+    return location.root
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_rules_are_compared_image_by_image(work: Path, truth: Path) -> None:
         measure(work, ["demo"], truth, f"by {rule}", f"--rule {rule}")
         for rule in ("auto", "triplet")
     )
-    assert ours.honest.mean() == pytest.approx(ours.decided["fold_honest_dice"])
+    assert ours.honest.mean() == pytest.approx(ours.decided["cross_fitted_dice"])
     row = ours.row_against(theirs)
     assert row.startswith(f"| by auto, which is {ours.decided['auto']['rule']} | ")
     assert f"{ours.honest.mean() - theirs.honest.mean():+.4f} (" in row
@@ -228,9 +228,9 @@ def test_the_cost_of_a_run_is_its_epochs_times_and_images(tmp_path: Path) -> Non
     fakes.make_dataset(work)
     recipe = all_recipes.get("r34_512_demo")
     history = [{"phase": phase, "epoch": 0} for phase in (0, 1)]
-    place = fakes.make_run(work, recipe.name, 0, recipe, history).place
-    (place.folder / "log").mkdir()
-    (place.folder / "log/times.csv").write_text("0,0,1.5,0.25\n1,0,2.0,0.25\n")
+    location = fakes.make_run(work, recipe.name, 0, recipe, history).location
+    (location.folder / "log").mkdir()
+    (location.folder / "log/times.csv").write_text("0,0,1.5,0.25\n1,0,2.0,0.25\n")
     positives = sum(_positives(work, fold=0))
     wanted = [positives + round(positives / rate - positives) for rate in (0.6, 0.35)]
     assert recipes.cost(work, recipe.name, 0) == (4.0, sum(wanted))

@@ -10,7 +10,7 @@ from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import Work, image_file, mask_file
-from lib.prepare import cache, plan, raw
+from lib.prepare import cache, discover, plan
 from lib.prepare import dataset as tables_of
 from lib.prepare.cache import Job
 from tests.raw_folders import POSITIVE, SIDE, noise, write_dicom, write_raw
@@ -22,12 +22,12 @@ def root(tmp_path: Path) -> Path:
 
 
 def prepare(root: Path, work: Work, sizes: list[int], workers: int = 1) -> Dataset:
-    source = raw.discover(root)
-    planned = plan.make(source, SIDE, n_folds=2)
-    draft = artifacts.begin(work.dataset, planned.facts)
-    caches = cache.begin(work, sizes, planned.facts, replace=False)
+    source = discover.discover(root)
+    planned = plan.make_plan(source, SIDE, n_folds=2)
+    draft = artifacts.begin(work.dataset, planned.config)
+    caches = cache.begin(work, sizes, planned.config, replace=False)
     if draft:
-        tables_of.make(draft, caches, planned, allow_unreadable=False, workers=workers)
+        tables_of.build_dataset(draft, caches, planned, allow_unreadable=False, workers=workers)
     made = dataset.read(work)
     cache.complete(work, sizes, source, made, workers)
     return made
@@ -113,12 +113,12 @@ def test_a_run_that_was_interrupted_goes_on(
 
 def test_a_kill_between_dataset_and_caches_is_mended(root: Path, tmp_path: Path) -> None:
     work = Work(tmp_path / "work")
-    source = raw.discover(root)
-    planned = plan.make(source, SIDE, n_folds=2)
-    draft = artifacts.begin(work.dataset, planned.facts)
+    source = discover.discover(root)
+    planned = plan.make_plan(source, SIDE, n_folds=2)
+    draft = artifacts.begin(work.dataset, planned.config)
     assert draft
-    caches = cache.begin(work, [8], planned.facts, replace=False)
-    tables_of.make(draft, caches, planned, allow_unreadable=False, workers=1)
+    caches = cache.begin(work, [8], planned.config, replace=False)
+    tables_of.build_dataset(draft, caches, planned, allow_unreadable=False, workers=1)
     (work.cache(8).partial / image_file("train01")).unlink()
     prepare(root, work, [8])
     assert image_file("train01") in artifacts.read(work.cache(8)).files

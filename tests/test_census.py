@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import tables
-from lib.prepare import census, census_page, labels
+from lib import csv_files
+from lib.prepare import census, census_markdown, labels
 
 COLUMNS = ["split", "reason", "positive", "n_annotations", "area_px", "label_rows", "repeated_rows",
            "overlapping", "patient_id", "sex", "age", "view", "pixel_spacing_mm", "source",
@@ -103,7 +103,7 @@ def test_cleaning_and_sources_are_counted(summary: dict[str, Any]) -> None:
 
 
 def test_the_page_says_it_in_tables(summary: dict[str, Any]) -> None:
-    page = census_page.page(summary)
+    page = census_markdown.census_markdown(summary)
     assert "**4 for training**, 2 (50.0 %) of them with a pneumothorax; **1 for test**" in page
     assert "2 left out by --limit" in page
     assert "| F | AP | 1 (100.0 %) | 0 (0.0 %) | 1 | 0 |" in page
@@ -113,7 +113,9 @@ def test_the_page_says_it_in_tables(summary: dict[str, Any]) -> None:
 def test_a_dataset_without_labels_has_a_census_too() -> None:
     images = pd.DataFrame.from_dict({"g": ROWS["g"]}, orient="index", columns=COLUMNS)
     images[NUMBERS] = images[NUMBERS].astype("Int64")
-    page = census_page.page(census.summarize(images, pd.Series(dtype=int), n_files=1))
+    page = census_markdown.census_markdown(
+        census.summarize(images, pd.Series(dtype=int), n_files=1)
+    )
     assert "No labels, no folds." in page
     assert "nan" not in page.lower()
 
@@ -122,7 +124,7 @@ def test_the_real_labels_have_the_counts_of_the_competition_and_of_the_paper(
     shared_data: Path,
 ) -> None:
     rows = labels.read(shared_data / "siim_labels" / "stage_2_train.csv.gz", 1024)
-    patients = tables.read(shared_data / "siim_labels" / "patients.csv.gz", ["ImageId"])
+    patients = csv_files.read(shared_data / "siim_labels" / "patients.csv.gz", ["ImageId"])
     images = labels.unite(rows, 1024).rename(columns={"rows": "label_rows"})
     images = images.join(patients.set_index("ImageId"))
     images = images.assign(split="train", reason="", positive=(images["area_px"] > 0).astype(int),

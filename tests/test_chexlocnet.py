@@ -10,7 +10,7 @@ from torch import nn
 from lib.errors import InputError
 from lib.models import build_model
 from lib.models.chexlocnet import CheXLocNet, instances, render
-from lib.recipes import Loss
+from lib.recipes import LossWeights
 from tests.test_networks import SIZE, batch_of, recipe_of
 
 LOSSES = {"loss", "classifier", "box_reg", "mask", "objectness", "rpn_box_reg"}
@@ -138,7 +138,7 @@ def test_the_encoder_has_the_names_and_shapes_of_smps(encoder: str) -> None:
 
 def test_recipes_that_weigh_losses_or_name_other_encoders_or_inputs_are_refused() -> None:
     recipe = recipe_of("chexlocnet")
-    weighed = dataclasses.replace(recipe.phases[0], loss=Loss(bce=1.0))
+    weighed = dataclasses.replace(recipe.phases[0], loss=LossWeights(bce=1.0))
     with pytest.raises(InputError, match="losses of its own; give each phase"):
         build_model(dataclasses.replace(recipe, phases=(weighed,)))
     with pytest.raises(InputError, match="no encoder 'vgg16'; it has resnet18"):

@@ -15,15 +15,15 @@ from scipy import ndimage
 
 from lib import rle
 from lib.decision import (
-    choice,
+    bootstrap,
+    component_search,
     components,
-    gated,
+    gate_search,
     histograms,
     honest,
+    plateau,
     rules,
-    search,
-    shapes,
-    uncertainty,
+    threshold_search,
 )
 from lib.decision.histograms import Histograms
 from lib.errors import InputError
@@ -240,7 +240,7 @@ def test_the_search_finds_what_brute_force_finds(
 ) -> None:
     maps = random_maps(np.random.default_rng(seed), images, 3, values)
     score, rule = brute_force(maps, preset)
-    surface = search.search(count_all(maps), search.PRESETS[preset])
+    surface = threshold_search.search(count_all(maps), threshold_search.PRESETS[preset])
     assert surface.score.max() == pytest.approx(score, abs=1e-12)
     assert surface.best == rule
     assert np.mean([naive_dice(surface.best, *pair) for pair in maps]) >= score - 1e-12
@@ -251,7 +251,7 @@ def test_the_search_finds_what_brute_force_finds(
 def test_every_pair_has_its_best_area_and_its_whole_curve(seed: int, one: int, other: int) -> None:
     top, bottom = max(one, other), min(one, other)
     maps = random_maps(np.random.default_rng(seed), 5, 4, list(range(0, 256, 17)))
-    surface = search.search(count_all(maps), search.PRESETS["triplet"])
+    surface = threshold_search.search(count_all(maps), threshold_search.PRESETS["triplet"])
     scores = [
         np.mean([naive_dice(rules.from_levels(top, bottom, area), *pair) for pair in maps])
         for area in range(18)
@@ -268,16 +268,16 @@ def test_every_pair_has_its_best_area_and_its_whole_curve(seed: int, one: int, o
 
 def test_pairs_with_the_bottom_above_the_top_are_not_searched() -> None:
     counted = count_all(random_maps(np.random.default_rng(0), 3, 4, [0, 100, 200]))
-    score = search.search(counted, search.PRESETS["triplet"]).score
+    score = threshold_search.search(counted, threshold_search.PRESETS["triplet"]).score
     assert (np.isfinite(score) == np.tri(255, dtype=bool)).all()
-    score = search.search(counted, search.PRESETS["duplet"]).score
+    score = threshold_search.search(counted, threshold_search.PRESETS["duplet"]).score
     assert (np.isfinite(score) == np.eye(255, dtype=bool)).all()
 
 
 def test_where_nothing_can_be_found_everything_is_emptied() -> None:
     values = np.full((4, 4), 200, np.uint8)
-    surface = search.search(
-        count_all([(values, np.zeros((4, 4), bool))] * 3), search.PRESETS["triplet"]
+    surface = threshold_search.search(
+        count_all([(values, np.zeros((4, 4), bool))] * 3), threshold_search.PRESETS["triplet"]
     )
     assert surface.score.max() == 1
     assert surface.best == rules.from_levels(0, 0, 17)
@@ -286,7 +286,7 @@ def test_where_nothing_can_be_found_everything_is_emptied() -> None:
 # The choice
 
 
-def noisy_sample(images: int = 40, folds: int = 2, seed: int = 0) -> honest.Sample:
+def noisy_sample(images: int = 40, folds: int = 2, seed: int = 0) -> honest.OofSample:
     rng = np.random.default_rng(seed)
     maps = []
     for _ in range(images):
@@ -296,15 +296,15 @@ def noisy_sample(images: int = 40, folds: int = 2, seed: int = 0) -> honest.Samp
         field = 90 * truth + 60 * cv2.GaussianBlur(rng.normal(size=(16, 16)), (0, 0), 2) * 4 + 60
         maps.append((np.clip(field, 0, 255).astype(np.uint8), truth))
     numbers = np.arange(images)
-    return honest.Sample(count_all(maps), numbers % folds, numbers // 2)
+    return honest.OofSample(count_all(maps), numbers % folds, numbers // 2)
 
 
 @pytest.mark.parametrize("preset", ["duplet", "triplet"])
 def test_the_plateau_s_middle_is_farthest_from_its_edge(preset: str) -> None:
     sample = noisy_sample()
-    surface = search.search(sample.histograms, search.PRESETS[preset])
-    plateau = choice.find_plateau(surface, sample.patients)
-    inside = surface.score >= surface.score.max() - plateau.standard_error - 1e-12
+    surface = threshold_search.search(sample.histograms, threshold_search.PRESETS[preset])
+    found = plateau.find_plateau(surface, sample.patients)
+    inside = surface.score >= surface.score.max() - found.standard_error - 1e-12
     line = preset == "duplet"
     outside = {
         (top, bottom)
@@ -316,22 +316,22 @@ def test_the_plateau_s_middle_is_farthest_from_its_edge(preset: str) -> None:
     def distance(top: int, bottom: int) -> int:
         return min(max(abs(top - t), abs(bottom - b)) for t, b in outside)
 
-    middle = plateau.pair
-    assert distance(*middle) == plateau.depth[middle] == plateau.depth.max()
+    middle = found.pair
+    assert distance(*middle) == found.depth[middle] == found.depth.max()
     pairs = list(zip(*np.nonzero(inside), strict=True))
     for pair in pairs[:: max(1, len(pairs) // 50)]:
-        assert distance(*pair) == plateau.depth[pair] <= plateau.depth[middle]
+        assert distance(*pair) == found.depth[pair] <= found.depth[middle]
 
 
 @pytest.mark.parametrize("preset", ["single", "duplet", "triplet"])
 @pytest.mark.parametrize("seed", range(5))
 def test_the_chosen_rule_is_within_one_standard_error_of_the_best(preset: str, seed: int) -> None:
     sample = noisy_sample(seed=seed)
-    surface = search.search(sample.histograms, search.PRESETS[preset])
-    plateau = choice.find_plateau(surface, sample.patients)
-    lowest, highest = plateau.areas
-    rule = plateau.middle
-    assert sample.histograms.dice(rule).mean() >= plateau.floor
+    surface = threshold_search.search(sample.histograms, threshold_search.PRESETS[preset])
+    found = plateau.find_plateau(surface, sample.patients)
+    lowest, highest = found.areas
+    rule = found.middle
+    assert sample.histograms.dice(rule).mean() >= found.floor
     assert lowest <= rule.min_area <= highest
     assert rule.min_area == round(np.sqrt(max(lowest, 1) * highest))
 
@@ -340,10 +340,10 @@ def test_a_narrow_peak_loses_to_a_broad_plateau() -> None:
     score = np.full((255, 255), -np.inf)
     score[200, 100] = 0.9
     score[100:121, 40:61] = 0.85
-    preset, area = search.PRESETS["triplet"], np.zeros((255, 255), int)
-    surface = search.Surface(None, preset, None, score, area)
-    assert choice.Plateau(surface, 0.1).pair == (110, 50)
-    assert choice.Plateau(surface, 0.01).pair == (200, 100)
+    preset, area = threshold_search.PRESETS["triplet"], np.zeros((255, 255), int)
+    surface = threshold_search.Surface(None, preset, None, score, area)
+    assert plateau.Plateau(surface, 0.1).pair == (110, 50)
+    assert plateau.Plateau(surface, 0.01).pair == (200, 100)
 
 
 # How sure
@@ -352,26 +352,26 @@ def test_a_narrow_peak_loses_to_a_broad_plateau() -> None:
 def test_the_standard_error_is_the_usual_one_where_every_image_has_its_own_patient() -> None:
     dice = np.random.default_rng(0).random(50)
     usual = dice.std() / np.sqrt(50)
-    assert uncertainty.standard_error(dice, np.arange(50)) == pytest.approx(usual)
+    assert bootstrap.standard_error(dice, np.arange(50)) == pytest.approx(usual)
 
 
 def test_an_image_that_is_there_twice_tells_nothing_new() -> None:
     dice = np.random.default_rng(0).random(50)
     twice, patients = np.tile(dice, 2), np.tile(np.arange(50), 2)
-    once = uncertainty.standard_error(dice, np.arange(50))
-    assert uncertainty.standard_error(twice, patients) == pytest.approx(once)
-    assert uncertainty.interval(twice, patients) == pytest.approx(
-        uncertainty.interval(dice, np.arange(50))
+    once = bootstrap.standard_error(dice, np.arange(50))
+    assert bootstrap.standard_error(twice, patients) == pytest.approx(once)
+    assert bootstrap.interval(twice, patients) == pytest.approx(
+        bootstrap.interval(dice, np.arange(50))
     )
 
 
 def test_the_interval_is_two_standard_errors_wide_on_each_side() -> None:
     dice = np.random.default_rng(0).random(400)
-    error = uncertainty.standard_error(dice, np.arange(400))
-    low, high = uncertainty.interval(dice, np.arange(400))
+    error = bootstrap.standard_error(dice, np.arange(400))
+    low, high = bootstrap.interval(dice, np.arange(400))
     assert low == pytest.approx(dice.mean() - 1.96 * error, abs=error / 4)
     assert high == pytest.approx(dice.mean() + 1.96 * error, abs=error / 4)
-    assert uncertainty.interval(dice, np.arange(400)) == (low, high)
+    assert bootstrap.interval(dice, np.arange(400)) == (low, high)
 
 
 # Honest numbers
@@ -379,8 +379,8 @@ def test_the_interval_is_two_standard_errors_wide_on_each_side() -> None:
 
 @pytest.mark.parametrize("choose", ["best", "plateau"])
 def test_every_fold_is_scored_at_the_rule_of_the_others(choose: str) -> None:
-    sample, preset = noisy_sample(folds=3), search.PRESETS["triplet"]
-    refitted = honest.refit(sample, preset, choose)
+    sample, preset = noisy_sample(folds=3), threshold_search.PRESETS["triplet"]
+    refitted = honest.cross_fit(sample, preset, choose)
     for fold in range(3):
         held = sample.folds == fold
         rule = honest.fit(sample[~held], preset, choose).rule
@@ -389,14 +389,14 @@ def test_every_fold_is_scored_at_the_rule_of_the_others(choose: str) -> None:
 
 
 def test_the_truth_of_a_fold_does_not_touch_the_rule_that_it_is_scored_at() -> None:
-    sample, preset = noisy_sample(), search.PRESETS["triplet"]
+    sample, preset = noisy_sample(), threshold_search.PRESETS["triplet"]
     other = Histograms(
         sample.histograms.ids,
         sample.histograms.pixels,
         np.where((sample.folds == 0)[:, None], 0, sample.histograms.inside),
     )
-    changed = honest.Sample(other, sample.folds, sample.patients)
-    before, after = (honest.refit(one, preset, "plateau").rules for one in (sample, changed))
+    changed = honest.OofSample(other, sample.folds, sample.patients)
+    before, after = (honest.cross_fit(one, preset, "plateau").rules for one in (sample, changed))
     assert before[0] == after[0]
     assert before[1] != after[1]
 
@@ -404,9 +404,9 @@ def test_the_truth_of_a_fold_does_not_touch_the_rule_that_it_is_scored_at() -> N
 def test_choosing_by_the_best_is_optimistic_on_average() -> None:
     optimism = []
     for seed in range(20):
-        sample, preset = noisy_sample(seed=seed), search.PRESETS["triplet"]
+        sample, preset = noisy_sample(seed=seed), threshold_search.PRESETS["triplet"]
         tuned = honest.fit(sample, preset, "best").dice(sample)
-        optimism.append(tuned.mean() - honest.refit(sample, preset, "best").dice.mean())
+        optimism.append(tuned.mean() - honest.cross_fit(sample, preset, "best").dice.mean())
     assert np.mean(optimism) > 0
 
 
@@ -432,9 +432,9 @@ def test_spans_know_what_applying_the_rule_does(seed: int, area: int, fill: bool
     mask, truth = nested_mask(rng), nested_mask(rng)
     rule = Rule(0.5, 0, 0.5, component_min_area=area, fill_holes=fill)
     expected = rules.apply(rule, np.where(mask, 255, 0).astype(np.uint8))
-    rows = shapes.describe(mask, truth)
+    rows = components.describe(mask, truth)
     assert [(row > 0).all() for row in rows[:, [0, 2]]] == [True] * len(rows)
-    spans = shapes.to_spans(np.zeros(len(rows), int), rows, fill)
+    spans = components.to_spans(np.zeros(len(rows), int), rows, fill)
     predicted, overlap = spans.areas(area, 1)
     assert (predicted[0], overlap[0]) == (expected.sum(), (expected & truth).sum())
 
@@ -446,11 +446,11 @@ def test_what_a_component_encloses_is_its_own_once_filled() -> None:
     mask[3:6, 3:6] = True
     mask[4, 4] = False
     # A ring of 24 around a hole of 16, in which a ring of 8 lies around a hole of 1.
-    rows = {tuple(row) for row in shapes.describe(mask, mask)}
+    rows = {tuple(row) for row in components.describe(mask, mask)}
     assert rows == {(24, 24, 49, 32, 0), (8, 8, 9, 8, 24)}
 
 
-def shaped_sample(folder: Path, seed: int, images: int, side: int = 7) -> honest.Sample:
+def shaped_sample(folder: Path, seed: int, images: int, side: int = 7) -> honest.OofSample:
     """Small maps of few values, written where `Shapes` finds them."""
     rng = np.random.default_rng(seed)
     maps = random_maps(rng, images, side, [0, 90, 150, 210])
@@ -460,12 +460,12 @@ def shaped_sample(folder: Path, seed: int, images: int, side: int = 7) -> honest
         write_png(folder / f"oof/{name}.png", values)
         codes[str(name)] = rle.encode(truth)
     numbers = np.arange(images)
-    known = shapes.Shapes(folder, codes, counted.ids)
+    known = components.ComponentCache(folder, codes, counted.ids)
     classes = rng.choice([0.1, 0.3, 0.6, 0.9], (images, 1))
-    return honest.Sample(counted, numbers % 2, numbers, classes, known)
+    return honest.OofSample(counted, numbers % 2, numbers, classes, known)
 
 
-def by_applying(sample: honest.Sample, rule: Rule) -> float:
+def by_applying(sample: honest.OofSample, rule: Rule) -> float:
     """The mean Dice of a rule, one map at a time."""
     scores = []
     for name, p in zip(sample.histograms.ids, sample.features[:, 0], strict=True):
@@ -488,8 +488,8 @@ def same_masks(rule: Rule) -> tuple[int, int, int]:
 def test_the_component_search_finds_what_brute_force_finds(seed: int, images: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sample = shaped_sample(Path(folder), seed, images)
-        found = honest.explore(sample, search.PRESETS["components"], None)
-        triplets = components.candidates(found.plateau.surface)
+        found = honest.search_preset(sample, threshold_search.PRESETS["components"], None)
+        triplets = component_search.candidates(found.plateau.surface)
         grown = [
             replace(triplet, component_min_area=area, fill_holes=fill)
             for triplet in {same_masks(triplet): triplet for triplet in triplets}.values()
@@ -503,10 +503,12 @@ def test_the_component_search_finds_what_brute_force_finds(seed: int, images: in
 
 
 def test_the_candidates_are_the_best_triplets_of_the_best_bottoms(tmp_path: Path) -> None:
-    surface = search.search(noisy_sample().histograms, search.PRESETS["triplet"])
-    triplets = components.candidates(surface)
+    surface = threshold_search.search(
+        noisy_sample().histograms, threshold_search.PRESETS["triplet"]
+    )
+    triplets = component_search.candidates(surface)
     bottoms = [rules.levels(rule)[1] for rule in triplets]
-    assert len(set(bottoms)) == components.CANDIDATES
+    assert len(set(bottoms)) == component_search.CANDIDATES
     assert triplets[0].min_area == surface.best.min_area
     for rule, bottom in zip(triplets, bottoms, strict=True):
         score = surface.histograms.dice(rule).mean()
@@ -522,7 +524,7 @@ def test_a_component_curve_is_the_score_at_every_area(
 ) -> None:
     sample = shaped_sample(tmp_path, seed, 6)
     triplet = rules.from_levels(149, 89, 3)
-    curve = components.area_curve(sample, triplet, fill)
+    curve = component_search.area_curve(sample, triplet, fill)
     for area in range(51):
         step = np.searchsorted(curve.lowest, area, side="right") - 1
         rule = replace(triplet, component_min_area=area, fill_holes=fill)
@@ -553,7 +555,7 @@ def test_the_class_gate_of_one_threshold_is_what_brute_force_finds(seed: int, im
     with tempfile.TemporaryDirectory() as folder:
         sample = shaped_sample(Path(folder), seed, images, side=4)
         counted, classes = sample.histograms, sample.features[:, 0]
-        curves = gated.class_curves(counted.gain, counted, classes)
+        curves = gate_search.class_curves(counted.gain, counted, classes)
         for bottom in (0, 89, 149, 209):
             for class_min in (0, 0.1, 0.2, 0.3, 0.6, 0.9):
                 if class_min > classes.max():
@@ -570,7 +572,9 @@ def test_the_gated_rule_is_the_best_in_its_row_and_its_column(seed: int, images:
     with tempfile.TemporaryDirectory() as folder:
         sample = shaped_sample(Path(folder), seed, images, side=4)
         classes = sample.features[:, 0]
-        best = honest.explore(sample, search.PRESETS["gated"], lambda f: f[:, 0]).best
+        best = honest.search_preset(
+            sample, threshold_search.PRESETS["gated"], lambda f: f[:, 0]
+        ).best
         score = by_applying(sample, best)
         assert sample.dice(best, classes).mean() == pytest.approx(score, abs=1e-12)
         gates = [by_applying(sample, replace(best, class_min=p)) for p in (0, *classes)]
@@ -591,7 +595,7 @@ def test_the_middle_of_what_is_more_than_histograms_stays_on_the_plateau(
     tmp_path: Path, preset: str, seed: int
 ) -> None:
     sample = shaped_sample(tmp_path, seed, 12)
-    found = honest.explore(sample, search.PRESETS[preset], lambda f: f[:, 0])
+    found = honest.search_preset(sample, threshold_search.PRESETS[preset], lambda f: f[:, 0])
     for rule in (found.best, found.middle):
         dice = sample.dice(rule, sample.features[:, 0]).mean()
         assert dice == pytest.approx(by_applying(sample, rule), abs=1e-12)
@@ -603,7 +607,7 @@ def test_the_middle_of_what_is_more_than_histograms_stays_on_the_plateau(
 def test_nothing_of_a_fold_s_truth_leaks_into_what_it_is_scored_at(
     tmp_path: Path, preset: str, choose: str
 ) -> None:
-    def sample(flipped: int | None) -> honest.Sample:
+    def sample(flipped: int | None) -> honest.OofSample:
         """The same maps; a fold's truth is turned inside out."""
         folder = tmp_path / str(flipped)
         one = shaped_sample(folder, 3, 12)
@@ -616,11 +620,12 @@ def test_nothing_of_a_fold_s_truth_leaks_into_what_it_is_scored_at(
         for name in one.histograms.ids[turned]:
             codes[name] = rle.encode(~rle.decode(codes[name], 7, 7))
         counted = Histograms(one.histograms.ids, one.histograms.pixels, inside)
-        known = shapes.Shapes(folder, codes, counted.ids)
-        return honest.Sample(counted, one.folds, one.patients, one.features, known)
+        known = components.ComponentCache(folder, codes, counted.ids)
+        return honest.OofSample(counted, one.folds, one.patients, one.features, known)
 
     before, after = (
-        honest.refit(sample(flipped), search.PRESETS[preset], choose) for flipped in (None, 0)
+        honest.cross_fit(sample(flipped), threshold_search.PRESETS[preset], choose)
+        for flipped in (None, 0)
     )
     assert before.rules[0] == after.rules[0]
     assert before.rules[1] != after.rules[1]
@@ -628,10 +633,10 @@ def test_nothing_of_a_fold_s_truth_leaks_into_what_it_is_scored_at(
 
 def test_where_weights_were_searched_each_fold_is_seen_at_those_found_without_it() -> None:
     own, other = noisy_sample(seed=0), noisy_sample(seed=1)
-    blind = {0: other.histograms, 1: own.histograms}
-    sample = replace(own, blind=blind.__getitem__)
-    preset, held = search.PRESETS["triplet"], own.folds == 0
-    refitted = honest.refit(sample, preset, "best")
+    heldout = {0: other.histograms, 1: own.histograms}
+    sample = replace(own, heldout_histograms=heldout.__getitem__)
+    preset, held = threshold_search.PRESETS["triplet"], own.folds == 0
+    refitted = honest.cross_fit(sample, preset, "best")
     rule = honest.fit(other[~held], preset, "best").rule
     assert refitted.rules[0] == rule
     assert (refitted.dice[held] == other.histograms[held].dice(rule)).all()

@@ -58,12 +58,12 @@ def test_what_is_inside_autocast_runs_in_the_precision(
 
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="--device cuda:99 cannot be used"):
-        device.pick("cuda:99")
+        device.select_device("cuda:99")
     with pytest.raises(InputError, match="--device gpu cannot be used"):
-        device.pick("gpu")
+        device.select_device("gpu")
 
 
 @pytest.mark.parametrize("name", ["meta", "mps", "xla"])
 def test_a_device_of_another_kind_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"--device {name} cannot be used .*; try auto or cpu"):
-        device.pick(name)
+        device.select_device(name)

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from lib import artifacts, dataset, images, metrics, tables
+from lib import artifacts, csv_files, dataset, images, metrics
 from lib.artifacts import Artifact
 from lib.decision import histograms, rules
-from lib.ensemble import average, decide, members, params, worth
-from lib.ensemble.wish import Wish, read_wish
+from lib.ensemble import average, decide, evaluation, members, params
+from lib.ensemble.options import DecisionOptions, parse_options
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Work
-from lib.recipes.rules import PUBLISHED
+from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Rule
 from tests import fakes
 
@@ -39,8 +39,8 @@ def work(tmp_path: Path) -> Work:
 
 def gather(
     work: Work, *runs: str, folds: list[str] | None = None, weights: str = "equal"
-) -> list[members.Source]:
-    return members.gather(work, dataset.read(work), runs, folds, weights.split())
+) -> list[members.MemberFold]:
+    return members.load_members(work, dataset.read(work), runs, folds, weights.split())
 
 
 def make_average(work: Work, *runs: str, weights: str = "equal", name: str = "both") -> Artifact:
@@ -48,21 +48,23 @@ def make_average(work: Work, *runs: str, weights: str = "equal", name: str = "bo
     return average.average(begin(work, name, sources), sources, data)
 
 
-def begin(work: Work, name: str, sources: list[members.Source]) -> artifacts.Draft:
+def begin(work: Work, name: str, sources: list[members.MemberFold]) -> artifacts.Draft:
     data = dataset.read(work)
     inputs = [data.artifact, *(source.probs for source in sources)]
-    draft = artifacts.begin(work.ensemble(name), average.facts(sources, data), inputs)
+    draft = artifacts.begin(work.ensemble(name), average.config(sources, data), inputs)
     assert draft
     return draft
 
 
-def make_decision(work: Work, ensemble: Artifact, asked: Wish, tag: str = "x") -> dict[str, object]:
+def make_decision(
+    work: Work, ensemble: Artifact, asked: DecisionOptions, tag: str = "x"
+) -> dict[str, object]:
     data = dataset.read(work)
-    place = work.decision(f"{ensemble.place.folder.name}-{tag}")
-    draft = artifacts.begin(place, asked.facts, [ensemble, data.artifact])
+    location = work.decision(f"{ensemble.location.folder.name}-{tag}")
+    draft = artifacts.begin(location, asked.config, [ensemble, data.artifact])
     assert draft
     decide.decide(draft, ensemble, data, asked)
-    return json.loads(artifacts.read(place).path("decision.json").read_bytes())
+    return json.loads(artifacts.read(location).path("decision.json").read_bytes())
 
 
 def uniform(value: int, size: int = fakes.FRAME) -> np.ndarray:
@@ -85,7 +87,7 @@ def test_maps_are_the_weighted_mean_over_members_and_the_mean_over_folds(tmp_pat
         "test/test0.png": (3 * (100 + 200) / 2 + (40 + 0) / 2) / 4,
     }.items():
         assert (images.read_png(made.path(file)) == round(value)).all(), file
-    rows = tables.read(made.path("members.csv"), ("member", "fold", "weight", "id"))
+    rows = csv_files.read(made.path("members.csv"), ("member", "fold", "weight", "id"))
     assert list(rows["weight"].astype(float)) == [0.75, 0.75, 0.25, 0.25]
     assert rows["id"].iloc[0] == artifacts.read(work.probs("a", 0)).id
 
@@ -149,7 +151,7 @@ def test_image_probabilities_are_averaged_over_the_members_that_have_them(tmp_pa
     for fold in (0, 1):
         fakes.make_probs(work, "headless", fold, TRUTH)
     made = make_average(work, "a", "headless", "b", weights="3 5 1")
-    table = tables.read(made.path("class.csv"), ("ImageId", "p")).set_index("ImageId")
+    table = csv_files.read(made.path("class.csv"), ("ImageId", "p")).set_index("ImageId")
     p = table["p"].astype(float)
     assert sorted(table.index) == sorted(names)
     assert p["image00"] == pytest.approx((3 * 0.2 + 0.8) / 4)
@@ -170,7 +172,7 @@ def test_a_run_on_all_data_gives_test_maps_only(work: Work) -> None:
     assert [file for file in made.files if file.startswith("test/")]
     assert not [file for file in made.files if file.startswith("oof/")]
     with pytest.raises(InputError, match="no out-of-fold maps.*state a rule: --params"):
-        read_wish(gather(work, "final"), "triplet", "plateau", None)
+        parse_options(gather(work, "final"), "triplet", "plateau", None)
 
 
 # What does not fit together
@@ -281,7 +283,7 @@ def test_a_class_gate_without_image_heads_is_refused_before_anything_is_averaged
     work: Work,
 ) -> None:
     with pytest.raises(InputError, match=r"class_min=0\.4 needs image probabilities"):
-        read_wish(gather(work, "a"), "triplet", "plateau", ["class_min=.4"])
+        parse_options(gather(work, "a"), "triplet", "plateau", ["class_min=.4"])
 
 
 # Deciding
@@ -290,7 +292,7 @@ def test_a_class_gate_without_image_heads_is_refused_before_anything_is_averaged
 def by_hand(work: Work, ensemble: Artifact, decision: dict[str, object]) -> float:
     """What anyone gets by applying a decision's rule to the maps."""
     rule = rules.from_json(decision)
-    classes = tables.read(ensemble.path("class.csv"), ("ImageId", "p")).set_index("ImageId")["p"]
+    classes = csv_files.read(ensemble.path("class.csv"), ("ImageId", "p")).set_index("ImageId")["p"]
     dices = []
     for name, truth in TRUTH.items():
         p = float(classes[name]) if name in classes.index else None
@@ -303,7 +305,7 @@ def by_hand(work: Work, ensemble: Artifact, decision: dict[str, object]) -> floa
 @pytest.mark.parametrize("rule", ["single", "duplet", "triplet", "components"])
 def test_the_out_of_fold_dice_can_be_had_from_the_files(work: Work, rule: str, choose: str) -> None:
     ensemble = make_average(work, "a", "b")
-    decision = make_decision(work, ensemble, Wish(rule, choose))
+    decision = make_decision(work, ensemble, DecisionOptions(rule, choose))
     assert decision["oof_dice"] == pytest.approx(by_hand(work, ensemble, decision), abs=1e-12)
     chosen = decision[choose]
     assert {key: decision[key] for key in RULE_KEYS} == {key: chosen[key] for key in RULE_KEYS}
@@ -314,8 +316,8 @@ def test_the_out_of_fold_dice_can_be_had_from_the_files(work: Work, rule: str, c
     assert decision["rule"] == rule
     assert decision["images"] == 12
     assert sum(decision["confusion"].values()) == 12
-    assert decision["optimism"] == decision["oof_dice"] - decision["fold_honest_dice"]
-    assert decision["ci95"][0] <= decision["fold_honest_dice"] <= decision["ci95"][1]
+    assert decision["optimism"] == decision["oof_dice"] - decision["cross_fitted_dice"]
+    assert decision["ci95"][0] <= decision["cross_fitted_dice"] <= decision["ci95"][1]
 
 
 @pytest.mark.parametrize(
@@ -331,22 +333,22 @@ def test_so_can_that_of_a_stated_rule(tmp_path: Path, words: str) -> None:
         p = dict(zip([*TRUTH, "test0", "test1"], rng.random(14).tolist(), strict=True))
         fakes.make_probs(work, "a", fold, TRUTH, classes=p, seed=fold)
     ensemble = make_average(work, "a")
-    asked = read_wish(gather(work, "a"), "triplet", "plateau", words.split())
+    asked = parse_options(gather(work, "a"), "triplet", "plateau", words.split())
     decision = make_decision(work, ensemble, asked)
     assert 0 < decision["oof_dice"] < 1
     assert decision["oof_dice"] == pytest.approx(by_hand(work, ensemble, decision), abs=1e-12)
-    assert decision["fold_honest_dice"] == decision["oof_dice"]
-    assert decision["fold_honest_reason"] == "the rule was stated, nothing was fitted"
+    assert decision["cross_fitted_dice"] == decision["oof_dice"]
+    assert decision["cross_fitted_reason"] == "the rule was stated, nothing was fitted"
     assert decision["optimism"] == 0
 
 
 @pytest.mark.parametrize("name", ["see", "sneddy_v1"])
 def test_a_published_rule_is_stated_by_its_name(work: Work, name: str) -> None:
-    asked = read_wish(gather(work, "a"), name, "plateau", None)
-    assert asked == Wish(name, None, PUBLISHED[name])
+    asked = parse_options(gather(work, "a"), name, "plateau", None)
+    assert asked == DecisionOptions(name, None, PUBLISHED[name])
     decision = make_decision(work, make_average(work, "a"), asked)
     assert {key: decision[key] for key in RULE_KEYS} == rules.to_json(PUBLISHED[name])
-    assert decision["fold_honest_dice"] == decision["oof_dice"]
+    assert decision["cross_fitted_dice"] == decision["oof_dice"]
 
 
 @pytest.mark.parametrize(
@@ -357,10 +359,10 @@ def test_whether_checkpoints_were_ranked_on_these_folds_is_what_the_maps_say(
 ) -> None:
     sources = gather(work, "a")
     for source, fact in zip(sources, ranked, strict=True):
-        source.probs.facts["ranked"] = fact
+        source.probs.config["ranked"] = fact
     data, ensemble = dataset.read(work), make_average(work, "a")
-    asked = Wish("see", None, PUBLISHED["see"])
-    draft = artifacts.begin(work.decision("a-see"), asked.facts, [ensemble, data.artifact])
+    asked = DecisionOptions("see", None, PUBLISHED["see"])
+    draft = artifacts.begin(work.decision("a-see"), asked.config, [ensemble, data.artifact])
     decision = decide.decide(draft, ensemble, data, asked, sources)
     assert decision["checkpoints_selected_on_these_folds"] is stated
 
@@ -369,21 +371,21 @@ def test_one_fold_has_no_honest_dice_and_says_why(work: Work) -> None:
     for other in ("a", "b"):
         fakes.make_probs(work, f"{other}0", 0, TRUTH, seed=ord(other))
     ensemble = make_average(work, "a0", "b0")
-    decision = make_decision(work, ensemble, Wish("triplet", "plateau"))
-    assert decision["fold_honest_dice"] is None
+    decision = make_decision(work, ensemble, DecisionOptions("triplet", "plateau"))
+    assert decision["cross_fitted_dice"] is None
     assert decision["optimism"] is None
-    assert decision["fold_honest_reason"] == "one fold: there is no other to fit on"
+    assert decision["cross_fitted_reason"] == "one fold: there is no other to fit on"
     assert list(decision["folds"]) == ["0"]
-    line = worth.summary(decision, dataset.read(work))
+    line = evaluation.summary(decision, dataset.read(work))
     assert "on the 6 of 12 labelled images (folds 0) that it was tuned on" in line
-    voted = worth.summary(decision | {"test_rule": "vote"}, dataset.read(work))
+    voted = evaluation.summary(decision | {"test_rule": "vote"}, dataset.read(work))
     assert "(before the vote, which is on test images only)" in voted
 
 
 def test_equal_decisions_are_equal_bytes(work: Work) -> None:
     ensemble = make_average(work, "a", "b")
     for tag in ("one", "two"):
-        make_decision(work, ensemble, Wish("triplet", "plateau"), tag)
+        make_decision(work, ensemble, DecisionOptions("triplet", "plateau"), tag)
     one, two = (artifacts.read(work.decision(f"both-{tag}")) for tag in ("one", "two"))
     assert one.id == two.id
     picture = cv2.imread(str(one.path("surface.png")))
@@ -399,7 +401,7 @@ def test_the_interval_is_wider_when_images_share_patients(tmp_path: Path) -> Non
         fakes.make_dataset(work, alike, patients=patients)
         for fold in (0, 1):
             fakes.make_probs(work, "a", fold, alike)
-        asked = Wish("params", None, Rule(0.9, 1, 0.9))
+        asked = DecisionOptions("params", None, Rule(0.9, 1, 0.9))
         low, high = make_decision(work, make_average(work, "a"), asked)["ci95"]
         widths.append(high - low)
     assert widths[0] < widths[1]
@@ -417,7 +419,7 @@ def test_the_stage_averages_once_and_decides_as_often_as_wanted(work: Work) -> N
     flags = ["--work", str(work.root), "--members", "a", "b", "--name", "ab"]
     first = run(*flags)
     assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("fold-honest Dice 0.")
+    assert first.stdout.startswith("cross-fitted Dice 0.")
     assert first.stdout.rstrip().endswith(f"-> {work.decision('ab-triplet').folder}")
     assert run(*flags).stdout == "up to date: ensembles/ab\nup to date: decisions/ab-triplet\n"
     stated = run(*flags, "--params", "top=.6", "bottom=.4", "--tag", "by-hand")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib import recipes
-from lib.infer.tta import predict
+from lib.infer.tta import predict_with_flips
 from lib.models import build_model, weights
 from lib.recipes import Recipe
 from lib.train.freezing import training_mode
@@ -55,8 +55,8 @@ def test_it_takes_a_step_and_survives_a_save_a_load_and_an_inference(
     other = build_model(replace(recipe, seed=recipe.seed + 1))
     loaded = weights.load_model(other, tmp_path / "step.pt")
     with torch.inference_mode():
-        maps, p = predict([model.eval()], images, flip=True)
-        again, p_again = predict([loaded.eval()], images, flip=True)
+        maps, p = predict_with_flips([model.eval()], images, flip=True)
+        again, p_again = predict_with_flips([loaded.eval()], images, flip=True)
     assert maps.shape == images.shape
     assert 0 <= maps.min() <= maps.max() <= 1
     assert torch.equal(again, maps)

@@ -15,31 +15,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import artifacts, dataset, metrics, rle
-from lib.decision import deciders, expected, honest, search
+from lib.decision import deciders, expected_dice, honest, threshold_search
+from lib.decision.bootstrap import interval
 from lib.decision.calibration import (
     GROUPS,
-    Emptiness,
+    EmptyClassifier,
     Knots,
-    fit_emptiness,
+    fit_empty_classifier,
     image_features,
     pixel_knots,
     reliability,
     table_of,
 )
-from lib.decision.expected import Expectation, Expected
+from lib.decision.expected_dice import Expectation, ExpectedDiceRule
 from lib.decision.histograms import Histograms
-from lib.decision.search import PRESETS
-from lib.decision.uncertainty import interval
-from lib.ensemble import auto, decide, worth
-from lib.ensemble.wish import Wish, read_wish
+from lib.decision.threshold_search import PRESETS
+from lib.ensemble import auto, decide, evaluation
+from lib.ensemble.options import DecisionOptions, parse_options
 from lib.errors import InputError
 from lib.images import read_png
 from lib.layout import Work, map_file
-from lib.submit import source, submission
+from lib.submit import inputs, submission
 from tests import fakes
 from tests.bench import expected as bench
 
-NEVER = Emptiness(-700.0, (0.0,) * 2)  # no image is empty
+NEVER = EmptyClassifier(-700.0, (0.0,) * 2)  # no image is empty
 RISING = np.linspace(0, 1, 256)
 
 
@@ -56,8 +56,8 @@ def image_of(values: np.ndarray) -> Histograms:
     return Histograms(np.array(["a"]), pixels, np.zeros_like(pixels))
 
 
-def constantly(p_empty: float) -> Emptiness:
-    return Emptiness(float(np.log(p_empty / (1 - p_empty))), (0.0,) * 2)
+def constantly(p_empty: float) -> EmptyClassifier:
+    return EmptyClassifier(float(np.log(p_empty / (1 - p_empty))), (0.0,) * 2)
 
 
 def every_subset(count: int) -> np.ndarray:
@@ -108,7 +108,7 @@ def test_no_mask_of_a_tiny_image_is_better(seed: int) -> None:
     # Where the truth is empty, a mask scores 0: E[Dice] is (1 - empty) E[Dice | not empty].
     best = Expectation(table)(histogram_of(values)).max()
     assert best == pytest.approx(scores[1:].max(), abs=1e-8)
-    rule = Expected(knots_of(table), NEVER)
+    rule = ExpectedDiceRule(knots_of(table), NEVER)
     mask = values > rule.levels(image_of(values))[0]
     assert scores[(subsets == mask).all(axis=1)].item() == pytest.approx(best, abs=1e-8)
     assert scores.max() == pytest.approx(max(best, empty), abs=1e-8)
@@ -124,7 +124,9 @@ def test_no_mask_and_not_the_empty_one_is_better_where_images_may_be_empty(seed:
     assert not subsets[0].any()
     assert scores[0] == 0
     scores[0] = p_empty
-    mask = Expected(knots_of(table), constantly(p_empty)).mask(values.astype(np.uint8)[None])[0]
+    mask = ExpectedDiceRule(knots_of(table), constantly(p_empty)).mask(
+        values.astype(np.uint8)[None]
+    )[0]
     assert scores[(subsets == mask).all(axis=1)].item() == pytest.approx(scores.max(), abs=1e-8)
 
 
@@ -178,7 +180,7 @@ def test_a_part_of_equal_pixels_is_hardly_ever_better_than_all_or_none(seed: int
 
 
 def test_a_map_without_a_pixel_has_an_empty_mask_whatever_is_believed() -> None:
-    rule = Expected(knots_of(RISING), NEVER)
+    rule = ExpectedDiceRule(knots_of(RISING), NEVER)
     nothing = np.zeros((4, 4), np.uint8)
     assert not rule.mask(nothing).any()
     assert not Expectation(RISING)(histogram_of(nothing)).any()
@@ -187,7 +189,7 @@ def test_a_map_without_a_pixel_has_an_empty_mask_whatever_is_believed() -> None:
 def test_sure_pixels_are_the_mask() -> None:
     table = np.where(np.arange(256) > 100, 1.0, 0.0)
     values = np.array([[0, 99], [101, 255]], np.uint8)
-    rule = Expected(knots_of(table), NEVER)
+    rule = ExpectedDiceRule(knots_of(table), NEVER)
     assert Expectation(table)(histogram_of(values)).max() == pytest.approx(1)
     assert rule.mask(values).tolist() == [[False, False], [True, True]]
 
@@ -199,7 +201,7 @@ def test_a_pixel_more_is_taken_where_it_is_likelier_than_half_the_expectation() 
     sure = np.full(1000, 200)
     for p, taken in ((0.49, False), (0.51, True)):
         table[100] = p
-        rule = Expected(knots_of(table), NEVER)
+        rule = ExpectedDiceRule(knots_of(table), NEVER)
         assert bool((rule.levels(image_of(np.append(sure, 100))) < 100)[0]) is taken
 
 
@@ -208,7 +210,7 @@ def test_the_empty_mask_wins_where_it_is_likelier_than_the_other_s_score(
     p_empty: float, masked: bool
 ) -> None:
     table = np.where(np.arange(256) > 100, 1.0, 0.0)  # E[Dice] is 1, so even odds decide
-    rule = Expected(knots_of(table), constantly(p_empty))
+    rule = ExpectedDiceRule(knots_of(table), constantly(p_empty))
     assert rule.mask(np.full((3, 3), 200, np.uint8)).any() == masked
 
 
@@ -217,7 +219,8 @@ def test_likelier_emptiness_never_adds_a_mask() -> None:
     pixels = rng.multinomial(400, rng.dirichlet(np.full(256, 0.05)), size=50)
     images = Histograms(np.arange(50).astype(str), pixels, np.zeros_like(pixels))
     masked = [
-        Expected(knots_of(RISING), constantly(p)).levels(images) < 255 for p in (0.1, 0.3, 0.5, 0.7)
+        ExpectedDiceRule(knots_of(RISING), constantly(p)).levels(images) < 255
+        for p in (0.1, 0.3, 0.5, 0.7)
     ]
     assert all((few <= more).all() for more, few in itertools.pairwise(masked))
     assert masked[0].any()
@@ -234,7 +237,7 @@ def test_the_mask_of_a_map_has_the_areas_of_its_histogram() -> None:
 
 
 def test_an_image_of_the_full_size_takes_under_twenty_milliseconds() -> None:
-    rule = Expected(knots_of(RISING), NEVER)
+    rule = ExpectedDiceRule(knots_of(RISING), NEVER)
     pixels = np.random.default_rng(0).multinomial(2**20, np.full(256, 1 / 256), size=20)
     images = Histograms(np.arange(20).astype(str), pixels, np.zeros_like(pixels))
     start = time.process_time()
@@ -245,7 +248,7 @@ def test_an_image_of_the_full_size_takes_under_twenty_milliseconds() -> None:
 # Calibration
 
 
-def calibrated_sample(images: int, folds: int = 3, seed: int = 0) -> honest.Sample:
+def calibrated_sample(images: int, folds: int = 3, seed: int = 0) -> honest.OofSample:
     """Pixels of value v are in the truth with probability (v / 255)^2, if the image has one."""
     rng = np.random.default_rng(seed)
     pixels, inside = [], []
@@ -256,7 +259,7 @@ def calibrated_sample(images: int, folds: int = 3, seed: int = 0) -> honest.Samp
         inside.append(rng.binomial(pixels[-1], RISING**2) * positive)
     numbers = np.arange(images)
     counts = np.stack(pixels), np.stack(inside)
-    return honest.Sample(Histograms(numbers.astype(str), *counts), numbers // 2 % folds, numbers)
+    return honest.OofSample(Histograms(numbers.astype(str), *counts), numbers // 2 % folds, numbers)
 
 
 def test_the_table_is_what_the_truth_was_drawn_by() -> None:
@@ -300,7 +303,7 @@ def test_features_are_the_highest_value_and_the_expected_area_and_the_logit() ->
 def test_emptiness_is_learnt_and_calibrated() -> None:
     histograms = calibrated_sample(200).histograms
     features = image_features(histograms, RISING**2, None)
-    p = fit_emptiness(features, histograms.positive)(features)
+    p = fit_empty_classifier(features, histograms.positive)(features)
     assert ((p > 0.5) == ~histograms.positive).mean() > 0.9
     assert p.mean() == pytest.approx(0.5, abs=1e-3)  # as logistic regression has it
 
@@ -308,7 +311,7 @@ def test_emptiness_is_learnt_and_calibrated() -> None:
 def test_the_class_probability_is_used_where_there_is_one() -> None:
     histograms = calibrated_sample(60).histograms
     told = np.where(histograms.positive, 0.9, 0.1)
-    rule = expected.fit(histograms, told)
+    rule = expected_dice.fit(histograms, told)
     assert rule.empty.wants_class
     p, other = rule.p_empty(histograms, told), rule.p_empty(histograms, 1 - told)
     assert (p < other)[histograms.positive].all()
@@ -322,7 +325,7 @@ def test_one_kind_of_images_calibrates_nothing(kind: int) -> None:
     with pytest.raises(InputError, match="with and without a pneumothorax"):
         pixel_knots(histograms)
     with pytest.raises(InputError, match="with and without a pneumothorax"):
-        fit_emptiness(np.zeros((10, 2)), histograms.positive)
+        fit_empty_classifier(np.zeros((10, 2)), histograms.positive)
 
 
 def test_reliability_by_hand() -> None:
@@ -339,7 +342,7 @@ def test_reliability_by_hand() -> None:
 def test_a_rule_is_written_and_read_back() -> None:
     sample = calibrated_sample(40)
     rule = honest.fit(sample, PRESETS["expected"], None).rule
-    assert isinstance(rule, Expected)
+    assert isinstance(rule, ExpectedDiceRule)
     text = json.dumps(deciders.to_json(rule), sort_keys=True)
     read = deciders.from_json(json.loads(text))
     assert read == rule
@@ -349,11 +352,11 @@ def test_a_rule_is_written_and_read_back() -> None:
 
 def test_the_truth_of_a_fold_does_not_touch_the_rule_that_it_is_scored_at() -> None:
     sample = calibrated_sample(60)
-    first = honest.refit(sample, PRESETS["expected"], None)
+    first = honest.cross_fit(sample, PRESETS["expected"], None)
     held = sample.folds == 1
     inside = np.where(held[:, None], sample.histograms.pixels, sample.histograms.inside)
     changed = Histograms(sample.histograms.ids, sample.histograms.pixels, inside)
-    again = honest.refit(honest.Sample(changed, sample.folds, sample.patients),
+    again = honest.cross_fit(honest.OofSample(changed, sample.folds, sample.patients),
         PRESETS["expected"], None)  # fmt: skip
     assert again.rules[1] == first.rules[1]
     assert again.rules[0] != first.rules[0]
@@ -378,18 +381,20 @@ def work(tmp_path: Path) -> Work:
 
 def decided(work: Work, rule: str, gate: tuple[str, ...] = ()) -> dict[str, Any]:
     ensemble, data = artifacts.read(work.ensemble("final")), dataset.read(work)
-    asked = Wish(rule, None if rule == "expected" else "plateau", gate=gate)
-    place = work.decision(f"final-{rule}")
-    draft = artifacts.begin(place, asked.facts, [ensemble, data.artifact])
+    asked = DecisionOptions(rule, None if rule == "expected" else "plateau", gate=gate)
+    location = work.decision(f"final-{rule}")
+    draft = artifacts.begin(location, asked.config, [ensemble, data.artifact])
     assert draft
     decide.decide(draft, ensemble, data, asked)
-    return json.loads((place.folder / decide.DECISION).read_bytes())
+    return json.loads((location.folder / decide.DECISION).read_bytes())
 
 
 def submit(work: Work, tag: str) -> str:
-    made_from = source.read(work, f"final-{tag}")
-    place = work.submission(f"final-{tag}")
-    draft = artifacts.begin(place, submission.facts(place, None, True), made_from.inputs, True)
+    made_from = inputs.read(work, f"final-{tag}")
+    location = work.submission(f"final-{tag}")
+    draft = artifacts.begin(
+        location, submission.config(location, None, True), made_from.inputs, True
+    )
     assert draft
     return submission.fill(draft, made_from, None).path("report.html").read_text()
 
@@ -404,7 +409,7 @@ def test_a_decision_holds_all_that_applying_it_takes(work: Work) -> None:
         mask = deciders.apply(rule, values, 0.5 + 0.2 * truth.any())
         scores.append(float(metrics.dice(*metrics.areas(mask, truth))))
     assert content["oof_dice"] == pytest.approx(np.mean(scores), abs=1e-12)
-    assert content["fold_honest_dice"] > 0.8
+    assert content["cross_fitted_dice"] > 0.8
     assert (work.decision("final-expected").folder / decide.DECISION).stat().st_size < 20_000
     assert set(content["reliability"]) == {"pixels", "empty"}
     assert sum(one["count"] for one in content["reliability"]["empty"]) == 40
@@ -430,9 +435,11 @@ def scoring(triplet: float, gain: float, error: float) -> Callable[..., Any]:
     """A refit by which expected has this much more than triplet, with this standard error."""
     spread = error * np.sqrt(40) * np.resize([1.0, -1.0], 40)
 
-    def refit(sample: honest.Sample, preset: search.Preset, *how: object) -> honest.Honest:
-        more = gain + spread if preset.extra == "expected" else 0
-        return honest.Honest({}, np.full(40, triplet) + more)
+    def refit(
+        sample: honest.OofSample, preset: threshold_search.Preset, *how: object
+    ) -> honest.CrossFit:
+        more = gain + spread if preset.extension == "expected" else 0
+        return honest.CrossFit({}, np.full(40, triplet) + more)
 
     return refit
 
@@ -453,29 +460,29 @@ def test_auto_asks_for_more_than_a_standard_error_and_than_an_empty_answer(
 ) -> None:
     empty = 1 - np.mean([mask.any() for mask in fakes.masks(40).values()])
     assert 0.33 < empty < 0.9
-    monkeypatch.setattr(auto, "refit", scoring(triplet, gain, 0.02))
+    monkeypatch.setattr(auto, "cross_fit", scoring(triplet, gain, 0.02))
     content = decided(work, "auto")
     assert content["rule"] == "auto"
     assert content["auto"]["rule"] == rule
     assert content["auto"]["standard_error"] == pytest.approx(0.02)
-    assert content["auto"]["fold_honest_dice"]["all_empty"] == pytest.approx(empty)
-    assert f"gains {gain:+.4f} fold-honest on triplet, {said}" in content["auto"]["reason"]
+    assert content["auto"]["cross_fitted_dice"]["all_empty"] == pytest.approx(empty)
+    assert f"gains {gain:+.4f} cross-fitted on triplet, {said}" in content["auto"]["reason"]
     assert (content["expected"] is None) == (rule == "triplet")
     assert (content["reliability"] is None) == (rule == "triplet")
-    assert f"of {rule}: expected gains" in worth.summary(content, dataset.read(work))
+    assert f"of {rule}: expected gains" in evaluation.summary(content, dataset.read(work))
     assert f"“{rule}”: expected gains" in submit(work, "auto")
 
 
 def test_auto_is_one_of_the_two(work: Work) -> None:
     content = decided(work, "auto")
     same = decided(work, content["auto"]["rule"])
-    for key in ("oof_dice", "fold_honest_dice", "top", "expected"):
+    for key in ("oof_dice", "cross_fitted_dice", "top", "expected"):
         assert content[key] == same[key]
 
 
 def test_with_one_fold_auto_is_the_triplet() -> None:
     sample = calibrated_sample(20, folds=1)
-    wish, said = auto.settle(sample, Wish("auto", "plateau"))
+    wish, said = auto.choose_rule(sample, DecisionOptions("auto", "plateau"))
     assert wish.rule == "triplet"
     assert said
     assert "one fold" in said["reason"]
@@ -488,19 +495,19 @@ def test_one_fold_is_calibrated_on_itself_and_says_so(tmp_path: Path) -> None:
     maps = {name: fakes.noisy_map(mask, rng, 0.7) for name, mask in truth.items()}
     fakes.make_ensemble(work, "final", {"oof": maps, "test": {}})
     content = decided(work, "expected")
-    assert content["fold_honest_dice"] is None
-    assert "one fold" in content["fold_honest_reason"]
+    assert content["cross_fitted_dice"] is None
+    assert "one fold" in content["cross_fitted_reason"]
     assert content["reliability"]
     assert not deciders.from_json(content).empty.wants_class  # no member has an image head
 
 
 def test_the_rule_does_not_need_image_heads_and_has_nothing_to_choose() -> None:
     made = SimpleNamespace(out_of_fold=["a"], classes=pd.DataFrame())
-    asked = read_wish([made], "expected", "plateau", None)
+    asked = parse_options([made], "expected", "plateau", None)
     assert asked.wants_classes
     assert not asked.needs_classes
     assert asked.choose is None
-    assert read_wish([made], "auto", "best", None).choose == "best"
+    assert parse_options([made], "auto", "best", None).choose == "best"
 
 
 # The benchmark

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from lib import flags
+from lib import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("8", 8), ("7", 7)])
 def test_whole_numbers_within_the_bounds_are_taken(text: str, number: int) -> None:
-    assert flags.whole(0, 8)(text) == number
+    assert cli.int_in_range(0, 8)(text) == number
 
 
 @pytest.mark.parametrize("text", ["-1", "9", "1.5", "", "one", "1e3", "²", "9" * 5000])
 def test_others_are_refused_with_the_bounds(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is not a whole number from 0 to 8$"):
-        flags.whole(0, 8)(text)
+        cli.int_in_range(0, 8)(text)
 
 
 @pytest.mark.parametrize(

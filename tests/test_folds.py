@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import tables
+from lib import csv_files
 from lib.errors import InputError, run_stage
 from lib.prepare import folds, labels
 from tests.raw_folders import write_csv
@@ -173,7 +173,7 @@ def test_the_command_writes_a_split_that_keeps_patients_together(
     command: Callable[..., tuple[int, str]], tmp_path: Path
 ) -> None:
     assert command("a,p\nb,p\ne,p\nz,q\n", "out.csv") == (0, "8 images in 2 folds -> out.csv\n")
-    split = tables.read(tmp_path / "out.csv", ["ImageId", "fold"]).set_index("ImageId")["fold"]
+    split = csv_files.read(tmp_path / "out.csv", ["ImageId", "fold"]).set_index("ImageId")["fold"]
     assert sorted(split.index) == list("abcdefgh")
     assert split["a"] == split["b"] == split["e"]
 
@@ -208,7 +208,7 @@ def test_a_seed_that_is_none_is_refused(command: Callable[..., tuple[int, str]],
 
 
 def test_the_committed_split_has_five_folds_of_ids_and_numbers_only() -> None:
-    split = tables.read(folds.COMMITTED, ["ImageId", "fold"])
+    split = csv_files.read(folds.COMMITTED, ["ImageId", "fold"])
     assert list(split.columns) == ["ImageId", "fold"]
     assert len(split) == split["ImageId"].nunique() == 12047
     assert set(split["fold"]) == set("01234")
@@ -218,7 +218,7 @@ def test_the_committed_split_has_five_folds_of_ids_and_numbers_only() -> None:
 def test_the_committed_split_is_even_and_keeps_patients_together(shared_data: Path) -> None:
     rows = labels.read(shared_data / "siim_labels" / "stage_2_train.csv.gz", 1024)
     images = rows.groupby("ImageId")[["area_px"]].sum()  # of the union: a little less for 183
-    patients = tables.read(shared_data / "siim_labels" / "patients.csv.gz", ["ImageId"])
+    patients = csv_files.read(shared_data / "siim_labels" / "patients.csv.gz", ["ImageId"])
     images = images.join(patients.set_index("ImageId"))
     images["fold"] = folds.read_split(folds.COMMITTED, images.index)
     assert images.groupby("patient_id")["fold"].nunique().max() == 1

@@ -10,14 +10,14 @@ from lib.errors import InputError
 from lib.files import remove
 from lib.layout import Work
 from lib.models import SegmentationNetwork, build_model, weights
-from lib.recipes import Input, Keep, Loss, Phase
+from lib.recipes import Input, Keep, LossWeights, Phase
 from lib.train import loop
 from lib.train.freezing import check_freezable, training_mode
 from tests.test_train import SIZE, TINY, job_of, one_thread, work  # noqa: F401
 
 PHASE = Phase(
     size=SIZE, epochs=2, batch=4, lr=1e-2, keep=Keep("last", 2), optimizer="adamw",
-    weight_decay=0.1, clip=0.5, loss=Loss(bce=1, image_bce=1),
+    weight_decay=0.1, clip=0.5, loss=LossWeights(bce=1, image_bce=1),
 )  # fmt: skip
 
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lib import artifacts, dataset, images, metrics, tables
+from lib import artifacts, csv_files, dataset, images, metrics
 from lib.artifacts import Artifact
 from lib.decision import rules
-from lib.decision.honest import refit
-from lib.decision.search import PRESETS
+from lib.decision.honest import cross_fit
+from lib.decision.threshold_search import PRESETS
 from lib.ensemble import average, decide, gates, members, oof
-from lib.ensemble.wish import Wish, read_wish
+from lib.ensemble.options import DecisionOptions, parse_options
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Work
-from lib.recipes.rules import PUBLISHED
+from lib.recipes.published_rules import PUBLISHED
 from tests import fakes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,33 +48,33 @@ def work(tmp_path: Path) -> Work:
     return work
 
 
-def open_gates(work: Work, *names: str, member: str = "a") -> list[members.Source]:
+def open_gates(work: Work, *names: str, member: str = "a") -> list[members.MemberFold]:
     data = dataset.read(work)
-    sources = members.gather(work, data, [member], None, ["equal"])
-    return gates.gather(work, data, names, sources)
+    sources = members.load_members(work, data, [member], None, ["equal"])
+    return gates.load_gates(work, data, names, sources)
 
 
 def make_ensemble(work: Work, member: str = "a") -> Artifact:
     data = dataset.read(work)
-    sources = members.gather(work, data, [member], None, ["equal"])
-    draft = artifacts.begin(work.ensemble(member), average.facts(sources, data), [data.artifact])
+    sources = members.load_members(work, data, [member], None, ["equal"])
+    draft = artifacts.begin(work.ensemble(member), average.config(sources, data), [data.artifact])
     assert draft
     return average.average(draft, sources, data)
 
 
-def make_decision(work: Work, asked: Wish, member: str = "a") -> Artifact:
-    data, place = dataset.read(work), work.ensemble(member)
-    ensemble = artifacts.read(place) if place.folder.exists() else make_ensemble(work, member)
+def make_decision(work: Work, asked: DecisionOptions, member: str = "a") -> Artifact:
+    data, location = dataset.read(work), work.ensemble(member)
+    ensemble = artifacts.read(location) if location.folder.exists() else make_ensemble(work, member)
     gating = open_gates(work, *asked.gate, member=member)
     inputs = [ensemble, data.artifact, *(gate.probs for gate in gating)]
-    draft = artifacts.begin(work.decision(f"{member}-x"), asked.facts, inputs, replace=True)
+    draft = artifacts.begin(work.decision(f"{member}-x"), asked.config, inputs, replace=True)
     assert draft
     decide.decide(draft, ensemble, data, asked, gating=gating)
     return artifacts.read(work.decision(f"{member}-x"))
 
 
 def class_table(artifact: Artifact) -> dict[str, float]:
-    table = tables.read(artifact.path("class.csv"), ("ImageId", "p"))
+    table = csv_files.read(artifact.path("class.csv"), ("ImageId", "p"))
     return dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
 
 
@@ -145,7 +145,7 @@ def test_a_stack_needs_both_kinds_of_images() -> None:
 def test_the_decision_holds_the_probabilities_that_it_was_taken_on(
     work: Work, fit: str, choose: str
 ) -> None:
-    decision = make_decision(work, Wish("gated", choose, None, ("x", "y"), fit))
+    decision = make_decision(work, DecisionOptions("gated", choose, None, ("x", "y"), fit))
     content, classes = read(decision), class_table(decision)
     assert sorted(classes) == sorted([*TRUTH, *TEST])
     assert content["oof_dice"] == pytest.approx(by_hand(work, content, classes), abs=1e-12)
@@ -159,12 +159,16 @@ def test_the_decision_holds_the_probabilities_that_it_was_taken_on(
 
 
 def test_a_published_rule_behind_a_stack_is_measured_with_the_stack_refitted(work: Work) -> None:
-    fitted = read(make_decision(work, Wish("x5", None, PUBLISHED["x5"], ("x", "y"), "stack")))
-    assert fitted["fold_honest_reason"] is None
+    fitted = read(
+        make_decision(work, DecisionOptions("x5", None, PUBLISHED["x5"], ("x", "y"), "stack"))
+    )
+    assert fitted["cross_fitted_reason"] is None
     assert fitted["folds"]["0"]["refitted"]["bottom"] == 102
-    stated = read(make_decision(work, Wish("x5", None, PUBLISHED["x5"], ("x", "y"), "mean")))
-    assert stated["fold_honest_reason"] == "the rule was stated, nothing was fitted"
-    assert stated["fold_honest_dice"] == stated["oof_dice"]
+    stated = read(
+        make_decision(work, DecisionOptions("x5", None, PUBLISHED["x5"], ("x", "y"), "mean"))
+    )
+    assert stated["cross_fitted_reason"] == "the rule was stated, nothing was fitted"
+    assert stated["cross_fitted_dice"] == stated["oof_dice"]
 
 
 def test_the_truth_of_a_fold_does_not_touch_the_gate_that_it_is_scored_at(tmp_path: Path) -> None:
@@ -183,7 +187,7 @@ def test_the_truth_of_a_fold_does_not_touch_the_gate_that_it_is_scored_at(tmp_pa
         ensemble = make_ensemble(work, "x")
         features = gates.features(ensemble, open_gates(work, "y", member="x"), "stack")
         sample = oof.read(ensemble, dataset.read(work), features)
-        refitted = refit(sample, PRESETS["gated"], "best", gates.stack).fitted
+        refitted = cross_fit(sample, PRESETS["gated"], "best", gates.stack).fitted
         scored.append([(refitted[k].rule, refitted[k].gate(sample.features)) for k in (0, 1)])
     (before0, before1), (after0, after1) = scored
     assert before0[0] == after0[0]
@@ -192,21 +196,21 @@ def test_the_truth_of_a_fold_does_not_touch_the_gate_that_it_is_scored_at(tmp_pa
 
 
 def test_a_gate_helps_where_maps_cannot_tell(work: Work) -> None:
-    alone = read(make_decision(work, Wish("triplet", "best")))
-    gated = read(make_decision(work, Wish("gated", "best", None, ("x",))))
+    alone = read(make_decision(work, DecisionOptions("triplet", "best")))
+    gated = read(make_decision(work, DecisionOptions("gated", "best", None, ("x",))))
     assert gated["oof_dice"] >= alone["oof_dice"] - 1e-12
 
 
 def test_equal_decisions_are_equal_bytes(work: Work) -> None:
-    asked = Wish("gated", "plateau", None, ("x", "y"), "stack")
+    asked = DecisionOptions("gated", "plateau", None, ("x", "y"), "stack")
     assert make_decision(work, asked).id == make_decision(work, asked).id
 
 
 # What does not fit together
 
 
-def sources_of(work: Work, *names: str) -> list[members.Source]:
-    return members.gather(work, dataset.read(work), names, None, ["equal"])
+def sources_of(work: Work, *names: str) -> list[members.MemberFold]:
+    return members.load_members(work, dataset.read(work), names, None, ["equal"])
 
 
 @pytest.mark.parametrize(
@@ -223,7 +227,7 @@ def test_gates_and_rules_that_do_not_go_together(
     work: Work, rule: str, words: list[str] | None, gate: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        read_wish(sources_of(work, "a"), rule, "plateau", words, gate)
+        parse_options(sources_of(work, "a"), rule, "plateau", words, gate)
 
 
 def test_a_gate_without_an_image_head(work: Work) -> None:
@@ -241,7 +245,7 @@ def test_a_member_with_an_image_head_in_one_fold_only(work: Work) -> None:
     fakes.make_probs(work, "z", 0, TRUTH, classes=probabilities(0, 1))
     fakes.make_probs(work, "z", 1, TRUTH)
     with pytest.raises(InputError, match="12 images have no image probability"):
-        make_decision(work, Wish("gated", "best"), "z")
+        make_decision(work, DecisionOptions("gated", "best"), "z")
 
 
 def test_without_labels_a_stack_cannot_be_fitted_but_a_mean_can_be_taken(work: Work) -> None:
@@ -249,14 +253,14 @@ def test_without_labels_a_stack_cannot_be_fitted_but_a_mean_can_be_taken(work: W
         classes = probabilities(0, 1) if run == "x" else None
         fakes.make_probs(work, run, ALL_DATA, TRUTH, classes=classes)
     data = dataset.read(work)
-    sources = members.gather(work, data, ["a"], [ALL_DATA], ["equal"])
+    sources = members.load_members(work, data, ["a"], [ALL_DATA], ["equal"])
     with pytest.raises(InputError, match="no --gate-fit stack"):
-        read_wish(sources, "x5", "plateau", None, ["x"], "stack")
-    asked = read_wish(sources, "x5", "plateau", None, ["x"])
-    draft = artifacts.begin(work.ensemble("final"), average.facts(sources, data), [data.artifact])
+        parse_options(sources, "x5", "plateau", None, ["x"], "stack")
+    asked = parse_options(sources, "x5", "plateau", None, ["x"])
+    draft = artifacts.begin(work.ensemble("final"), average.config(sources, data), [data.artifact])
     ensemble = average.average(draft, sources, data)
-    draft = artifacts.begin(work.decision("final-x5"), asked.facts, [ensemble, data.artifact])
-    gating = gates.gather(work, data, ["x"], sources)
+    draft = artifacts.begin(work.decision("final-x5"), asked.config, [ensemble, data.artifact])
+    gating = gates.load_gates(work, data, ["x"], sources)
     decide.decide(draft, ensemble, data, asked, sources, gating)
     classes = class_table(artifacts.read(work.decision("final-x5")))
     assert classes == {name: probabilities(0, 1)[name] for name in TEST}
@@ -270,7 +274,7 @@ def test_the_stage_decides_behind_gates(work: Work) -> None:
     flags = ["--name", "a", "--rule", "gated", "--gate", "x", "y", "--gate-fit", "stack"]
     first = subprocess.run([*command, *flags], capture_output=True, text=True, cwd=ROOT)
     assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("fold-honest Dice 0.")
+    assert first.stdout.startswith("cross-fitted Dice 0.")
     assert "class.csv" in artifacts.read(work.decision("a-gated")).files
     wrong = subprocess.run([*command, *flags[:4], *flags[-2:], "--gate", "x", "--rule", "duplet"],
         capture_output=True, text=True, cwd=ROOT)  # fmt: skip

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lib.files import sha256
-from lib.layout import places
+from lib.layout import artifact_paths
 from lib.prepare.phantom import write_phantoms
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -89,8 +89,8 @@ def undisturbed(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 def content(work: Path) -> dict[str, str]:
     """The hash of every file of every artifact; of a manifest what the id covers, the id."""
     hashes = {}
-    for place in places(work):
-        for path in sorted(place.folder.rglob("*")):
+    for location in artifact_paths(work):
+        for path in sorted(location.folder.rglob("*")):
             name = path.relative_to(work).as_posix()
             if path.name == "manifest.json":
                 hashes[name] = json.loads(path.read_bytes())["id"]

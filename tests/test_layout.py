@@ -14,7 +14,7 @@ WORK = Work(Path("work"))
 
 
 @pytest.mark.parametrize(
-    ("place", "folder", "kind", "maker"),
+    ("location", "folder", "kind", "maker"),
     [
         (WORK.raw_demo, "work/raw_demo", "raw_demo", "01_prepare.py --demo"),
         (WORK.dataset, "work/dataset", "dataset", "01_prepare.py"),
@@ -28,10 +28,14 @@ WORK = Work(Path("work"))
         (WORK.submission("final-t"), "work/submissions/final-t", "submission", "05_submit.py"),
     ],
 )
-def test_every_place(place: layout.Place, folder: str, kind: str, maker: str) -> None:
-    assert place.folder == Path(folder)
-    assert place.partial == Path(f"{folder}.partial")
-    assert (place.kind, place.maker, str(place)) == (kind, maker, folder.removeprefix("work/"))
+def test_every_place(location: layout.ArtifactPath, folder: str, kind: str, maker: str) -> None:
+    assert location.folder == Path(folder)
+    assert location.partial == Path(f"{folder}.partial")
+    assert (location.kind, location.maker, str(location)) == (
+        kind,
+        maker,
+        folder.removeprefix("work/"),
+    )
 
 
 def test_places_finds_what_should_be_complete(tmp_path: Path) -> None:
@@ -40,13 +44,13 @@ def test_places_finds_what_should_be_complete(tmp_path: Path) -> None:
         work.raw_demo, work.dataset, work.cache(64), work.run("a", 0), work.run("a", "all-data"),
         work.probs("a", 0), work.ensemble("e"), work.decision("e-t"), work.submission("e-t"),
     ]  # fmt: skip
-    for place in expected:
-        place.folder.mkdir(parents=True)
+    for location in expected:
+        location.folder.mkdir(parents=True)
     work.run("a", 1).partial.mkdir()
     (tmp_path / "dataset.removed").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "decisions" / "notes.txt").touch()
-    assert sorted(layout.places(tmp_path), key=str) == sorted(expected, key=str)
+    assert sorted(layout.artifact_paths(tmp_path), key=str) == sorted(expected, key=str)
 
 
 @pytest.mark.parametrize("stray", [".ipynb_checkpoints", "fold7.removed", ".nfs"])
@@ -56,7 +60,7 @@ def test_what_others_leave_beside_artifacts_is_none(tmp_path: Path, stray: str) 
     work.run("a", 0).folder.mkdir(parents=True)
     for parent in (tmp_path / "runs", tmp_path / "runs/a", tmp_path / "cache"):
         (parent / stray / "fold3").mkdir(parents=True)
-    assert layout.places(tmp_path) == [work.run("a", 0)]
+    assert layout.artifact_paths(tmp_path) == [work.run("a", 0)]
     assert work.trained_folds("a", None) == [0]
 
 
@@ -72,7 +76,7 @@ def test_the_folds_of_a_run_are_those_that_lie_there_or_those_asked_for(tmp_path
 
 
 @pytest.mark.parametrize(
-    "look", [layout.places, lambda root: Work(root).trained_folds("a", None)],
+    "look", [layout.artifact_paths, lambda root: Work(root).trained_folds("a", None)],
     ids=["places", "folds"],
 )  # fmt: skip
 def test_what_may_not_be_listed_is_not_empty(
@@ -120,11 +124,11 @@ def test_plain_names_pass(name: str) -> None:
      "x.partial", "x.removed", "x" * 101],
 )  # fmt: skip
 def test_a_name_that_could_leave_its_folder_is_refused(name: str) -> None:
-    for place in (lambda: WORK.run(name, 0), lambda: WORK.ensemble(name),
+    for location in (lambda: WORK.run(name, 0), lambda: WORK.ensemble(name),
                   lambda: WORK.decision(name), lambda: WORK.submission(name),
                   lambda: WORK.probs(name, 0)):  # fmt: skip
         with pytest.raises(InputError, match="cannot be a name"):
-            place()
+            location()
 
 
 @pytest.mark.parametrize(

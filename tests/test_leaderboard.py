@@ -16,10 +16,10 @@ from lib.errors import InputError
 from lib.files import write_json
 from lib.layout import ALL_DATA, Work, map_file
 from lib.leaderboard import __main__ as command
-from lib.leaderboard import ours, papers, published
+from lib.leaderboard import paper_results, paper_tables, summary_tables
 from lib.leaderboard.board import Board
-from lib.leaderboard.found import valid_loss
 from lib.leaderboard.markdown import in_short
+from lib.leaderboard.runs import valid_loss
 from lib.recipes import RECIPES
 from lib.recipes.schema import Keep, Phase, Recipe, Rule
 from tests import fakes
@@ -51,9 +51,9 @@ MAPS = {name: mask.astype(np.uint8) * 255 for name, mask in FOUND.items()}
 @pytest.fixture
 def work(tmp_path: Path) -> Work:
     """Four labelled images in one fold."""
-    place = Work(tmp_path / "work")
-    fakes.make_dataset(place, MASKS, folds=1)
-    return place
+    location = Work(tmp_path / "work")
+    fakes.make_dataset(location, MASKS, folds=1)
+    return location
 
 
 @pytest.fixture
@@ -168,8 +168,8 @@ def test_on_a_truth_the_mean_of_the_folds_counts_as_04_makes_it(
     assert board.scope.endswith("folds; 1 other ids of the truth are ignored.")
 
     data = dataset.read(work)
-    sources = members.gather(work, data, ["mine"], None, ["equal"])
-    draft = artifacts.begin(work.ensemble("e"), average.facts(sources, data), [data.artifact])
+    sources = members.load_members(work, data, ["mine"], None, ["equal"])
+    draft = artifacts.begin(work.ensemble("e"), average.config(sources, data), [data.artifact])
     assert draft
     ensemble = average.average(draft, sources, data)
     for name, areas in zip(one.score.ids, one.score.areas, strict=True):
@@ -218,7 +218,7 @@ def test_every_run_is_a_row_the_one_that_gains_most_first(work: Work) -> None:
     add(work, "worse", maps=MAPS | {"found": MAPS["clean"]}, classes=None)
     add(work, "mine")
     add(work, "mine", tta="none")
-    lines = "\n".join(ours.runs(Board(work)))
+    lines = "\n".join(summary_tables.runs(Board(work)))
     header, *body = rows([lines])
     assert [row[0] for row in body] == ["mine", "mine, no flips", "worse"]
     first = dict(zip(header, body[0], strict=True))
@@ -236,7 +236,7 @@ def test_every_run_is_a_row_the_one_that_gains_most_first(work: Work) -> None:
 
 def test_niu_has_its_five_models_and_ours_beside_them(work: Work) -> None:
     add(work, "niu_vgg16", named("niu_vgg16"))
-    header, *body = rows(published.niu(Board(work)))
+    header, *body = rows(paper_tables.niu(Board(work)))
     assert header == ["model", "run", "Dice", "paper", "loss", "paper"]
     assert body[0] == ["SE-ResNeXt50", "–", "–", "0.721", "–", "1.88"]
     assert body[4] == ["VGG16", "niu_vgg16", "0.6667", "0.695", "1.0000", "2.09"]
@@ -244,7 +244,7 @@ def test_niu_has_its_five_models_and_ours_beside_them(work: Work) -> None:
 
 def test_zhang_is_in_per_cent(work: Work) -> None:
     add(work, "zhang_albunet_demo", named("zhang_albunet_demo"))
-    body = rows(published.zhang(Board(work)))[1:]
+    body = rows(paper_tables.zhang(Board(work)))[1:]
     ours_and_paper = ["66.67", "83.25", "62.50", "91.41", "75.00", "86.58", "62.50", "79.92"]
     assert body[2] == ["AlbuNet", "zhang_albunet_demo", *ours_and_paper]
     assert body[3][:4] == ["ICA-ResUNet", "–", "–", "85.67"]
@@ -254,7 +254,7 @@ def test_abedalla_compares_flips_and_removal(work: Work) -> None:
     for name in ("abedalla_2st_unet", "abedalla_aug_a1_a2"):
         add(work, name, named(name))
         add(work, name, tta="none", maps=MAPS | {"found": MAPS["clean"]})
-    body = rows(published.abedalla(Board(work)))
+    body = rows(paper_tables.abedalla(Board(work)))
     assert body[5] == ["abedalla_2st_unet"] * 2 + ["0.5000", "0.7638", "0.6250", "0.7822"]
     assert body[1] == ["abedalla_exp1", "–", "–", "0.7242", "–", "0.7395"]
     assert [row[:2] + row[3:] for row in body[7:11]] == [
@@ -273,7 +273,7 @@ def test_abedalla_compares_flips_and_removal(work: Work) -> None:
 
 def test_viel_has_sixteen_rows_with_marks(work: Work) -> None:
     add(work, "viel_aspp_hypercolumns_demo", named("viel_aspp_hypercolumns_demo"))
-    header, *body = rows(published.viel(Board(work)))
+    header, *body = rows(paper_tables.viel(Board(work)))
     assert header[:4] == ["Lovász", "ASPP", "hypercolumns", "scSE"]
     assert len(body) == 16
     assert body[0][4:] == ["–", "–", "0.583", "–", "–", "0.828"]
@@ -283,32 +283,43 @@ def test_viel_has_sixteen_rows_with_marks(work: Work) -> None:
 
 def test_the_papers_numbers_are_told_from_each_other() -> None:
     """Slips of a digit would show: what the papers say in words about their own tables."""
-    niu = papers.NIU["niu_se_resnext50"]
-    gains = [round(niu.dice - row.dice, 3) for row in papers.NIU.values()]
+    niu = paper_results.NIU["niu_se_resnext50"]
+    gains = [round(niu.dice - row.dice, 3) for row in paper_results.NIU.values()]
     assert gains == [0, 0.02, 0.013, 0.01, 0.026]
-    unet, ica = papers.ZHANG["zhang_unet"], papers.ZHANG["zhang_ica_resunet"]
+    unet, ica = paper_results.ZHANG["zhang_unet"], paper_results.ZHANG["zhang_ica_resunet"]
     gains = [round(100 * (a - b), 2) for a, b in zip(ica[1:], unet[1:], strict=True)]
     assert gains == [3.31, 2.86, 2.74, 2.52]
-    assert max(papers.VIEL, key=lambda on: papers.VIEL[on][0]) == ("aspp", "hypercolumns")
-    assert max(papers.VIEL, key=lambda on: papers.VIEL[on][1]) == ("hypercolumns",)
+    assert max(paper_results.VIEL, key=lambda on: paper_results.VIEL[on][0]) == (
+        "aspp",
+        "hypercolumns",
+    )
+    assert max(paper_results.VIEL, key=lambda on: paper_results.VIEL[on][1]) == ("hypercolumns",)
     best = {
-        setting: max(papers.ABEDALLA_10, key=lambda name: papers.ABEDALLA_10[name][setting][0])
-        for setting in papers.ABEDALLA_7
+        setting: max(
+            paper_results.ABEDALLA_10, key=lambda name: paper_results.ABEDALLA_10[name][setting][0]
+        )
+        for setting in paper_results.ABEDALLA_7
     }
     assert best[False, False] == best[True, False] == "abedalla_aug_a4"
     assert best[True, True] == "abedalla_aug_a1"
 
 
 def test_every_row_of_a_paper_is_a_recipe() -> None:
-    viel = {f"viel_{'_'.join(on) or 'baseline'}" for on in papers.VIEL}
-    named = {*papers.NIU, *papers.ZHANG, *papers.ABEDALLA_5, *papers.ABEDALLA_10, *viel}
+    viel = {f"viel_{'_'.join(on) or 'baseline'}" for on in paper_results.VIEL}
+    named = {
+        *paper_results.NIU,
+        *paper_results.ZHANG,
+        *paper_results.ABEDALLA_5,
+        *paper_results.ABEDALLA_10,
+        *viel,
+    }
     assert named <= set(RECIPES)
 
 
 def test_the_whole_recipe_stands_before_the_shrunk_one(work: Work) -> None:
     add(work, "niu_vgg16", named("niu_vgg16"))
     add(work, "niu_vgg16_demo", named("niu_vgg16_demo"), maps=MAPS | {"found": MAPS["clean"]})
-    lines = list(published.niu(Board(work)))
+    lines = list(paper_tables.niu(Board(work)))
     assert rows(lines)[5][1:3] == ["niu_vgg16", "0.6667"]
     assert lines[-1] == (
         "- niu_vgg16_demo is there too, and not in this table: niu_vgg16 stands for it."
@@ -317,7 +328,7 @@ def test_the_whole_recipe_stands_before_the_shrunk_one(work: Work) -> None:
 
 def test_a_run_of_another_recipe_does_not_take_a_papers_row(work: Work) -> None:
     add(work, "niu_vgg16", RECIPE)
-    lines = list(published.niu(Board(work)))
+    lines = list(paper_tables.niu(Board(work)))
     assert rows(lines)[5][1:3] == ["–", "–"]
     assert lines[-1] == "- niu_vgg16 is not in this table: its recipe is mine."
 
@@ -326,17 +337,17 @@ def test_a_run_of_another_recipe_does_not_take_a_papers_row(work: Work) -> None:
 def test_what_is_unfinished_is_left_out_by_name(work: Work, kind: str) -> None:
     add(work, "mine")
     add(work, "other")
-    place = getattr(work, kind)("other", 0)
-    place.folder.rename(place.partial)
-    lines = list(ours.runs(Board(work)))
+    location = getattr(work, kind)("other", 0)
+    location.folder.rename(location.partial)
+    lines = list(summary_tables.runs(Board(work)))
     assert [row[0] for row in rows(lines)[1:]] == ["mine"]
     script = {"run": "02_train", "probs": "03_infer"}[kind]
-    assert lines[-1] == f"- Left out of other: {place} is unfinished; run {script}.py."
+    assert lines[-1] == f"- Left out of other: {location} is unfinished; run {script}.py."
 
 
 def test_a_run_without_maps_is_left_out_by_name(work: Work) -> None:
     fakes.make_run(work, "mine", 0, RECIPE)
-    lines = list(ours.runs(Board(work)))
+    lines = list(summary_tables.runs(Board(work)))
     assert lines[-1] == "- Left out of mine: probs/mine/fold0 is not there; run 03_infer.py."
 
 
@@ -346,19 +357,19 @@ def test_a_damaged_map_leaves_only_its_run_out(work: Work) -> None:
     path = work.probs("niu_vgg16", 0).folder / map_file("oof", "found")
     path.write_bytes(b"0" * path.stat().st_size)  # the manifest tells sizes at every reading
     board = Board(work)
-    lines = list(ours.runs(board))
+    lines = list(summary_tables.runs(board))
     assert [row[0] for row in rows(lines)[1:]] == ["mine"]
     assert "niu_vgg16: " in lines[-1]
     assert "no whole 8-bit gray PNG" in lines[-1]
-    assert rows(published.niu(board))[5][1:3] == ["–", "–"]
+    assert rows(paper_tables.niu(board))[5][1:3] == ["–", "–"]
 
 
 def test_maps_of_another_training_are_left_out(work: Work) -> None:
     add(work, "mine")
-    place = work.run("mine", 0)
-    place.folder.rename(place.root / "old")
+    location = work.run("mine", 0)
+    location.folder.rename(location.root / "old")
     fakes.make_run(work, "mine", 0, replace(RECIPE, seed=1))
-    lines = list(ours.runs(Board(work)))
+    lines = list(summary_tables.runs(Board(work)))
     assert len(rows(lines)) == 1
     assert "probs/mine/fold0 was made from another runs/mine/fold0" in lines[-1]
 
@@ -369,7 +380,7 @@ def test_folds_of_different_recipes_are_left_out(tmp_path: Path) -> None:
     for fold in (0, 1):
         fakes.make_run(work, "mine", fold, replace(RECIPE, seed=fold))
         fakes.make_probs(work, "mine", fold)
-    lines = list(ours.runs(Board(work)))
+    lines = list(summary_tables.runs(Board(work)))
     assert "runs/mine/fold1 has another recipe than runs/mine/fold0" in lines[-1]
 
 
@@ -378,7 +389,7 @@ def test_a_class_gate_is_left_out_where_there_are_no_probabilities(work: Work) -
     add(work, "blind", gated, classes=None)
     add(work, "seeing", gated)
     board = Board(work)
-    lines = list(ours.runs(board))
+    lines = list(summary_tables.runs(board))
     assert lines[-1] == "- blind has no image probabilities: its class gate of 0.95 is left out."
     blind, seeing = board.get("blind"), board.get("seeing")
     assert blind is not None
@@ -390,11 +401,11 @@ def test_a_class_gate_is_left_out_where_there_are_no_probabilities(work: Work) -
 def test_a_run_on_all_data_has_test_maps_only(work: Work, truth: Path) -> None:
     fakes.make_run(work, "mine", ALL_DATA, RECIPE, [{"phase": 0, "epoch": 0, "score": -1.0}])
     fakes.make_probs(work, "mine", ALL_DATA, MASKS, folds=1)
-    assert "nothing is out of fold; give --truth" in list(ours.runs(Board(work)))[-1]
+    assert "nothing is out of fold; give --truth" in list(summary_tables.runs(Board(work)))[-1]
     one = Board(work, truth).get("mine")
     assert one is not None
     assert np.isnan(one.loss())
-    assert rows(ours.runs(Board(work, truth)))[1][-1] == "–"
+    assert rows(summary_tables.runs(Board(work, truth)))[1][-1] == "–"
 
 
 def test_without_labels_only_a_truth_can_be_measured_against(
@@ -407,7 +418,7 @@ def test_without_labels_only_a_truth_can_be_measured_against(
     fakes.make_probs(work, "mine", 0, {})
     with pytest.raises(InputError, match="no labels to measure against; give --truth CSV"):
         Board(work)
-    assert len(rows(ours.runs(Board(work, truth)))) == 2
+    assert len(rows(summary_tables.runs(Board(work, truth)))) == 2
     words = ["leaderboard", "--work", str(work.root), "--table", "decisions"]
     monkeypatch.setattr(sys, "argv", words)
     command.main()
@@ -437,12 +448,12 @@ def test_decisions_have_their_parameters_and_worth(work: Work) -> None:
     for name, honest in (("final-tuned", 0.5), ("final-one_fold", None)):
         draft = artifacts.begin(work.decision(name), {}, made)
         assert draft
-        worth = {"images": 4, "oof_dice": 0.75, "fold_honest_dice": honest, "ci95": [0.25, 1.0]}
+        worth = {"images": 4, "oof_dice": 0.75, "cross_fitted_dice": honest, "ci95": [0.25, 1.0]}
         write_json(draft.path("decision.json"), rules.to_json(rule) | worth | {"rule": "triplet"})
         draft.finish()
     fakes.make_ensemble(work, "begun", {"oof": MAPS})
     work.decision("final-begun").partial.mkdir()
-    lines = list(ours.decisions(work))
+    lines = list(summary_tables.decisions(work))
     header, one_fold, tuned = rows(lines)
     said = "0.698 / 800 / 0.298, components 100, filled, class 0.650"
     assert tuned == [
@@ -473,12 +484,12 @@ def test_the_command_prints_the_tables_asked_for_without_torch(work: Work, truth
 
 def test_a_run_that_lacks_its_history_is_left_out(work: Work) -> None:
     add(work, "mine", replace(RECIPE, phases=(replace(RECIPE.phases[0], keep=Keep("swa")),)))
-    lines = list(ours.runs(Board(work)))
+    lines = list(summary_tables.runs(Board(work)))
     assert "Left out of mine: runs/mine/fold0 has no averages.csv" in lines[-1]
 
 
 def test_a_shrunk_recipe_under_the_whole_ones_name_does_not_pass_for_it(work: Work) -> None:
     add(work, "niu_vgg16", named("niu_vgg16_demo"))
-    lines = list(published.niu(Board(work)))
+    lines = list(paper_tables.niu(Board(work)))
     assert rows(lines)[5][1] == "–"
     assert lines[-1] == "- niu_vgg16 is not in this table: its recipe is niu_vgg16_demo."

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib.errors import InputError
-from lib.recipes import Loss
+from lib.recipes import LossWeights
 from lib.train.losses import (
     IMAGE_LOSSES,
     PIXEL_LOSSES,
@@ -161,24 +161,26 @@ def test_dice_refuses_what_cannot_be() -> None:
 def test_a_weighted_loss_is_the_sum_of_its_parts() -> None:
     logits, masks = logits_of(0.8, 0.4), masks_of(1, 0)
     image_logits = torch.zeros(1, dtype=torch.float64)
-    parts = WeightedLoss(Loss(bce=3, dice=1, focal=4, image_bce=0.5))(logits, image_logits, masks)
+    parts = WeightedLoss(LossWeights(bce=3, dice=1, focal=4, image_bce=0.5))(
+        logits, image_logits, masks
+    )
     assert parts["image_bce"].item() == pytest.approx(math.log(2))
     expected = 3 * parts["bce"] + parts["dice"] + 4 * parts["focal"] + 0.5 * parts["image_bce"]
     assert parts["loss"].item() == pytest.approx(expected.item())
 
 
 def test_every_weight_of_a_recipe_has_a_loss() -> None:
-    names = {field.name for field in dataclasses.fields(Loss)}
+    names = {field.name for field in dataclasses.fields(LossWeights)}
     assert names == PIXEL_LOSSES.keys() | IMAGE_LOSSES.keys()
     logits = logits_of(0.8, 0.4)
     for name in names:
-        parts = WeightedLoss(Loss(**{name: 2.0}))(logits, logits[:, 0, 0, 0], masks_of(1, 0))
+        parts = WeightedLoss(LossWeights(**{name: 2.0}))(logits, logits[:, 0, 0, 0], masks_of(1, 0))
         assert parts["loss"].item() == pytest.approx(2 * parts[name].item())
 
 
 @pytest.mark.parametrize("empty", [True, False])
 def test_all_losses_together_have_a_finite_gradient_on_empty_and_full_batches(empty: bool) -> None:
-    weights = Loss(**{field.name: 1.0 for field in dataclasses.fields(Loss)})
+    weights = LossWeights(**{field.name: 1.0 for field in dataclasses.fields(LossWeights)})
     logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
     image_logits = torch.zeros(2, requires_grad=True)
     masks = torch.full((2, 1, 8, 8), 0.0 if empty else 1.0)
@@ -191,22 +193,22 @@ def test_focal_loss_of_the_image_by_hand() -> None:
     # p = .8 and .4 of a positive and an empty image
     logits, masks = torch.zeros(2, 1, 1, 2).double(), torch.tensor([[1, 0], [0, 0]]).double()
     image_logits = logits_of(0.8, 0.4).flatten()
-    parts = WeightedLoss(Loss(image_focal=1))(logits, image_logits, masks.view(2, 1, 1, 2))
+    parts = WeightedLoss(LossWeights(image_focal=1))(logits, image_logits, masks.view(2, 1, 1, 2))
     expected = (0.2**2 * -math.log(0.8) + 0.4**2 * -math.log(0.6)) / 2
     assert parts["image_focal"].item() == pytest.approx(expected)
 
 
 def test_losses_without_weight_are_not_computed() -> None:
-    parts = WeightedLoss(Loss(dice=1))(logits_of(0.8), None, masks_of(1))
+    parts = WeightedLoss(LossWeights(dice=1))(logits_of(0.8), None, masks_of(1))
     assert parts.keys() == {"loss", "dice"}
 
 
 @pytest.mark.parametrize("name", IMAGE_LOSSES)
 def test_an_image_level_loss_needs_a_head(name: str) -> None:
     with pytest.raises(InputError, match=f"loss.{name} needs network.image_head"):
-        WeightedLoss(Loss(bce=1, **{name: 1}))(logits_of(0.8), None, masks_of(1))
+        WeightedLoss(LossWeights(bce=1, **{name: 1}))(logits_of(0.8), None, masks_of(1))
 
 
 def test_a_loss_without_weights_is_refused() -> None:
     with pytest.raises(InputError, match="no weight above 0"):
-        WeightedLoss(Loss())(logits_of(0.8), None, masks_of(1))
+        WeightedLoss(LossWeights())(logits_of(0.8), None, masks_of(1))

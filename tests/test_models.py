@@ -131,7 +131,7 @@ def test_an_encoder_file_is_loaded_and_counted(tmp_path: Path) -> None:
     state = trained.encoder.state_dict()
     weights.save(tmp_path / "encoder.pt", state | {"fc.weight": torch.zeros(3)})
     model = build_model(DEMO)
-    said = weights.start_encoder(model, DEMO, str(tmp_path / "encoder.pt"))
+    said = weights.init_encoder(model, DEMO, str(tmp_path / "encoder.pt"))
     assert f"{len(state)} of {len(state)} tensors matched; " in said
     assert "left out: fc.weight" in said
     assert all(torch.equal(model.encoder.state_dict()[key], state[key]) for key in state)
@@ -143,7 +143,7 @@ def test_anything_less_than_all_of_the_encoder_is_an_error_that_lists_it(tmp_pat
     state["conv1.weight"] = torch.zeros(1)
     weights.save(tmp_path / "encoder.pt", state)
     with pytest.raises(InputError, match=r"118 of the encoder's 120.*conv1.weight, layer1.0.conv1"):
-        weights.start_encoder(build_model(DEMO), DEMO, str(tmp_path / "encoder.pt"))
+        weights.init_encoder(build_model(DEMO), DEMO, str(tmp_path / "encoder.pt"))
 
 
 def test_imagenet_weights_that_cannot_be_had_are_an_error_with_the_cure(
@@ -154,18 +154,18 @@ def test_imagenet_weights_that_cannot_be_had_are_an_error_with_the_cure(
 
     monkeypatch.setattr(weights, "get_encoder", offline)
     with pytest.raises(InputError, match="cannot be had .no route.*--encoder-weights FILE"):
-        weights.start_encoder(build_model(DEMO), DEMO, "imagenet")
+        weights.init_encoder(build_model(DEMO), DEMO, "imagenet")
 
 
 def test_the_pretrained_mobilenet_fits_smps(shared_data: Path) -> None:
     recipe = with_network(encoder="mobilenet_v2")
     recipe = dataclasses.replace(recipe, input=Input(mean=(0.5,) * 3, std=(0.5,) * 3))
     file = shared_data / "weights" / "mobilenet_v2_imagenet.pt"
-    said = weights.start_encoder(build_model(recipe), recipe, str(file))
+    said = weights.init_encoder(build_model(recipe), recipe, str(file))
     assert "312 of 312 tensors matched" in said
-    assert weights.encoder_fact(str(file)).startswith("sha256 ")
+    assert weights.encoder_fingerprint(str(file)).startswith("sha256 ")
 
 
 def test_an_encoder_file_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="imagenett is no file; give imagenet, none or a file"):
-        weights.encoder_fact("imagenett")
+        weights.encoder_fingerprint("imagenett")

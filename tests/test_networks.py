@@ -9,7 +9,7 @@ from torch import nn
 
 from lib.errors import InputError
 from lib.models import NETWORKS, SegmentationNetwork, build_model, weights
-from lib.recipes import Input, Loss, Network, Phase, Recipe
+from lib.recipes import Input, LossWeights, Network, Phase, Recipe
 from lib.train.losses import WeightedLoss
 
 SIZE = 64
@@ -23,13 +23,13 @@ every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
 def recipe_of(
-    name: str, size: int = SIZE, batch: int = 4, loss: Loss | None = None, **choices: object
+    name: str, size: int = SIZE, batch: int = 4, loss: LossWeights | None = None, **choices: object
 ) -> Recipe:
     """A recipe of one phase, with a small encoder where the network has one."""
     if "encoder" in NETWORKS[name].reads:
         choices = {"encoder": "resnet18"} | choices
     if loss is None:
-        loss = Loss() if name in OWN_LOSSES else Loss(bce=1.0, dice=1.0)
+        loss = LossWeights() if name in OWN_LOSSES else LossWeights(bce=1.0, dice=1.0)
     phase = Phase(size=size, epochs=1, batch=batch, lr=1e-3, loss=loss)
     return Recipe(
         name="test",
@@ -247,7 +247,7 @@ def test_pretrained_weights_fit_the_encoder(name: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(weights, "get_encoder", offline)
     recipe = recipe_of(name)
     model = build_model(recipe)
-    said = weights.start_encoder(model, recipe, "imagenet")
+    said = weights.init_encoder(model, recipe, "imagenet")
     assert said == "encoder starts from ImageNet: 120 of 120 tensors matched"
     assert asked["weights"] == "imagenet"
 
@@ -258,4 +258,4 @@ def test_networks_from_scratch_have_no_encoder_to_load() -> None:
         torch.device("meta"),
         pytest.raises(InputError, match="no encoder; --encoder-weights none"),
     ):
-        weights.start_encoder(build_model(recipe), recipe, "imagenet")
+        weights.init_encoder(build_model(recipe), recipe, "imagenet")

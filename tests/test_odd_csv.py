@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lib import rle, score, tables
+from lib import csv_files, rle, score
 from lib.errors import InputError
-from lib.prepare import folds, labels, plan, raw
+from lib.prepare import discover, folds, labels, plan
 from lib.submit import validation
 from lib.submit.masks import Row, digest
 
@@ -88,7 +88,7 @@ def test_what_is_odd_but_legal_is_read(
     content = gzip.compress(content) if name.endswith("GZ") else content
     path = saved(tmp_path, content, name)
     assert read_labels(path) == expected
-    assert tables.read_rles(path).shape == (len(expected), 2)
+    assert csv_files.read_rles(path).shape == (len(expected), 2)
     assert score.compare(path, path, FRAME).dice == 1
 
 
@@ -168,9 +168,9 @@ def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress(GOOD.encode() * 9)
     for content in (whole[:-9], whole[:20] + b"?" + whole[21:], GOOD.encode()):
         path = saved(tmp_path, content, "odd.csv.gz")
-        assert "cannot be read as CSV" in refusal(lambda path=path: tables.read_rles(path))
-    assert "Is a directory" in refusal(lambda: tables.read_rles(tmp_path))
-    assert "is not there" in refusal(lambda: tables.read_rles(tmp_path / "none.csv"))
+        assert "cannot be read as CSV" in refusal(lambda path=path: csv_files.read_rles(path))
+    assert "Is a directory" in refusal(lambda: csv_files.read_rles(tmp_path))
+    assert "is not there" in refusal(lambda: csv_files.read_rles(tmp_path / "none.csv"))
 
 
 SPLIT = "ImageId,fold\n"
@@ -218,8 +218,8 @@ def planned(tmp_path: Path) -> Callable[..., plan.Plan]:
     saved(tmp_path, f"{HEAD}a,0 3\nb,0 3\nc,-1\nd,-1\n", "train.csv")
 
     def make(groups: str, split: str | None = None) -> plan.Plan:
-        return plan.make(
-            raw.discover(tmp_path), FRAME, 2, groups_csv=saved(tmp_path, groups, "groups.csv"),
+        return plan.make_plan(
+            discover.discover(tmp_path), FRAME, 2, groups_csv=saved(tmp_path, groups, "groups.csv"),
             folds_csv=saved(tmp_path, split, "folds.csv") if split else None,
         )  # fmt: skip
 
@@ -317,7 +317,7 @@ def test_every_cell_comes_back_with_the_line_of_its_row(
     for row in [("x", "y"), *cells]:
         lines.append(len(io.StringIO(written.getvalue(), newline="").readlines()) + 1)
         writer.writerow(row)
-    frame = tables.read(saved(tmp_path, written.getvalue()), ("x", "y"))
+    frame = csv_files.read(saved(tmp_path, written.getvalue()), ("x", "y"))
     there = {
         line: [cell.strip() for cell in row] for line, row in zip(lines[1:], cells, strict=True)
     }

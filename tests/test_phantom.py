@@ -9,7 +9,7 @@ import pandas as pd
 import pydicom
 import pytest
 
-from lib import rle, tables
+from lib import csv_files, rle
 from lib.errors import InputError
 from lib.prepare.phantom import write_phantoms
 from lib.prepare.phantom.anatomy import draw_build
@@ -99,7 +99,7 @@ def test_labels_are_spelt_as_in_stage_1(raw: Path) -> None:
 
 
 def test_the_share_of_positive_images_is_right_and_two_have_no_row(raw: Path) -> None:
-    labels = tables.read_rles(raw / "train-rle.csv")
+    labels = csv_files.read_rles(raw / "train-rle.csv")
     labelled = set(labels.ImageId)
     assert labelled < set(images(raw, "train"))
     assert len(labelled) == N_TRAIN - UNLABELLED
@@ -109,7 +109,7 @@ def test_the_share_of_positive_images_is_right_and_two_have_no_row(raw: Path) ->
 
 
 def test_some_images_have_several_annotations_and_some_of_them_overlap(raw: Path) -> None:
-    labels = tables.read_rles(raw / "train-rle.csv")
+    labels = csv_files.read_rles(raw / "train-rle.csv")
     several = [codes for _, codes in labels.EncodedPixels.groupby(labels.ImageId) if len(codes) > 1]
     united = [int(rle.union(codes, SIZE, SIZE).sum()) for codes in several]
     summed = [sum(map(rle.area, codes)) for codes in several]
@@ -120,7 +120,7 @@ def test_some_images_have_several_annotations_and_some_of_them_overlap(raw: Path
 def test_the_sample_covers_the_test_images_and_repeats_those_with_several_annotations(
     raw: Path,
 ) -> None:
-    sample = tables.read_rles(raw / "sample_submission.csv")
+    sample = csv_files.read_rles(raw / "sample_submission.csv")
     assert set(sample.ImageId) == set(images(raw, "test"))
     assert len(sample) > N_TEST
     assert set(sample.EncodedPixels) == {"-1"}
@@ -128,7 +128,7 @@ def test_the_sample_covers_the_test_images_and_repeats_those_with_several_annota
 
 def test_the_truth_has_a_row_for_each_test_image_in_the_order_of_the_sample(raw: Path) -> None:
     truth = pd.read_csv(raw / "test-truth.csv", dtype=str)
-    sample = tables.read_rles(raw / "sample_submission.csv")
+    sample = csv_files.read_rles(raw / "sample_submission.csv")
     assert list(truth.columns) == ["ImageId", "EncodedPixels"]
     assert list(truth.ImageId) == list(dict.fromkeys(sample.ImageId))
     areas = [rle.decode(code, SIZE, SIZE).sum() for code in truth.EncodedPixels]

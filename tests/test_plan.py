@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from lib.errors import InputError
-from lib.prepare import folds, plan, raw
+from lib.prepare import discover, folds, plan
 from lib.prepare.plan import Plan
 from tests.raw_folders import POSITIVE, SIDE, write_csv, write_labels, write_raw
 
 
 def make(root: Path, n_folds: int = 2, **options: Any) -> Plan:
-    return plan.make(raw.discover(root, options.pop("labels", None)), SIDE, n_folds, **options)
+    return plan.make_plan(
+        discover.discover(root, options.pop("labels", None)), SIDE, n_folds, **options
+    )
 
 
 def files(root: Path, *names: str) -> Path:
@@ -119,7 +121,7 @@ def test_a_given_split_must_cover_the_labelled_images(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "f.csv", rows)
     planned = make(root, folds_csv=path)
     assert planned.split == path
-    assert planned.facts["n_folds"] is None
+    assert planned.config["n_folds"] is None
     with pytest.raises(InputError, match="lacks 1 labelled"):
         make(root, folds_csv=write_csv(tmp_path / "g.csv", rows[:-1]))
 
@@ -137,9 +139,9 @@ def test_the_committed_split_serves_where_it_has_all_images(
 
 
 def test_facts_name_no_place(tmp_path: Path) -> None:
-    facts = [make(write_raw(tmp_path / name)).facts for name in ("one", "two")]
-    assert facts[0] == facts[1]
-    assert str(tmp_path) not in str(facts)
+    config = [make(write_raw(tmp_path / name)).config for name in ("one", "two")]
+    assert config[0] == config[1]
+    assert str(tmp_path) not in str(config)
 
 
 def test_groups_of_other_images_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import pool
+from lib import parallel
 from lib.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,28 +31,31 @@ def sign_and_sleep(folder: Path) -> None:
     time.sleep(60)
 
 
-@pytest.mark.parametrize("count", [0, 1, pool.CHUNK, 3 * pool.CHUNK + 1])
+@pytest.mark.parametrize("count", [0, 1, parallel.CHUNK_SIZE, 3 * parallel.CHUNK_SIZE + 1])
 def test_results_come_in_the_order_of_the_jobs(count: int) -> None:
-    assert list(pool.in_processes(square, range(count), "squares")) == [n**2 for n in range(count)]
+    assert list(parallel.map_in_processes(square, range(count), "squares")) == [
+        n**2 for n in range(count)
+    ]
 
 
-@pytest.mark.parametrize("count", [1, 3 * pool.CHUNK])
+@pytest.mark.parametrize("count", [1, 3 * parallel.CHUNK_SIZE])
 def test_what_a_job_refuses_reaches_the_caller(count: int) -> None:
     with pytest.raises(InputError, match="-1 is negative"):
-        list(pool.in_processes(square, [-1] * count, "squares"))
+        list(parallel.map_in_processes(square, [-1] * count, "squares"))
 
 
 @pytest.mark.parametrize(("workers", "cure"), [(2, "fewer --workers than 2"), (None, "memory")])
 def test_a_killed_worker_is_a_line_with_the_cure(workers: int | None, cure: str) -> None:
     """As the kernel kills where memory is short."""
     with pytest.raises(InputError, match=f"was killed, .* {cure}.* goes on from here"):
-        list(pool.in_processes(be_killed, range(2 * pool.CHUNK), "-", workers))
+        list(parallel.map_in_processes(be_killed, range(2 * parallel.CHUNK_SIZE), "-", workers))
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from lib import pool; from tests.test_pool import *\n"
-        f"list(pool.in_processes(sign_and_sleep, [Path({str(tmp_path)!r})] * 2 * pool.CHUNK, '-'))"
+        "from pathlib import Path; from lib import parallel; from tests.test_pool import *\n"
+        f"jobs = [Path({str(tmp_path)!r})] * 2 * parallel.CHUNK_SIZE\n"
+        "list(parallel.map_in_processes(sign_and_sleep, jobs, '-'))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_until(lambda: len(list(tmp_path.iterdir())) == min(2, os.cpu_count() or 1))

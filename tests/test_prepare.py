@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lib import artifacts, tables
+from lib import artifacts, csv_files
 from lib.layout import Work, image_file
-from lib.prepare import raw
+from lib.prepare import discover
 from tests.raw_folders import POSITIVE, SIDE, noise, write_csv, write_dicom, write_labels, write_raw
 
 STAGE = Path(__file__).parents[1] / "01_prepare.py"
@@ -53,7 +53,7 @@ class Stage:
         write_labels(self.root / "stage_2_train.csv", rows)
 
     def table(self, name: str) -> pd.DataFrame:
-        return tables.read(artifacts.read(self.work.dataset).path(name), ["ImageId"])
+        return csv_files.read(artifacts.read(self.work.dataset).path(name), ["ImageId"])
 
     def reason(self, image_id: str) -> str:
         row = self.table("images.csv").set_index("ImageId").loc[image_id]
@@ -267,7 +267,7 @@ def test_a_rehost_in_png_and_jpeg(stage: Stage, tmp_path: Path) -> None:
 
 def test_the_demo_draws_its_own_raw_data(stage: Stage) -> None:
     small = {"n_train": 12, "n_test": 4, "seed": 0, "size": 64}
-    stage.monkeypatch.setattr(raw, "DEMO", small)
+    stage.monkeypatch.setattr(discover, "DEMO", small)
     stage("--rle-size", 64, source=["--demo"])
     made = artifacts.read(stage.work.dataset)
     assert made.inputs == {"raw_demo": artifacts.read(stage.work.raw_demo).id}
@@ -358,9 +358,9 @@ def test_killed_and_run_again_it_leaves_the_same_bytes(tmp_path: Path) -> None:
     assert process.wait() == -signal.SIGKILL
     subprocess.run([*killed, "--workers", "2"], check=True)
     subprocess.run([*whole, "--workers", "1"], check=True)
-    for place in ("dataset", "cache/8", "cache/16"):
+    for location in ("dataset", "cache/8", "cache/16"):
         manifests = [
-            json.loads((tmp_path / name / place / artifacts.MANIFEST).read_text())
+            json.loads((tmp_path / name / location / artifacts.MANIFEST).read_text())
             for name in ("killed", "whole")
         ]
         assert manifests[0]["files"] == manifests[1]["files"]
@@ -377,6 +377,8 @@ def test_real_radiographs(shared_data: Path, stage: Stage) -> None:
         120,
         0,
     )
-    expected = tables.read(root / "stage_2_sample_submission.csv", ["ImageId"])["ImageId"].tolist()
+    expected = csv_files.read(root / "stage_2_sample_submission.csv", ["ImageId"])[
+        "ImageId"
+    ].tolist()
     assert stage.table("sample.csv")["ImageId"].tolist() == expected
     assert np.isin(stage.table("images.csv")["view"], ["AP", "PA"]).all()

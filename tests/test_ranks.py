@@ -15,14 +15,14 @@ import torch
 from torch import nn
 
 from lib import device as machine
-from lib import ranks
+from lib import distributed
 from lib.artifacts import STATE
 from lib.errors import InputError
 from lib.files import Journal, remove
-from lib.infer import maps
+from lib.infer import predict
 from lib.layout import Work
 from lib.models import build_model
-from lib.recipes import Ema, Keep, Loss, Phase, Recipe
+from lib.recipes import Ema, Keep, LossWeights, Phase, Recipe
 from lib.train import checkpoints, loop
 from lib.train.freezing import batch_norms
 from lib.train.sampling import EpochBatches
@@ -32,7 +32,8 @@ from tests.test_train import SIZE, TINY, hashes, job_of, one_thread, work  # noq
 # Six images in batches of 3, so that shares of a batch are uneven; 4 at the positive rate.
 PHASE = Phase(
     size=SIZE, epochs=2, batch=3, lr=0.01, optimizer="sgd", clip=1.0, accumulate=2,
-    loss=Loss(bce=1, dice=1, image_bce=1), positive_rate=0.5, freeze="encoder", freeze_epochs=1,
+    loss=LossWeights(bce=1, dice=1, image_bce=1), positive_rate=0.5, freeze="encoder",
+    freeze_epochs=1,
 )  # fmt: skip
 THAWED = dataclasses.replace(
     PHASE, positive_rate=None, freeze="nothing", freeze_epochs=None, accumulate=1
@@ -49,7 +50,7 @@ def as_rank(rank: int, count: int, port: int, task: Callable[[], None]) -> None:
         RANK=str(rank), WORLD_SIZE=str(count), LOCAL_RANK=str(rank),
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
     )  # fmt: skip
-    with ranks.joined("cpu"):
+    with distributed.process_group("cpu"):
         task()
 
 
@@ -94,7 +95,7 @@ def train_together(work: Work, recipe: Recipe) -> None:  # noqa: F811
 
 
 def job_of_first(work: Work, recipe: Recipe) -> loop.Job:  # noqa: F811
-    return ranks.from_first(lambda: job_of(work, recipe))
+    return distributed.run_on_main(lambda: job_of(work, recipe))
 
 
 def tables_of(folder: Path) -> pd.DataFrame:
@@ -162,10 +163,10 @@ def test_norms_that_see_their_own_share_end_with_one_set_of_statistics(work: Wor
     def task() -> None:
         job = job_of_first(work, dataclasses.replace(TINY, phases=(FOLLOWED, AVERAGED)))
         record = loop.train_fold(job)
-        everyone = ranks.gather([record])
+        everyone = distributed.all_gather([record])
         assert everyone[0] == everyone[1]
         commits = [job.draft.path(STATE).stat().st_mtime_ns]
-        assert ranks.gather(commits)[0] == commits[0]
+        assert distributed.all_gather(commits)[0] == commits[0]
 
     assert in_processes(task) == [0, 0]
 
@@ -178,7 +179,7 @@ def test_two_processes_make_the_maps_of_one_and_go_on_with_what_one_left(
     loop.train_fold(trained)
     run = trained.draft.finish()
     whole = infer_job(work, run, batch=3)
-    maps.infer_fold(whole)
+    predict.infer_fold(whole)
     records = whole.draft.journal.read()
     whole.draft.journal.path.unlink()
     expected = hashes(whole.draft.folder)
@@ -186,7 +187,7 @@ def test_two_processes_make_the_maps_of_one_and_go_on_with_what_one_left(
     whole.draft.lock.release()
 
     def task() -> None:
-        maps.infer_fold(ranks.from_first(lambda: infer_job(work, run, batch=3)))
+        predict.infer_fold(distributed.run_on_main(lambda: infer_job(work, run, batch=3)))
 
     journal = whole.draft.journal
     for already_there in ([], records[:3]):
@@ -205,23 +206,23 @@ def test_what_was_dealt_out_is_gathered_in_its_order() -> None:
     def task() -> None:
         for length in range(5):
             items = [(number, np.full(number, number)) for number in range(length)]
-            gathered = ranks.gather(ranks.share(items))
+            gathered = distributed.all_gather(distributed.shard(items))
             assert [item[0] for item in gathered] == list(range(length))
 
     assert in_processes(task) == [0, 0]
-    assert ranks.gather(ranks.share([3, 1, 2])) == [3, 1, 2]
+    assert distributed.all_gather(distributed.shard([3, 1, 2])) == [3, 1, 2]
 
 
 def test_sums_and_means_are_of_all_processes_in_place() -> None:
     def task() -> None:
-        own = float(ranks.rank() + 1)
+        own = float(distributed.rank() + 1)
         tensors = [torch.tensor(own), torch.full((2, 3), own), torch.empty(0)]
-        ranks.add_up(tensors)
+        distributed.all_reduce(tensors)
         assert [tensor.unique().tolist() for tensor in tensors] == [[3.0], [3.0], []]
-        ranks.average(tensors[:1])
+        distributed.all_reduce_mean(tensors[:1])
         assert tensors[0] == 3
         tensors[0].fill_(own)
-        ranks.average(tensors[:1])
+        distributed.all_reduce_mean(tensors[:1])
         assert tensors[0] == 1.5
 
     assert in_processes(task) == [0, 0]
@@ -233,15 +234,15 @@ def test_what_the_first_one_refuses_ends_the_others_without_a_word(
     def refuse() -> None:
         raise InputError("no such thing")
 
-    assert in_processes(lambda: ranks.from_first(refuse)) == [1, 2]
+    assert in_processes(lambda: distributed.run_on_main(refuse)) == [1, 2]
     assert capfd.readouterr().err.count("InputError: no such thing") == 1
 
 
 def test_a_process_that_loses_another_says_so(capfd: pytest.CaptureFixture[str]) -> None:
     def task() -> None:
-        if ranks.is_first():
+        if distributed.is_main():
             os._exit(9)
-        ranks.wait()
+        distributed.barrier()
 
     assert in_processes(task) == [9, 1]
     assert "InputError: process 1 lost another one" in capfd.readouterr().err
@@ -249,10 +250,10 @@ def test_a_process_that_loses_another_says_so(capfd: pytest.CaptureFixture[str])
 
 def test_the_first_one_waits_for_the_last_of_eight(tmp_path: Path) -> None:
     def task() -> None:
-        if ranks.rank() == 7:
+        if distributed.rank() == 7:
             time.sleep(0.5)
             (tmp_path / "written").touch()
-        ranks.wait()
+        distributed.barrier()
         assert (tmp_path / "written").exists()
 
     assert in_processes(task, count=8) == [0] * 8
@@ -262,7 +263,7 @@ def test_one_gpu_for_all_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("WORLD_SIZE", "2")
     with (
         pytest.raises(InputError, match="--device cuda:0 is one GPU for all"),
-        ranks.joined("cuda:0"),
+        distributed.process_group("cuda:0"),
     ):
         pass
 
@@ -278,16 +279,16 @@ def test_shares_of_a_batch_are_the_batch_and_none_is_empty(
     positive = np.arange(20) % 4 == 0
     batches = EpochBatches(positive, dataclasses.replace(PHASE, batch=6, positive_rate=None), (0,))
     whole = list(batches)
-    monkeypatch.setattr(ranks, "count", lambda: 4)
+    monkeypatch.setattr(distributed, "world_size", lambda: 4)
     dealt, weights = [], []
     for rank in range(4):
-        monkeypatch.setattr(ranks, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
         dealt.append(list(batches))
-        weights.append(batches.shares())
+        weights.append(batches.shard_fractions())
     assert [sorted(sum(parts, [])) for parts in zip(*dealt, strict=True)] == list(
         map(sorted, whole)
     )
     assert np.sum(weights, 0) == pytest.approx(np.ones(len(whole)))
-    monkeypatch.setattr(ranks, "count", lambda: 6)
+    monkeypatch.setattr(distributed, "world_size", lambda: 6)
     with pytest.raises(InputError, match="a batch of 5 images cannot be shared by 6 processes"):
         list(batches)

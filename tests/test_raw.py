@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lib.errors import InputError
-from lib.prepare import raw
+from lib.prepare import discover
 from tests.raw_folders import write_labels, write_raw
 
 
@@ -21,7 +21,7 @@ def touch(root: Path, *names: str) -> Path:
 
 def test_nested_and_flat_images_of_all_kinds_are_found(tmp_path: Path) -> None:
     touch(tmp_path, "train/s1/s2/1.2.33.dcm", "b.DICOM", "images/c.PNG", "d.jpg", "e.jpeg", "x.txt")
-    assert raw.discover(tmp_path).images == {
+    assert discover.discover(tmp_path).images == {
         "1.2.33": "train/s1/s2/1.2.33.dcm",
         "b": "b.DICOM",
         "c": "images/c.PNG",
@@ -32,7 +32,7 @@ def test_nested_and_flat_images_of_all_kinds_are_found(tmp_path: Path) -> None:
 
 def test_hidden_files_do_not_count(tmp_path: Path) -> None:
     touch(tmp_path, "a.dcm", "._a.dcm", ".cache/a.dcm", "__MACOSX/a.dcm", "lost+found/a.dcm")
-    assert raw.discover(tmp_path).images == {"a": "a.dcm"}
+    assert discover.discover(tmp_path).images == {"a": "a.dcm"}
 
 
 def test_a_folder_that_may_not_be_read_is_an_error(
@@ -48,7 +48,7 @@ def test_a_folder_that_may_not_be_read_is_an_error(
 
     monkeypatch.setattr(os, "scandir", denied)
     with pytest.raises(InputError, match=r"locked: Permission denied; .* or take it out"):
-        raw.discover(tmp_path)
+        discover.discover(tmp_path)
 
 
 def test_links_to_files_and_folders_are_followed_once(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_links_to_files_and_folders_are_followed_once(tmp_path: Path) -> None:
     (root / "a.dcm").symlink_to(tmp_path / "elsewhere" / "a.dcm")
     (root / "loop").symlink_to(root)
     (root / "more").symlink_to(touch(tmp_path / "folder", "d.dcm"))
-    assert set(raw.discover(root).images) == {"a", "c", "d"}
+    assert set(discover.discover(root).images) == {"a", "c", "d"}
 
 
 @pytest.mark.parametrize(
@@ -65,75 +65,75 @@ def test_links_to_files_and_folders_are_followed_once(tmp_path: Path) -> None:
     ["train-rle.csv", "stage_2_train.csv", "train.csv.gz", "Train-RLE.csv", "a/b/train-rle.csv"],
 )
 def test_the_label_file_is_found_under_all_its_names(tmp_path: Path, name: str) -> None:
-    assert raw.discover(touch(tmp_path, "a.dcm", name)).labels == tmp_path / name
+    assert discover.discover(touch(tmp_path, "a.dcm", name)).labels == tmp_path / name
 
 
 @pytest.mark.parametrize(
     "name", ["train-rle-sample.csv", "test-truth.csv", "a/b/c/train.csv", "sample_submission.csv"]
 )
 def test_other_tables_are_not_labels(tmp_path: Path, name: str) -> None:
-    assert raw.discover(touch(tmp_path, "a.dcm", name)).labels is None
+    assert discover.discover(touch(tmp_path, "a.dcm", name)).labels is None
 
 
 @pytest.mark.parametrize(
     "name", ["sample_submission.csv", "stage_2_sample_submission.csv", "x/sample-submission.csv.gz"]
 )
 def test_the_sample_submission_is_found_under_all_its_names(tmp_path: Path, name: str) -> None:
-    assert raw.discover(touch(tmp_path, "a.dcm", name)).samples == [tmp_path / name]
+    assert discover.discover(touch(tmp_path, "a.dcm", name)).samples == [tmp_path / name]
 
 
 def test_two_label_files_are_an_error_that_names_both(tmp_path: Path) -> None:
     touch(tmp_path, "a.dcm", "train-rle.csv", "old/stage_2_train.csv")
     with pytest.raises(InputError, match=r"train-rle.csv, old/stage_2_train.csv\); .*--labels"):
-        raw.discover(tmp_path)
+        discover.discover(tmp_path)
     chosen = tmp_path / "train-rle.csv"
-    assert raw.discover(tmp_path, chosen).labels == chosen
+    assert discover.discover(tmp_path, chosen).labels == chosen
 
 
 def test_two_files_with_one_id_are_an_error_that_names_both(tmp_path: Path) -> None:
     touch(tmp_path, "x/a.dcm", "y/a.png")
     with pytest.raises(InputError, match="image a: x/a.dcm and y/a.png"):
-        raw.discover(tmp_path)
+        discover.discover(tmp_path)
 
 
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no images"):
-        raw.discover(touch(tmp_path, "train.csv"))
+        discover.discover(touch(tmp_path, "train.csv"))
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a folder"):
-        raw.discover(tmp_path / "nowhere")
+        discover.discover(tmp_path / "nowhere")
 
 
 def test_a_missing_label_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no.csv is not there"):
-        raw.discover(touch(tmp_path, "a.dcm"), tmp_path / "no.csv")
+        discover.discover(touch(tmp_path, "a.dcm"), tmp_path / "no.csv")
 
 
 def test_a_working_folder_in_the_raw_data_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="outside the raw data"):
-        raw.discover(touch(tmp_path, "a.dcm"), work=tmp_path / "work")
+        discover.discover(touch(tmp_path, "a.dcm"), work=tmp_path / "work")
 
 
 def test_an_id_that_is_no_file_name_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be a file name"):
-        raw.discover(touch(tmp_path, "a b;c.dcm"))
+        discover.discover(touch(tmp_path, "a b;c.dcm"))
 
 
 def test_the_digest_changes_with_paths_and_sizes_and_not_with_the_place(tmp_path: Path) -> None:
-    first, second = (raw.discover(write_raw(tmp_path / name)) for name in ("one", "two"))
+    first, second = (discover.discover(write_raw(tmp_path / name)) for name in ("one", "two"))
     assert first.digest == second.digest
     touch(tmp_path / "two", "dicom-images-train/study0/series/train00.dcm")
-    assert raw.discover(tmp_path / "two").digest != first.digest
+    assert discover.discover(tmp_path / "two").digest != first.digest
 
 
 def test_the_folder_says_what_is_a_test_image(tmp_path: Path) -> None:
-    found = raw.discover(touch(tmp_path / "test", "dicom-images-test/a/b/1.dcm",
+    found = discover.discover(touch(tmp_path / "test", "dicom-images-test/a/b/1.dcm",
                                "stage_2_images/2.dcm", "train/3.dcm", "4.dcm"))  # fmt: skip
     assert [name for name in found.images if found.in_test_folder(name)] == ["1", "2"]
 
 
 def test_labels_are_not_read_yet(tmp_path: Path) -> None:
     write_labels(tmp_path / "train.csv", [("a", "nonsense")])
-    assert raw.discover(touch(tmp_path, "a.dcm")).labels == tmp_path / "train.csv"
+    assert discover.discover(touch(tmp_path, "a.dcm")).labels == tmp_path / "train.csv"

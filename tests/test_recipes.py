@@ -1,4 +1,4 @@
-"""Recipes by name, as facts, and changed by --set; what is published, in tables by hand."""
+"""Recipes by name, as config, and changed by --set; what is published, in tables by hand."""
 
 import json
 import sys
@@ -9,9 +9,9 @@ import pytest
 from lib import recipes
 from lib.decision.rules import levels
 from lib.errors import InputError
-from lib.recipes import Loss, Recipe, facts
+from lib.recipes import LossWeights, Recipe, serialize
 from lib.recipes.__main__ import main
-from lib.recipes.rules import PUBLISHED
+from lib.recipes.published_rules import PUBLISHED
 from lib.train.augment import AUGMENTATIONS
 from lib.train.optim import learning_rate
 from lib.train.sampling import EpochBatches
@@ -38,7 +38,7 @@ PAPERS = [
 
 
 def through_json(recipe: Recipe) -> Recipe:
-    return facts.from_facts(json.loads(json.dumps(facts.to_facts(recipe))))
+    return serialize.from_dict(json.loads(json.dumps(serialize.to_dict(recipe))))
 
 
 def test_every_system_of_the_papers_is_there() -> None:
@@ -86,7 +86,7 @@ def test_one_is_printed_in_full(
     monkeypatch.setattr(sys, "argv", ["recipes", "sneddy_seunet_demo"])
     main()
     printed = json.loads(capsys.readouterr().out)
-    assert facts.from_facts(printed) == recipes.get("sneddy_seunet_demo")
+    assert serialize.from_dict(printed) == recipes.get("sneddy_seunet_demo")
 
 
 def test_an_unknown_recipe_is_refused_with_those_that_there_are() -> None:
@@ -95,7 +95,7 @@ def test_an_unknown_recipe_is_refused_with_those_that_there_are() -> None:
 
 
 def test_settings_reach_nested_keys_and_take_their_types() -> None:
-    changed = facts.override(
+    changed = serialize.override(
         recipes.get("demo"),
         [
             "phases.0.epochs=2",
@@ -143,18 +143,18 @@ def test_settings_reach_nested_keys_and_take_their_types() -> None:
         pytest.param("phases.².epochs=1", "there is no '²'; there is 0", id="raised-digit"),
         pytest.param(f"phases.{'9' * 5000}.lr=1", "there is no '999", id="5000-digits"),
         pytest.param("network.decoder_channels=[8, -1]", "or equal to 1", id="channels"),
-        pytest.param("phases.0.keep.shares=[0.5]", "what best, average weights", id="shares"),
+        pytest.param("phases.0.keep.weights=[0.5]", "strategy best, average weights", id="shares"),
     ],
 )
 def test_a_bad_setting_is_refused(setting: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        facts.override(recipes.get("demo"), [setting])
+        serialize.override(recipes.get("demo"), [setting])
 
 
 def test_facts_with_an_unknown_key_are_refused() -> None:
     with pytest.raises(InputError, match="network.encodr"):
-        facts.from_facts(
-            facts.to_facts(recipes.get("demo"))
+        serialize.from_dict(
+            serialize.to_dict(recipes.get("demo"))
             | {"network": {"name": "unet", "encodr": "resnet34"}}
         )
 
@@ -197,7 +197,7 @@ SWA = {
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_weights_of_the_last_epochs_are_averaged_where_published(name: str) -> None:
     keeps = [phase.keep for phase in recipes.get(name).phases]
-    counts = [keep.count if keep.what == "swa" else 0 for keep in keeps]
+    counts = [keep.count if keep.strategy == "swa" else 0 for keep in keeps]
     assert counts == SWA.get(name, [0] * len(counts))
 
 
@@ -275,7 +275,7 @@ SNEDDY_PARTS = [(10, 5), (12, 3), (12, 3)]
 def test_the_winners_parts_are_as_in_its_files(name: str) -> None:
     recipe = recipes.get(name)
     bce, dice, focal = SNEDDY_LOSSES[name]
-    assert {p.loss for p in recipe.phases} == {Loss(bce=bce, batch_dice=dice, focal=focal)}
+    assert {p.loss for p in recipe.phases} == {LossWeights(bce=bce, batch_dice=dice, focal=focal)}
     parts = SNEDDY_PARTS * (1 if name == "sneddy_resnet50" else 2)
     kept = [(phase.early_stop, phase.keep.count) for phase in recipe.phases]
     assert kept == [*parts, (12, 3)]
@@ -305,7 +305,11 @@ def test_the_ablation_has_all_combinations_of_four_switches() -> None:
         on = [name for name, switch in zip(names, switches, strict=True) if switch]
         assert recipe.name == "viel_" + ("_".join(on) or "baseline")
         # lambda_cls is .1 with BCE and .01 with Lovasz (4.1)
-        expected = Loss(lovasz=1, image_bce=0.01) if switches[0] else Loss(bce=1, image_bce=0.1)
+        expected = (
+            LossWeights(lovasz=1, image_bce=0.01)
+            if switches[0]
+            else LossWeights(bce=1, image_bce=0.1)
+        )
         assert {phase.loss for phase in recipe.phases} == {expected}
         assert recipe.phases[0].freeze == "encoder"
 
@@ -325,13 +329,13 @@ def test_a_shrunk_recipe_is_the_same_system(demo: Recipe) -> None:
     assert through_json(demo) == demo
     assert "shrunk" in demo.summary
     assert demo.network.encoder_weights == "none"
-    network, own = facts.to_facts(whole)["network"], facts.to_facts(demo)["network"]
+    network, own = serialize.to_dict(whole)["network"], serialize.to_dict(demo)["network"]
     assert own == network | {"encoder_weights": "none"}
     keys = ("input", "augmentation", "select", "rule", "select_rule", "seed")
     assert all(getattr(demo, key) == getattr(whole, key) for key in keys)
     for small, large in zip(demo.phases, whole.phases, strict=True):
         assert all(getattr(small, key) == getattr(large, key) for key in NOT_SCALED)
-        assert small.keep.what == large.keep.what
+        assert small.keep.strategy == large.keep.strategy
         assert small.lr / demo.phases[0].lr == pytest.approx(large.lr / whole.phases[0].lr)
         assert small.min_lr * large.lr == pytest.approx(large.min_lr * small.lr)
 
@@ -360,7 +364,7 @@ def test_what_counts_in_epochs_and_pixels_shrinks_in_proportion() -> None:
     (weights,) = recipes.get("bestfitting_lovasz_demo").phases  # 32 epochs of 40
     assert weights.steps == ((20, pytest.approx(5e-4)), (28, pytest.approx(1e-4)))
     assert weights.ema.start == 6
-    assert weights.keep.shares == (0.5, 0.3, 0.2)
+    assert weights.keep.weights == (0.5, 0.3, 0.2)
     (sliding,) = recipes.get("zhang_unet_demo").phases  # 32 of 60
     assert sliding.positive_rate == ((0, 2 / 3), (11, 0.5))
     restarts, small_rates = recipes.get("x5_seg_se50_demo").phases

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from lib import artifacts, tables
+from lib import artifacts, csv_files
 from lib.files import remove, write_bytes
 from lib.layout import Work
 from lib.recipes.schema import Rule
 from lib.score import Score
-from lib.submit import areas, lineage, overlays, report, source, submission, words
+from lib.submit import inputs, lesion_sizes, lineage, overlays, report, report_text, submission
 from tests import fakes
 
 RULE = Rule(top=0.5, min_area=3, bottom=0.3)
@@ -66,17 +66,17 @@ class TestOverlays:
         work = Work(tmp_path)
         made_from = prepare(work)
         assert overlays.largest_cache(made_from) is None
-        for size, inputs in ((16, [made_from.dataset.artifact]), (8, made_from.inputs), (99, [])):
-            artifacts.begin(work.cache(size), {"size": size}, inputs).finish()
+        for size, made in ((16, [made_from.dataset.artifact]), (8, made_from.inputs), (99, [])):
+            artifacts.begin(work.cache(size), {"size": size}, made).finish()
         found = overlays.largest_cache(made_from)
         assert found is not None
-        assert found.place == work.cache(16)
+        assert found.location == work.cache(16)
 
 
 class TestAreas:
     def test_positives_are_classed_by_quartile_of_their_area(self) -> None:
         rows = [(0, 0, 0), (0, 10, 0), (20, 20, 20), (15, 30, 15), (50, 40, 40), (9, 0, 0)]
-        classes = areas.by_size(score_of(*rows))
+        classes = lesion_sizes.by_size(score_of(*rows))
         assert [(c.smallest, c.images, c.found) for c in classes] == [
             (10, 1, 0), (20, 1, 1), (30, 1, 1), (40, 1, 1),
         ]  # fmt: skip
@@ -85,14 +85,14 @@ class TestAreas:
         assert [c.ratio for c in classes[1:]] == [1, 0.5, 1.25]
 
     def test_without_positives_there_are_no_classes(self) -> None:
-        assert areas.by_size(score_of((0, 0, 0), (5, 0, 0))) == []
+        assert lesion_sizes.by_size(score_of((0, 0, 0), (5, 0, 0))) == []
 
     @pytest.mark.parametrize(
         "rows", [[(0, 0, 0)], [(5, 0, 0)], [(0, 5, 0)], [(9, 8, 7), (0, 6, 0), (4, 0, 0)]]
     )
     def test_the_scatter_is_the_same_png_each_time(self, rows) -> None:
-        png = areas.scatter(score_of(*rows))
-        assert png == areas.scatter(score_of(*rows))
+        png = lesion_sizes.scatter(score_of(*rows))
+        assert png == lesion_sizes.scatter(score_of(*rows))
         assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape == (750, 750, 3)
 
 
@@ -104,7 +104,7 @@ class TestLineage:
         probs = artifacts.begin(work.probs("demo", 0), {}, [run, dataset]).finish()
         gone = artifacts.begin(work.probs("demo", 1), {}, [dataset]).finish()
         ensemble = artifacts.begin(work.ensemble("e"), {}, [probs, gone]).finish()
-        remove(gone.place.folder)
+        remove(gone.location.folder)
         artifacts.begin(work.run("demo", 0), {"other": 1}, [dataset], replace=True).finish()
         line = lineage.ancestors(work.root, [ensemble])
         assert {ancestor.name: ancestor.artifact is not None for ancestor in line} == {
@@ -143,7 +143,7 @@ class TestLineage:
     ],
 )
 def test_a_rule_in_words(rule: Rule, steps: list[str]) -> None:
-    assert words.steps(rule, 64) == steps
+    assert report_text.steps(rule, 64) == steps
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_rule_in_words(rule: Rule, steps: list[str]) -> None:
     ],
 )
 def test_where_a_rule_comes_from(decided: dict, origin: str) -> None:
-    assert re.search(origin, words.origin(decided))
+    assert re.search(origin, report_text.origin(decided))
 
 
 EQUAL, SEARCHED = {"weights": [0.5, 0.5]}, {"weights": "search"}
@@ -174,17 +174,17 @@ EQUAL, SEARCHED = {"weights": [0.5, 0.5]}, {"weights": "search"}
     ],
 )  # fmt: skip
 def test_what_a_rule_is_applied_to_in_words(decided, ensemble, class_gate, voted, said) -> None:
-    found = words.circumstances(decided, ensemble, class_gate, voted)
+    found = report_text.circumstances(decided, ensemble, class_gate, voted)
     assert len(found) == len(said)
     assert all(re.search(part, sentence) for part, sentence in zip(said, found, strict=True))
 
 
-@pytest.mark.parametrize("number", [words.dice, words.percent, words.pixels])
+@pytest.mark.parametrize("number", [report_text.dice, report_text.percent, report_text.pixels])
 def test_no_number_is_a_dash(number) -> None:
     assert number(float("nan")) == "–"
 
 
-def prepare(work: Work, quality: float = 0.9) -> source.Source:
+def prepare(work: Work, quality: float = 0.9) -> inputs.SubmissionInputs:
     truth = fakes.masks(12)
     rng = np.random.default_rng(0)
     fakes.make_dataset(work, truth)
@@ -192,14 +192,16 @@ def prepare(work: Work, quality: float = 0.9) -> source.Source:
     empty = np.zeros((16, 16), np.uint8)
     fakes.make_ensemble(work, "final", {"oof": oof, "test": {"test0": empty, "test1": empty}})
     fakes.make_decision(work, "final", RULE)
-    return source.read(work, "final-params")
+    return inputs.read(work, "final-params")
 
 
 def write(work: Work, truth: Path | None = None, **decided: float) -> str:
-    made_from = source.read(work, "final-params")
+    made_from = inputs.read(work, "final-params")
     made_from.decided.update(decided)
-    place = work.submission("final-params")
-    draft = artifacts.begin(place, submission.facts(place, truth, True), made_from.inputs, True)
+    location = work.submission("final-params")
+    draft = artifacts.begin(
+        location, submission.config(location, truth, True), made_from.inputs, True
+    )
     return submission.fill(draft, made_from, truth).path("report.html").read_text()
 
 
@@ -295,7 +297,7 @@ def test_a_truth_adds_the_test_score(tmp_path: Path) -> None:
     page = write(work, truth)
     assert "Test Dice" in page
     assert "0.5000" in page
-    assert tables.read_rles(truth).shape == (2, 2)
+    assert csv_files.read_rles(truth).shape == (2, 2)
 
 
 def test_curves_are_shown_where_the_run_is_here(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from lib.decision import rules
-from lib.recipes.rules import PUBLISHED
+from lib.recipes.published_rules import PUBLISHED
 
 # What each source says: the class must reach this, so many pixels must be above this, the mask is
 # what is above this; its components must have so many pixels, and their holes are filled or not.

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import artifacts, images, rle, tables
+from lib import artifacts, csv_files, images, rle
 from lib.artifacts import Artifact
 from lib.decision.rules import to_json
 from lib.errors import InputError
 from lib.files import remove, write_json
 from lib.layout import Work, mask_file
 from lib.recipes.schema import Rule
-from lib.submit import masks, shares, source, submission, upload
-from lib.submit.shares import Share
+from lib.submit import inputs, masks, positive_rate, submission, upload
+from lib.submit.positive_rate import Proportion
 from tests import fakes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,14 +44,14 @@ def prepare(work: Work, test: dict[str, np.ndarray] | None = None, rule: Rule = 
     test = {"t0": BOX, "t1": NOTHING, "t2": BOX} if test is None else test
     fakes.make_ensemble(work, "final", {"oof": oof, "test": test}, **classes)
     fakes.make_decision(work, "final", rule)
-    return source.read(work, "final-params")
+    return inputs.read(work, "final-params")
 
 
 def make(work: Work, truth: Path | None = None) -> Artifact:
-    made_from = source.read(work, "final-params")
-    place = work.submission("final-params")
-    draft = artifacts.begin(place, submission.facts(place, truth, False), made_from.inputs)
-    return submission.fill(draft, made_from, truth) if draft else artifacts.read(place)
+    made_from = inputs.read(work, "final-params")
+    location = work.submission("final-params")
+    draft = artifacts.begin(location, submission.config(location, truth, False), made_from.inputs)
+    return submission.fill(draft, made_from, truth) if draft else artifacts.read(location)
 
 
 def decide(
@@ -62,13 +62,13 @@ def decide(
     **stated: object,
 ) -> None:
     """Take the decision anew: with the image probabilities of a gate, or with voted masks."""
-    made_from = source.read(work, "final-params")
+    made_from = inputs.read(work, "final-params")
     decided = made_from.decided | to_json(rule) | stated
-    place = made_from.decision.place
-    draft = artifacts.begin(place, {"rule": "x"}, made_from.inputs[1:], replace=True)
+    location = made_from.decision.location
+    draft = artifacts.begin(location, {"rule": "x"}, made_from.inputs[1:], replace=True)
     if classes:
         table = pd.DataFrame(sorted(classes.items()), columns=["ImageId", "p"])
-        tables.write(draft.path("class.csv"), table)
+        csv_files.write(draft.path("class.csv"), table)
     if voted:
         decided["test_rule"] = "vote"
     for name, mask in (voted or {}).items():
@@ -85,13 +85,13 @@ def summary(made: Artifact) -> dict:
 def exclude_from_test(work: Work, name: str, reason: str) -> None:
     """Remake the dataset so that a test image is excluded, as one that cannot be read is."""
     tables_of = work.dataset.folder
-    frames = {path.name: tables.read(path, ("ImageId",)) for path in tables_of.glob("*.csv")}
+    frames = {path.name: csv_files.read(path, ("ImageId",)) for path in tables_of.glob("*.csv")}
     frame = frames["images.csv"].assign(reason="")
     frame.loc[frame["ImageId"] == name, ["split", "reason"]] = ["excluded", reason]
     frames["images.csv"] = frame
     draft = artifacts.begin(work.dataset, {"rle_size": 16}, replace=True)
     for file, content in frames.items():
-        tables.write(draft.path(file), content)
+        csv_files.write(draft.path(file), content)
     draft.finish()
 
 
@@ -119,7 +119,7 @@ class TestFile:
         enough = few.copy()
         enough[4, 3] = 255
         prepare(work, {"t0": faint, "t1": few, "t2": enough})
-        frame = tables.read_rles(make(work).path("submission.csv"))
+        frame = csv_files.read_rles(make(work).path("submission.csv"))
         assert dict(zip(frame["ImageId"], frame["EncodedPixels"], strict=True)) == {
             "t0": "-1", "t1": "-1", "t2": BOX_CODE,
         }  # fmt: skip
@@ -128,7 +128,7 @@ class TestFile:
         names = [*fakes.masks(12), *TEST]
         classes = {name: 0.2 if name == "t2" else 0.9 for name in names}
         prepare(work, rule=Rule(class_min=0.5), classes=classes)
-        rows = {row.image_id: row.code for row in masks.predict(source.read(work, "final-params"))}
+        rows = {row.image_id: row.code for row in masks.predict(inputs.read(work, "final-params"))}
         assert rows == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
 
     def test_the_image_probability_of_a_fitted_gate_goes_first(self, work: Work) -> None:
@@ -136,7 +136,7 @@ class TestFile:
         prepare(work, classes=dict.fromkeys(names, 0.9))
         fitted = {name: 0.2 if name == "t2" else 0.9 for name in names}
         decide(work, Rule(class_min=0.5), classes=fitted)
-        rows = {row.image_id: row.code for row in masks.predict(source.read(work, "final-params"))}
+        rows = {row.image_id: row.code for row in masks.predict(inputs.read(work, "final-params"))}
         assert rows == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
 
     def test_masks_that_were_voted_on_are_taken_as_they_are(self, work: Work) -> None:
@@ -144,7 +144,7 @@ class TestFile:
         tall = NOTHING.copy()
         tall[:, 0] = 255
         decide(work, RULE, voted={"t0": NOTHING, "t1": tall, "t2": BOX})
-        rows = {row.image_id: row.code for row in masks.predict(source.read(work, "final-params"))}
+        rows = {row.image_id: row.code for row in masks.predict(inputs.read(work, "final-params"))}
         assert rows == {"t0": "-1", "t1": "0 16", "t2": BOX_CODE}
 
     def test_a_map_of_another_size_is_refused(self, work: Work) -> None:
@@ -158,7 +158,7 @@ class TestFile:
         maps = {name: BOX if number % 3 else NOTHING for number, name in enumerate(names)}
         fakes.make_ensemble(work, "final", {"test": maps})
         fakes.make_decision(work, "final", RULE)
-        rows = list(masks.predict(source.read(work, "final-params")))
+        rows = list(masks.predict(inputs.read(work, "final-params")))
         assert [row.image_id for row in rows] == names[::-1]
         assert {row.image_id for row in rows if row.area} == {n for n in names if maps[n] is BOX}
 
@@ -169,8 +169,8 @@ class TestNothingSilent:
         exclude_from_test(work, "t1", "unreadable: <b>")
         truth = fakes.masks(12)
         oof = {name: mask.astype(np.uint8) * 255 for name, mask in truth.items()}
-        for place in (work.ensemble("final"), work.decision("final-params")):
-            remove(place.folder)
+        for location in (work.ensemble("final"), work.decision("final-params")):
+            remove(location.folder)
         fakes.make_ensemble(work, "final", {"oof": oof, "test": {"t0": BOX, "t2": BOX}})
         fakes.make_decision(work, "final", RULE)
         made = make(work)
@@ -210,7 +210,7 @@ class TestNothingSilent:
         remove(work.ensemble("final").folder)
         fakes.make_ensemble(work, "final", {"test": {"t0": BOX, "t1": BOX, "t2": BOX}})
         with pytest.raises(InputError, match="decisions/final-params was made from another ensem"):
-            source.read(work, "final-params")
+            inputs.read(work, "final-params")
 
     def test_a_decision_that_states_another_score_than_its_maps_give_is_refused(
         self, work: Work
@@ -248,33 +248,35 @@ class TestNothingSilent:
         fakes.make_ensemble(work, "final", {"oof": {}})
         fakes.make_decision(work, "final", RULE)
         with pytest.raises(InputError, match="no test images, so there is nothing to submit"):
-            source.read(work, "final-params")
+            inputs.read(work, "final-params")
 
     def test_a_decision_that_is_not_there_names_the_stage(self, work: Work) -> None:
         with pytest.raises(InputError, match="decisions/x-y is not there; run 04_ensemble.py"):
-            source.read(work, "x-y")
+            inputs.read(work, "x-y")
 
 
 class TestShares:
     def test_equal_shares_raise_no_warning(self) -> None:
-        assert shares.warnings(Share(22, 100), Share(220, 1000)) == []
+        assert positive_rate.warnings(Proportion(22, 100), Proportion(220, 1000)) == []
 
     def test_two_standard_errors_are_the_limit(self) -> None:
         # Of 100 and 100 with 20 and 32: pooled .26, standard error .0620, twice that .124
-        one = shares.warnings(Share(20, 100), Share(32, 100))
-        other = shares.warnings(Share(20, 100), Share(33, 100))
+        one = positive_rate.warnings(Proportion(20, 100), Proportion(32, 100))
+        other = positive_rate.warnings(Proportion(20, 100), Proportion(33, 100))
         assert [len(one), len(other)] == [0, 1]
-        assert shares.standard_error(Share(20, 100), Share(32, 100)) == pytest.approx(0.06203, 1e-3)
+        assert positive_rate.standard_error(
+            Proportion(20, 100), Proportion(32, 100)
+        ) == pytest.approx(0.06203, 1e-3)
         assert "a mask in 20 of 100 (20.0 %) of the test images, in 33 of 100" in other[0]
 
     @pytest.mark.parametrize(("part", "warned"), [(0, 1), (120, 1), (215, 0), (195, 0), (300, 1)])
     def test_far_from_the_prior_of_the_competition_is_a_warning(self, part, warned) -> None:
-        said = shares.warnings(Share(part, 1000), None)
+        said = positive_rate.warnings(Proportion(part, 1000), None)
         assert len(said) == warned
         assert all("21 to 22 % are positive" in warning for warning in said)
 
     def test_without_a_map_nothing_is_compared(self) -> None:
-        assert shares.warnings(Share(0, 0), Share(5, 10)) == []
+        assert positive_rate.warnings(Proportion(0, 0), Proportion(5, 10)) == []
 
 
 class TestUpload:
@@ -311,7 +313,7 @@ class TestStage:
     def truth(self, tmp_path: Path) -> Path:
         path = tmp_path / "truth.csv"
         rows = [("t0", BOX_CODE), ("t1", BOX_CODE), ("t2", "-1")]  # found, missed, false alarm
-        tables.write(path, pd.DataFrame(rows, columns=list(tables.RLE_COLUMNS)))
+        csv_files.write(path, pd.DataFrame(rows, columns=list(csv_files.RLE_COLUMNS)))
         return path
 
     def test_it_makes_once_then_is_up_to_date(self, work: Work) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib import tables
+from lib import csv_files
 from lib.errors import InputError
 
 HEADER = "ImageId,EncodedPixels\n"
@@ -43,21 +43,21 @@ def rows(frame: pd.DataFrame) -> list[list[str]]:
     ],
 )
 def test_all_spellings_are_read(tmp_path: Path, content: str, expected: list[list[str]]) -> None:
-    assert rows(tables.read_rles(saved(tmp_path, content))) == expected
+    assert rows(csv_files.read_rles(saved(tmp_path, content))) == expected
 
 
 def test_gz_is_read_too(tmp_path: Path) -> None:
     path = saved(tmp_path, gzip.compress(f"{HEADER}a,-1\n".encode()), "a.csv.gz")
-    assert rows(tables.read_rles(path)) == [["a", "-1"]]
+    assert rows(csv_files.read_rles(path)) == [["a", "-1"]]
 
 
 def test_the_index_is_the_line_in_the_file(tmp_path: Path) -> None:
-    frame = tables.read(saved(tmp_path, HEADER + "a,-1\n\nb,-1\n"), tables.RLE_COLUMNS)
+    frame = csv_files.read(saved(tmp_path, HEADER + "a,-1\n\nb,-1\n"), csv_files.RLE_COLUMNS)
     assert list(frame.index) == [2, 4]
 
 
 def test_missing_values_are_empty_text(tmp_path: Path) -> None:
-    frame = tables.read(saved(tmp_path, "ImageId,sex,age\na,,3\nb,,\n"), ["ImageId"])
+    frame = csv_files.read(saved(tmp_path, "ImageId,sex,age\na,,3\nb,,\n"), ["ImageId"])
     assert rows(frame) == [["a", "", "3"], ["b", "", ""]]
 
 
@@ -84,26 +84,26 @@ def test_missing_values_are_empty_text(tmp_path: Path) -> None:
 )
 def test_refuses_what_it_cannot_read(tmp_path: Path, content: str | bytes, message: str) -> None:
     with pytest.raises(InputError, match=message) as refused:
-        tables.read_rles(saved(tmp_path, content))
+        csv_files.read_rles(saved(tmp_path, content))
     assert len(str(refused.value).splitlines()) == 1
 
 
 def test_refuses_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not there"):
-        tables.read_rles(tmp_path / "none.csv")
+        csv_files.read_rles(tmp_path / "none.csv")
     with pytest.raises(InputError, match="cannot be read as CSV"):
-        tables.read_rles(tmp_path)
+        csv_files.read_rles(tmp_path)
 
 
 def test_a_table_with_a_row_an_image_has_no_image_twice(tmp_path: Path) -> None:
     path = saved(tmp_path, "ImageId,fold\na,0\n\nb,1\na,0\n")
     with pytest.raises(InputError, match="line 5: a is there twice, first in line 2; leave one"):
-        tables.read_images(path, ("ImageId", "fold"))
+        csv_files.read_images(path, ("ImageId", "fold"))
 
 
 def test_archives_are_not_unpacked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no column ImageId"):
-        tables.read_rles(saved(tmp_path, b"PK\x03\x04", "a.zip"))
+        csv_files.read_rles(saved(tmp_path, b"PK\x03\x04", "a.zip"))
 
 
 def test_a_damaged_gz_is_refused_wherever_it_is_damaged(tmp_path: Path) -> None:
@@ -111,9 +111,9 @@ def test_a_damaged_gz_is_refused_wherever_it_is_damaged(tmp_path: Path) -> None:
     for position in range(10, len(whole)):
         flipped = whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :]
         with pytest.raises(InputError, match="CSV|column|line"):
-            tables.read_rles(saved(tmp_path, flipped, "a.csv.gz"))
+            csv_files.read_rles(saved(tmp_path, flipped, "a.csv.gz"))
     with pytest.raises(InputError, match="cannot be read as CSV"):
-        tables.read_rles(saved(tmp_path, whole[:-9], "a.csv.gz"))
+        csv_files.read_rles(saved(tmp_path, whole[:-9], "a.csv.gz"))
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
@@ -123,8 +123,8 @@ cells = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_read_back(tmp_path: Path, table: list[tuple[str, str]]) -> None:
     path = tmp_path / "a.csv"
-    tables.write(path, pd.DataFrame(table, columns=["y", "x"]))
-    assert rows(tables.read(path, ("y", "x"))) == [list(row) for row in table]
+    csv_files.write(path, pd.DataFrame(table, columns=["y", "x"]))
+    assert rows(csv_files.read(path, ("y", "x"))) == [list(row) for row in table]
 
 
 @given(st.binary(max_size=60))
@@ -132,7 +132,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, table: list[tuple[str, str
 def test_any_bytes_are_read_or_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     said = "read"
     try:
-        tables.read_rles(saved(tmp_path, b"ImageId,EncodedPixels" + content))
+        csv_files.read_rles(saved(tmp_path, b"ImageId,EncodedPixels" + content))
     except InputError as error:
         said = str(error)
     assert len(said.splitlines()) == 1
@@ -140,5 +140,5 @@ def test_any_bytes_are_read_or_refused_in_one_line(tmp_path: Path, content: byte
 
 def test_equal_tables_are_equal_bytes_with_unix_line_ends(tmp_path: Path) -> None:
     frame = pd.DataFrame({"ImageId": ["a", "b"], "p": [0.5, 0.25]}, index=[7, 3])
-    tables.write(tmp_path / "a.csv", frame)
+    csv_files.write(tmp_path / "a.csv", frame)
     assert (tmp_path / "a.csv").read_bytes() == b"ImageId,p\na,0.5\nb,0.25\n"

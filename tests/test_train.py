@@ -16,15 +16,15 @@ from torch._inductor import config as inductor
 from torch._inductor import cpp_builder
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lib import artifacts, dataset, recipes, tables
+from lib import artifacts, csv_files, dataset, recipes
 from lib import device as machine
 from lib.errors import InputError
 from lib.files import remove, sha256
 from lib.layout import ALL_DATA, Fold, Work
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.models.base import Prediction
-from lib.recipes import Ema, Keep, Loss, Network, Phase, Recipe, Rule, facts
-from lib.train import checkpoints, data, loop, phase
+from lib.recipes import Ema, Keep, LossWeights, Network, Phase, Recipe, Rule, serialize
+from lib.train import checkpoints, dataloaders, loop, phase
 from lib.train.checkpoints import best, is_over
 from tests import fakes
 
@@ -34,7 +34,7 @@ TINY = dataclasses.replace(
     select="dice",
     network=Network("unet", "mobilenet_v2", "none", decoder_channels=(8, 8, 4), image_head=True),
     phases=(
-        Phase(size=SIZE, epochs=2, batch=4, lr=1e-3, loss=Loss(bce=1, image_bce=1)),
+        Phase(size=SIZE, epochs=2, batch=4, lr=1e-3, loss=LossWeights(bce=1, image_bce=1)),
         Phase(
             size=SIZE,
             epochs=3,
@@ -68,7 +68,7 @@ def work(tmp_path: Path) -> Work:
 def job_of(work: Work, recipe: Recipe = TINY, fold: Fold = 0, workers: int = 0) -> loop.Job:
     data = dataset.read(work)
     cache = artifacts.read(work.cache(SIZE))
-    run_facts = {"recipe": facts.to_facts(recipe), "fold": fold}
+    run_facts = {"recipe": serialize.to_dict(recipe), "fold": fold}
     draft = artifacts.begin(work.run("tiny", fold), run_facts, [data.artifact, cache])
     assert draft
     return loop.Job(draft, recipe, fold, data, {SIZE: cache}, "none", torch.device("cpu"), workers)
@@ -90,7 +90,7 @@ def test_a_run_holds_the_last_phases_best_weights_and_its_history(work: Work) ->
     record = loop.train_fold(job)
     kept = best(record.epochs(1), 2)
     assert sorted(hashes(job.draft.folder)) == sorted(
-        ["facts.json", "history.csv", "curves.png", *map(checkpoints.weight_file, kept)]
+        ["config.json", "history.csv", "curves.png", *map(checkpoints.weight_file, kept)]
     )
     table = pd.read_csv(job.draft.path("history.csv"))
     assert list(table["phase"]) == [0, 0, 1, 1, 1]
@@ -162,7 +162,7 @@ def kill_before_write(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
         return killed
 
     monkeypatch.setattr(weights, "save", counted(weights.save))
-    monkeypatch.setattr(tables, "write", counted(tables.write))
+    monkeypatch.setattr(csv_files, "write", counted(csv_files.write))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -220,7 +220,7 @@ def test_epochs_are_ranked_at_the_rule_for_ranking(
 
 
 def test_positives_alone_train(work: Work) -> None:
-    alone = dataclasses.replace(LAST, positive_rate=1.0, loss=Loss(squared_dice=1))
+    alone = dataclasses.replace(LAST, positive_rate=1.0, loss=LossWeights(squared_dice=1))
     recipe = dataclasses.replace(TINY, phases=(alone,), select="positive_dice")
     record = loop.train_fold(job_of(work, recipe))
     assert record.history[0]["score"] == record.history[0]["valid_positive_dice"]
@@ -247,9 +247,9 @@ def test_a_gpu_has_its_share_of_the_cores_to_load_images(
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     if gpus:
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(gpus))  # as torchrun, on each of its machines
-        monkeypatch.setattr(data.ranks, "count", lambda: 2 * gpus)
-    assert data.default_workers(torch.device("cuda")) == workers
-    assert data.default_workers(torch.device("cpu")) == 0
+        monkeypatch.setattr(dataloaders.distributed, "world_size", lambda: 2 * gpus)
+    assert dataloaders.default_workers(torch.device("cuda")) == workers
+    assert dataloaders.default_workers(torch.device("cpu")) == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -291,7 +291,7 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(wor
 
 def test_an_auc_cannot_rank_without_a_head(work: Work) -> None:
     headless = dataclasses.replace(TINY.network, image_head=False)
-    phases = (dataclasses.replace(TINY.phases[0], loss=Loss(bce=1)),)
+    phases = (dataclasses.replace(TINY.phases[0], loss=LossWeights(bce=1)),)
     recipe = dataclasses.replace(TINY, network=headless, phases=phases, select="class_auc")
     with pytest.raises(InputError, match="select = class_auc cannot be computed on fold 0"):
         loop.train_fold(job_of(work, recipe))
@@ -334,7 +334,7 @@ def test_the_last_step_of_an_epoch_may_be_of_fewer_batches() -> None:
 
 def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> None:
     """A network that answers the truth itself scores 1; one that answers nothing, the negatives."""
-    from lib.train.data import CachedImages, loading, validation_loader
+    from lib.train.dataloaders import CachedImages, loading, validation_loader
     from lib.train.losses import WeightedLoss
     from lib.train.validate import validate
 
@@ -353,7 +353,7 @@ def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> Non
 
     oracle = Oracle()
     loader = validation_loader(source, ids, 4, loading(0, job.device))
-    arguments = (loader, WeightedLoss(Loss(bce=1)), Rule(0.7, 1, 0.3), job.device)
+    arguments = (loader, WeightedLoss(LossWeights(bce=1)), Rule(0.7, 1, 0.3), job.device)
     figures = validate(oracle, *arguments)
     assert figures["dice"] == pytest.approx(1.0)
     assert figures["loss"] == pytest.approx(0.5)
@@ -394,17 +394,18 @@ def test_a_batch_of_one_image_is_refused_in_words(work: Work) -> None:
 def test_a_worker_that_is_killed_is_told_in_words(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(self: data.TrainingSet, item: tuple[int, int]) -> data.Sample:
+    def die(self: dataloaders.TrainingSet, item: tuple[int, int]) -> dataloaders.Sample:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
-    monkeypatch.setattr(data.TrainingSet, "__getitem__", die)
+    monkeypatch.setattr(dataloaders.TrainingSet, "__getitem__", die)
     with pytest.raises(InputError, match=r"was killed.* fewer --workers goes on"):
         loop.train_fold(job_of(work, workers=1))
 
 
 FLAT = dataclasses.replace(  # six images in batches of 3: one graph
-    TINY, phases=(dataclasses.replace(SHORT, positive_rate=None, loss=Loss(bce=1, image_bce=1)),)
+    TINY,
+    phases=(dataclasses.replace(SHORT, positive_rate=None, loss=LossWeights(bce=1, image_bce=1)),),
 )
 
 
@@ -449,7 +450,7 @@ def test_a_compiled_training_follows_the_other_and_goes_on_without(
 def test_norms_that_gpus_share_are_not_compiled(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop.ranks, "count", lambda: 2)
+    monkeypatch.setattr(loop.distributed, "world_size", lambda: 2)
     gpu = torch.device("cuda")
     job = dataclasses.replace(job_of(work, FLAT), compile=True, device=gpu)
     with pytest.raises(InputError, match="--compile cannot make graphs of norms that several GPUs"):
@@ -492,7 +493,7 @@ def test_training_reads_no_value_of_a_step(
     for name in ("cpu", "numpy", "tolist"):
         method = getattr(torch.Tensor, name)
         monkeypatch.setattr(torch.Tensor, name, lambda *a, _m=method: (counts.append(1), _m(*a))[1])
-    everything = Loss(*[1.0] * len(dataclasses.fields(Loss)))
+    everything = LossWeights(*[1.0] * len(dataclasses.fields(LossWeights)))
     settings = dataclasses.replace(
         SHORT, clip=1.0, positive_rate=None, loss=everything, optimizer=optimizer, ema=Ema(0.9)
     )

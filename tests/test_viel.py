@@ -8,7 +8,7 @@ from torch import nn
 
 from lib.models import build_model
 from lib.models.viel import DecoderBlock, conv_relu_norm
-from lib.recipes import Loss
+from lib.recipes import LossWeights
 from tests.test_networks import SIZE, count, recipe_of, step
 
 SWITCHES = [{"centre": "aspp"}, {"hypercolumns": True}, {"attention": "scse"}]
@@ -27,10 +27,12 @@ def parameters(**choices: object) -> int:
 
 
 @pytest.mark.parametrize(
-    "loss", [Loss(bce=1.0, image_bce=0.1), Loss(lovasz=1.0, image_bce=0.01)], ids=["bce", "lovasz"]
+    "loss",
+    [LossWeights(bce=1.0, image_bce=0.1), LossWeights(lovasz=1.0, image_bce=0.01)],
+    ids=["bce", "lovasz"],
 )
 @pytest.mark.parametrize("choices", COMBINATIONS, ids=lambda choices: "-".join(choices) or "none")
-def test_every_combination_takes_a_step(choices: dict, loss: Loss) -> None:
+def test_every_combination_takes_a_step(choices: dict, loss: LossWeights) -> None:
     recipe = recipe_of("viel_unet", loss=loss, image_head=True, **choices)
     losses = step(build_model(recipe), recipe)
     assert losses["loss"].isfinite()

@@ -11,7 +11,7 @@ import pytest
 
 from lib import artifacts, dataset, images
 from lib.artifacts import Artifact, Draft
-from lib.decision.honest import Fitted
+from lib.decision.honest import FittedRule
 from lib.decision.rules import apply, from_json
 from lib.ensemble import average, members, vote
 from lib.errors import InputError
@@ -22,12 +22,12 @@ from tests import fakes
 ROOT = Path(__file__).resolve().parents[1]
 TRUTH = fakes.masks(12)
 TESTS = ["test0", "test1"]
-HALF = Fitted(Rule(top=0.5, bottom=0.5))
+HALF = FittedRule(Rule(top=0.5, bottom=0.5))
 
 
 def make_ensemble(
     work: Work, maps: dict[str, list[np.ndarray]], shares: str = "equal"
-) -> tuple[Artifact, list[members.Source]]:
+) -> tuple[Artifact, list[members.MemberFold]]:
     """Runs by name, with the map that each fold gives of every test image."""
     folds = len(next(iter(maps.values())))
     fakes.make_dataset(work, TRUTH, TESTS, folds=folds)
@@ -37,8 +37,8 @@ def make_ensemble(
                 work, run, fold, TRUTH, TESTS, folds=folds, maps=dict.fromkeys(TESTS, values)
             )
     data = dataset.read(work)
-    sources = members.gather(work, data, list(maps), None, shares.split())
-    draft = artifacts.begin(work.ensemble("x"), average.facts(sources, data), [data.artifact])
+    sources = members.load_members(work, data, list(maps), None, shares.split())
+    draft = artifacts.begin(work.ensemble("x"), average.config(sources, data), [data.artifact])
     assert draft
     return average.average(draft, sources, data), sources
 
@@ -51,8 +51,8 @@ def begin(work: Work) -> Draft:
 
 def cast(
     work: Work,
-    made: tuple[Artifact, list[members.Source]],
-    fitted: list[Fitted],
+    made: tuple[Artifact, list[members.MemberFold]],
+    fitted: list[FittedRule],
     features: pd.DataFrame | None = None,
 ) -> np.ndarray:
     """The mask of test0."""
@@ -98,9 +98,9 @@ def test_ties_are_empty(work: Work, maps: list[tuple[int, ...]], mask: tuple[int
 def test_each_fold_has_its_own_rule_with_its_own_gate(work: Work) -> None:
     made = make_ensemble(work, {"a": [columns(200, 150, 100, 50)] * 3})
     fitted = [
-        Fitted(Rule(top=0.7, bottom=0.3)),  # three columns
-        Fitted(Rule(top=0.7, bottom=0.5)),  # two
-        Fitted(Rule(top=0.7, min_area=65, bottom=0.1)),  # 64 pixels pass the top: empty
+        FittedRule(Rule(top=0.7, bottom=0.3)),  # three columns
+        FittedRule(Rule(top=0.7, bottom=0.5)),  # two
+        FittedRule(Rule(top=0.7, min_area=65, bottom=0.1)),  # 64 pixels pass the top: empty
     ]
     assert (cast(work, made, fitted) == columns(255, 255, 0, 0)).all()
 
@@ -109,7 +109,7 @@ def test_a_class_gate_is_each_fold_s_own(work: Work) -> None:
     made = make_ensemble(work, {"a": [columns(200, 0, 0, 0)] * 3})
     rule = Rule(top=0.5, bottom=0.5, class_min=0.5)
     features = pd.DataFrame({"gate": [0.4, 0.9]}, index=TESTS)
-    same, doubled = Fitted(rule, lambda p: p[:, 0]), Fitted(rule, lambda p: 2 * p[:, 0])
+    same, doubled = FittedRule(rule, lambda p: p[:, 0]), FittedRule(rule, lambda p: 2 * p[:, 0])
     assert not cast(work, made, [same, same, doubled], features).any()
     assert images.read_png(begin(work).path("masks/test1.png")).any()
     begin(work).path("masks/test0.png").unlink()
@@ -120,7 +120,7 @@ def test_a_fold_s_map_is_the_weighted_mean_over_members(work: Work) -> None:
     maps = {"a": [columns(200, 0, 100, 0)] * 2, "b": [columns(0, 200, 200, 0)] * 2}
     made = make_ensemble(work, maps, shares="3 1")
     assert (
-        cast(work, made, [Fitted(Rule(top=0.45, bottom=0.45))] * 2) == columns(255, 0, 255, 0)
+        cast(work, made, [FittedRule(Rule(top=0.45, bottom=0.45))] * 2) == columns(255, 0, 255, 0)
     ).all()
 
 
@@ -135,7 +135,7 @@ def test_empty_masks_are_written_too_and_what_is_there_is_kept(work: Work) -> No
 def test_a_run_on_all_data_has_no_vote(work: Work) -> None:
     fakes.make_dataset(work, TRUTH, TESTS)
     fakes.make_probs(work, "a", ALL_DATA, TRUTH, TESTS)
-    sources = members.gather(work, dataset.read(work), ["a"], None, ["equal"])
+    sources = members.load_members(work, dataset.read(work), ["a"], None, ["equal"])
     with pytest.raises(InputError, match="--test-rule vote .* all-data .*name the folds"):
         vote.check(sources)
 
@@ -150,7 +150,7 @@ def test_the_stage_votes_with_the_rules_of_the_folds(work: Work) -> None:
     )
     assert stage.returncode == 0, stage.stderr
     decision = artifacts.read(work.decision("v-triplet"))
-    assert {source.probs.place.name for source in sources} < decision.inputs.keys()
+    assert {source.probs.location.name for source in sources} < decision.inputs.keys()
     content = json.loads(decision.path("decision.json").read_bytes())
     assert content["test_rule"] == "vote"
     ballots = []

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib import artifacts, dataset, images, pool, rle, tables
+from lib import artifacts, csv_files, dataset, images, parallel, rle
 from lib.artifacts import Artifact
 from lib.decision import histograms
 from lib.decision.histograms import Histograms
-from lib.decision.search import PRESETS, search
-from lib.ensemble import average, members, weights
+from lib.decision.threshold_search import PRESETS, search
+from lib.ensemble import average, member_weights, members
 from lib.ensemble.blend import Counter, Labelled
 from lib.errors import InputError
 from lib.files import Journal
@@ -33,7 +33,7 @@ NOISE = {name: np.kron(RNG.integers(0, 2, (4, 4), np.uint8), np.full((4, 4), 255
 @pytest.fixture(autouse=True)
 def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting others takes seconds."""
-    monkeypatch.setattr(pool, "MOST", 1)
+    monkeypatch.setattr(parallel, "MAX_PROCESSES", 1)
 
 
 def make_work(root: Path, truth: dict[str, np.ndarray] = TRUTH) -> Work:
@@ -53,8 +53,8 @@ def make_work(root: Path, truth: dict[str, np.ndarray] = TRUTH) -> Work:
 
 def make_average(work: Work, *runs: str, shares: str = "search", name: str = "x") -> Artifact:
     data = dataset.read(work)
-    sources = members.gather(work, data, runs, None, shares.split())
-    made = average.facts(sources, data, members.searched(shares.split()))
+    sources = members.load_members(work, data, runs, None, shares.split())
+    made = average.config(sources, data, members.searched(shares.split()))
     draft = artifacts.begin(work.ensemble(name), made, [data.artifact])
     assert draft
     return average.average(draft, sources, data)
@@ -65,7 +65,7 @@ def report(ensemble: Artifact) -> dict[str, object]:
 
 
 def shares(ensemble: Artifact) -> dict[str, float]:
-    table = tables.read(ensemble.path("members.csv"), ("member", "fold", "weight", "id"))
+    table = csv_files.read(ensemble.path("members.csv"), ("member", "fold", "weight", "id"))
     return dict(zip(table["member"], table["weight"].astype(float), strict=True))
 
 
@@ -91,7 +91,7 @@ class Table(dict):
 def naive_greedy(scores: Table, count: int, left_out: int | None) -> list[float]:
     """The same by a plain loop over lists of members."""
     path, chosen = [list(range(count))], []
-    for _ in range(weights.STEPS):
+    for _ in range(member_weights.STEPS):
         options = [[*chosen, member] for member in range(count)]
         values = [scores[as_bag(option, count), left_out] for option in options]
         chosen = options[values.index(max(values))]
@@ -111,7 +111,7 @@ def test_the_selection_is_the_greedy_one_without_each_fold(
     seed: int, count: int, levels: int
 ) -> None:
     scores = Table(seed, levels)
-    found = weights.select(scores, count, [None, 1, 2])  # type: ignore[arg-type]
+    found = member_weights.select(scores, count, [None, 1, 2])  # type: ignore[arg-type]
     assert [one.left_out for one in found] == [None, 1, 2]
     for one in found:
         assert one.shares == naive_greedy(scores, count, one.left_out)
@@ -140,7 +140,7 @@ def test_a_score_is_the_dice_of_each_fold_at_the_best_rule_of_the_others(
         tuned_on = (folds != held) & (folds != (-1 if left_out is None else left_out))
         best = search(blend[tuned_on], PRESETS["triplet"]).best
         dice += list(blend[folds == held].dice(best))
-    ours = weights.Tuned(blend, folds).honest_dice(left_out)
+    ours = member_weights.Tuned(blend, folds).honest_dice(left_out)
     assert ours == pytest.approx(np.mean(dice), abs=1e-12)
 
 
@@ -148,7 +148,7 @@ def test_with_one_fold_left_its_own_best_rule_must_do() -> None:
     blend, _ = random_blend(0)
     folds = np.arange(12) % 2
     own = search(blend[folds == 1], PRESETS["triplet"]).score.max()
-    assert weights.Tuned(blend, folds).honest_dice(0) == pytest.approx(own, abs=1e-12)
+    assert member_weights.Tuned(blend, folds).honest_dice(0) == pytest.approx(own, abs=1e-12)
 
 
 @pytest.mark.parametrize("block", [1, 2, 4])
@@ -189,9 +189,9 @@ def test_an_interrupted_search_reads_no_map_twice(tmp_path: Path) -> None:
         fold: [work.probs(run, fold).folder for run in ("good", "noise")] for fold in range(SPLIT)
     }
     counter = Counter(16, folders, np.empty((0, 2)), 4)
-    first = weights.Scores(counter, jobs, Journal(tmp_path / "journal"))
+    first = member_weights.Scores(counter, jobs, Journal(tmp_path / "journal"))
     first.measure([((1, 1), None), ((1, 0), 2)])
-    again = weights.Scores(None, jobs, Journal(tmp_path / "journal"))  # type: ignore[arg-type]
+    again = member_weights.Scores(None, jobs, Journal(tmp_path / "journal"))  # type: ignore[arg-type]
     again.measure([((2, 2), None), ((3, 0), 2)])
     assert again[(3, 3), None] == first[(1, 1), None]
     assert again[(1, 0), 2] == first[(1, 0), 2]
@@ -209,10 +209,10 @@ def test_a_member_that_is_noise_weighs_nothing_and_stays_listed(tmp_path: Path) 
     for fold in range(SPLIT):
         fakes.make_probs(work, "perfect", fold, truth, folds=SPLIT, maps=maps)
     made = make_average(work, "noise", "perfect")
-    assert made.facts["weights"] == "search"
+    assert made.config["weights"] == "search"
     assert shares(made) == {"noise": 0.0, "perfect": 1.0}
     found = report(made)
-    assert 1 == found["fold_honest_dice"] > found["fold_honest_dice_of_equal"]
+    assert 1 == found["cross_fitted_dice"] > found["cross_fitted_dice_of_equal"]
     assert found["without_fold"].keys() == {"0", "1", "2"}
 
 
@@ -225,7 +225,7 @@ def test_equal_weights_win_ties(tmp_path: Path) -> None:
     found = report(make_average(work, "good", "twin"))
     assert found["weights"] == [0.5, 0.5]
     assert set(map(tuple, found["without_fold"].values())) == {(0.5, 0.5)}
-    assert found["fold_honest_dice"] == found["fold_honest_dice_of_equal"]
+    assert found["cross_fitted_dice"] == found["cross_fitted_dice_of_equal"]
 
 
 def test_one_member_weighs_all(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_the_maps_and_histograms_are_those_of_the_weights_found(tmp_path: Path) 
     for fold, found in report(made)["without_fold"].items():
         words = " ".join(map(str, found))
         other = make_average(work, "good", "fair", "noise", shares=words, name=f"other{fold}")
-        blind = made.files[weights.blind_file(int(fold))]
+        blind = made.files[member_weights.blind_file(int(fold))]
         assert blind == other.files["histograms.npz"]
 
 
@@ -252,7 +252,7 @@ def test_the_truth_of_a_fold_changes_nothing_in_the_weights_for_it(tmp_path: Pat
     runs = "good", "fair", "noise"
     plain = make_average(make_work(tmp_path / "plain"), *runs)
     other = make_average(make_work(tmp_path / "flipped", flipped), *runs)
-    assert report(plain)["fold_honest_dice"] != report(other)["fold_honest_dice"]
+    assert report(plain)["cross_fitted_dice"] != report(other)["cross_fitted_dice"]
     assert report(plain)["without_fold"]["1"] == report(other)["without_fold"]["1"]
     before, after = (histograms.load(one.path("histograms.without1.npz")) for one in (plain, other))
     assert (before.pixels == after.pixels).all()
@@ -279,7 +279,7 @@ def test_image_probabilities_count_equally_as_weights_are_found_for_maps(tmp_pat
                 classes=dict.fromkeys(EVERY, p))  # fmt: skip
     made = make_average(work, "one", "two")
     assert shares(made)["two"] < 0.5
-    p = tables.read(made.path("class.csv"), ("ImageId", "p"))["p"].astype(float)
+    p = csv_files.read(made.path("class.csv"), ("ImageId", "p"))["p"].astype(float)
     assert p.to_numpy() == pytest.approx(0.5)
 
 
@@ -287,4 +287,4 @@ def test_without_out_of_fold_maps_there_is_nothing_to_search_on(tmp_path: Path) 
     work = make_work(tmp_path)
     fakes.make_probs(work, "final", ALL_DATA, TRUTH, folds=SPLIT)
     with pytest.raises(InputError, match="no out-of-fold maps of .* to search weights on; state"):
-        members.gather(work, dataset.read(work), ["final"], None, ["search"])
+        members.load_members(work, dataset.read(work), ["final"], None, ["search"])

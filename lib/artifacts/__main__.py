@@ -15,7 +15,7 @@ def main() -> None:
     args = parser.parse_args()
     if not args.work.is_dir():
         raise InputError(f"{args.work} is not a folder")
-    count = len(layout.places(args.work))
+    count = len(layout.artifact_paths(args.work))
     if not count:
         raise InputError(f"{args.work} has no artifact; give the folder of --work")
     faults = verify(args.work)

@@ -9,14 +9,14 @@ from lib import layout
 from lib.artifacts import manifest as manifests
 from lib.errors import InputError
 from lib.files import sha256
-from lib.layout import Place
+from lib.layout import ArtifactPath
 
 
 @dataclass(frozen=True)
 class Artifact:
     """A complete artifact, as its manifest tells."""
 
-    place: Place
+    location: ArtifactPath
     manifest: Mapping[str, Any]
 
     @property
@@ -24,8 +24,8 @@ class Artifact:
         return self.manifest["id"]
 
     @property
-    def facts(self) -> Mapping[str, Any]:
-        return self.manifest["facts"]
+    def config(self) -> Mapping[str, Any]:
+        return self.manifest["config"]
 
     @property
     def inputs(self) -> Mapping[str, str]:
@@ -46,48 +46,50 @@ class Artifact:
             InputError: if the manifest does not list it, or it is damaged.
         """
         if name not in self.files:
-            raise InputError(f"{self.place} has no {name}; remake it with {self.place.maker}")
+            raise InputError(f"{self.location} has no {name}; remake it with {self.location.maker}")
         if not name.endswith(".png") and not self.is_whole(name):
             raise InputError(self.damaged(name))
-        return self.place.folder / name
+        return self.location.folder / name
 
     def is_whole(self, name: str) -> bool:
         """Whether a file has the SHA-256 that the manifest says."""
-        return sha256(self.place.folder / name) == self.files[name]["sha256"]
+        return sha256(self.location.folder / name) == self.files[name]["sha256"]
 
     def damaged(self, name: str) -> str:
         """What is said of a file that is not whole."""
-        place = self.place
+        location = self.location
         return (
-            f"{place}/{name} is damaged: another sha256 than in the manifest; "
-            f"remake it with {place.maker} --replace"
+            f"{location}/{name} is damaged: another sha256 than in the manifest; "
+            f"remake it with {location.maker} --replace"
         )
 
 
-def read(place: Place) -> Artifact:
+def read(location: ArtifactPath) -> Artifact:
     """Open a complete artifact; kind, format, id, and every file's name and size are checked.
 
     Raises:
         InputError: if it is missing, unfinished, of another kind or format, or damaged; the message
             names the stage to run.
     """
-    if not place.folder.exists():
-        state = "is unfinished" if place.partial.exists() else "is not there"
-        raise InputError(f"{place} {state}; run {place.maker}")
-    manifest, fault = manifests.check(place, place.folder)
+    if not location.folder.exists():
+        state = "is unfinished" if location.partial.exists() else "is not there"
+        raise InputError(f"{location} {state}; run {location.maker}")
+    manifest, fault = manifests.check(location, location.folder)
     if fault:
-        raise InputError(f"{place} {fault}; remake it with {place.maker} --replace")
-    return Artifact(place, manifest)
+        raise InputError(f"{location} {fault}; remake it with {location.maker} --replace")
+    return Artifact(location, manifest)
 
 
-def read_chained(place: Place) -> Artifact:
+def read_chained(location: ArtifactPath) -> Artifact:
     """Open a complete artifact of which the inputs that lie here are those it was made from.
 
     Raises:
         InputError: as `read`, and for the first input that was remade since.
     """
-    artifact = read(place)
-    inputs = [other for other in layout.places(place.root) if other.name in artifact.inputs]
+    artifact = read(location)
+    inputs = [
+        other for other in layout.artifact_paths(location.root) if other.name in artifact.inputs
+    ]
     for fault in _broken_links(artifact, {other.name: _id_of(other) for other in inputs}):
         raise InputError(fault)
     return artifact
@@ -100,15 +102,15 @@ def verify(root: Path) -> list[str]:
         A line for each fault; none if all is well.
     """
     faults, found = [], {}
-    for place in layout.places(root):
+    for location in layout.artifact_paths(root):
         try:
-            found[place.name] = read(place)
-            faults += _damaged_files(found[place.name])
+            found[location.name] = read(location)
+            faults += _damaged_files(found[location.name])
         except InputError as error:
             faults.append(str(error))
         except OSError as error:
             said = f"{error.strerror}: {error.filename}"
-            faults.append(f"{place} cannot be checked: {said}; mend that")
+            faults.append(f"{location} cannot be checked: {said}; mend that")
     ids = {name: artifact.id for name, artifact in found.items()}
     for artifact in found.values():
         faults += _broken_links(artifact, ids)
@@ -119,19 +121,19 @@ def _damaged_files(artifact: Artifact) -> list[str]:
     return [artifact.damaged(name) for name in artifact.files if not artifact.is_whole(name)]
 
 
-def _id_of(place: Place) -> str:
+def _id_of(location: ArtifactPath) -> str:
     """The id of a complete artifact, without a look at its files: a cache has thousands."""
     try:
-        return manifests.load(place.folder)["id"]
+        return manifests.load(location.folder)["id"]
     except (OSError, ValueError, KeyError, TypeError):
-        return read(place).id  # which says what is wrong
+        return read(location).id  # which says what is wrong
 
 
 def _broken_links(artifact: Artifact, ids: Mapping[str, str]) -> list[str]:
     """Inputs that lie here and are not the ones it was made from; those made elsewhere may lack."""
     return [
-        f"{artifact.place} was made from another {name} than the one here; "
-        f"remake it with {artifact.place.maker} --replace"
+        f"{artifact.location} was made from another {name} than the one here; "
+        f"remake it with {artifact.location.maker} --replace"
         for name, made_from in artifact.inputs.items()
         if ids.get(name, made_from) != made_from
     ]

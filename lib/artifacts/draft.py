@@ -11,30 +11,30 @@ from typing import Any
 from lib import layout
 from lib.artifacts import manifest as manifests
 from lib.artifacts.complete import Artifact, read
-from lib.artifacts.manifest import FACTS, JOURNAL, MANIFEST, STATE
+from lib.artifacts.manifest import CONFIG, JOURNAL, MANIFEST, STATE
 from lib.errors import InputError
 from lib.files import TEMPORARY, Journal, remove, write_json
-from lib.layout import Place
+from lib.layout import ArtifactPath
 from lib.lock import Lock
-from lib.provenance import circumstances
+from lib.provenance import collect
 
 
 @dataclass
 class Draft:
     """An artifact that is being made, in `<folder>.partial`."""
 
-    place: Place
-    facts: Mapping[str, Any]
+    location: ArtifactPath
+    config: Mapping[str, Any]
     inputs: dict[str, str]
     started: float = field(default_factory=time.time)
     lock: Lock = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lock = Lock(self.place.lock, self.place.name)
+        self.lock = Lock(self.location.lock, self.location.name)
 
     @property
     def folder(self) -> Path:
-        return self.place.partial
+        return self.location.partial
 
     @property
     def journal(self) -> Journal:
@@ -55,9 +55,9 @@ class Draft:
         for left_over in self.folder.rglob(f"*{TEMPORARY}"):
             left_over.unlink()
         identity = {
-            "kind": self.place.kind,
+            "kind": self.location.kind,
             "format": manifests.FORMAT,
-            "facts": self.facts,
+            "config": self.config,
             "inputs": self.inputs | _ids(inputs),
             "files": {
                 name: manifests.stamp(self.folder / name)
@@ -66,46 +66,46 @@ class Draft:
         }
         manifest = identity | {
             "id": manifests.digest(identity),
-            "made": circumstances(self.started) | made,
+            "made": collect(self.started) | made,
         }
-        manifest |= {manifests.SEAL: manifests.digest(manifest)}
+        manifest |= {manifests.CHECKSUM: manifests.digest(manifest)}
         write_json(self.folder / MANIFEST, manifest)
-        _publish(self.place)
+        _publish(self.location)
         self.lock.release()
-        return Artifact(self.place, manifest)
+        return Artifact(self.location, manifest)
 
 
 def begin(
-    place: Place,
-    facts: Mapping[str, Any],
+    location: ArtifactPath,
+    config: Mapping[str, Any],
     inputs: Iterable[Artifact] = (),
     replace: bool = False,
 ) -> Draft | None:
     """Begin an artifact, or go on with one that was interrupted.
 
     Args:
-        place: where it goes.
-        facts: all that decides its content, the inputs apart; whatever JSON can hold.
+        location: where it goes.
+        config: all that decides its content, the inputs apart; whatever JSON can hold.
         inputs: the artifacts that it is made from.
         replace: remove what is there, finished or not, and begin anew.
 
     Returns:
         The draft, locked until it is finished or its process ends; None if the artifact is
-        complete, with these facts and inputs.
+        complete, with these config and inputs.
 
     Raises:
-        InputError: if what is there, finished or not, has other facts or inputs, or another process
-            is making it.
+        InputError: if what is there, finished or not, has another config or other inputs, or
+            another process is making it.
     """
-    draft = Draft(place, json.loads(json.dumps(facts)), _ids(inputs))
+    draft = Draft(location, json.loads(json.dumps(config)), _ids(inputs))
     if not replace and _is_complete(draft):  # asks for no lock: WORK may be read-only
         return None
     draft.lock.acquire()
     try:
         if replace:
-            remove(place.folder)
-            remove(place.partial)
-        _publish_if_finished(place)
+            remove(location.folder)
+            remove(location.partial)
+        _publish_if_finished(location)
         complete = _is_complete(draft)
         if not complete:
             _open_partial(draft)
@@ -119,78 +119,78 @@ def begin(
 
 
 def _is_complete(draft: Draft) -> bool:
-    """Whether the artifact is there, with the draft's facts and inputs."""
-    folder = draft.place.folder
+    """Whether the artifact is there, with the draft's config and inputs."""
+    folder = draft.location.folder
     if not folder.exists():
         if folder.is_symlink():
             raise InputError(
-                f"{draft.place} is a link to nothing; bring back what it led to, or --replace"
+                f"{draft.location} is a link to nothing; bring back what it led to, or --replace"
             )
         return False
-    artifact = read(draft.place)
-    _refuse_other(draft, artifact.facts, artifact.inputs)
+    artifact = read(draft.location)
+    _refuse_other(draft, artifact.config, artifact.inputs)
     return True
 
 
 def _holds_work(partial: Path) -> bool:
-    """Whether an unfinished folder has more than its facts: they bind nobody before that."""
+    """Whether an unfinished folder has more than its config: they bind nobody before that."""
     scratch = any((partial / name).exists() for name in (JOURNAL, STATE))
-    return (partial / FACTS).exists() and (scratch or bool(manifests.file_names(partial)))
+    return (partial / CONFIG).exists() and (scratch or bool(manifests.file_names(partial)))
 
 
 def _open_partial(draft: Draft) -> None:
     """Go on in an unfinished folder, or begin one."""
-    place = draft.place
-    if _holds_work(place.partial):
+    location = draft.location
+    if _holds_work(location.partial):
         try:
-            begun = json.loads((place.partial / FACTS).read_bytes())
-            facts, inputs = dict(begun["facts"]), dict(begun["inputs"])
+            begun = json.loads((location.partial / CONFIG).read_bytes())
+            config, inputs = dict(begun["config"]), dict(begun["inputs"])
         except (ValueError, KeyError, TypeError):
             raise InputError(
-                f"{place}{layout.UNFINISHED}/{FACTS} is damaged; "
-                f"remove and remake its folder: {place.maker} --replace"
+                f"{location}{layout.UNFINISHED}/{CONFIG} is damaged; "
+                f"remove and remake its folder: {location.maker} --replace"
             ) from None
-        _refuse_other(draft, facts, inputs)
+        _refuse_other(draft, config, inputs)
     else:
-        remove(place.partial)
-        write_json(place.partial / FACTS, {"facts": draft.facts, "inputs": draft.inputs})
+        remove(location.partial)
+        write_json(location.partial / CONFIG, {"config": draft.config, "inputs": draft.inputs})
 
 
-def _publish_if_finished(place: Place) -> None:
+def _publish_if_finished(location: ArtifactPath) -> None:
     """Publish a folder that was killed just before that.
 
     A manifest that does not fit what lies there goes, and the work goes on.
     """
-    _, fault = manifests.check(place, place.partial)
+    _, fault = manifests.check(location, location.partial)
     if fault:
-        remove(place.partial / MANIFEST)
+        remove(location.partial / MANIFEST)
     else:
-        _publish(place)
+        _publish(location)
 
 
-def _publish(place: Place) -> None:
+def _publish(location: ArtifactPath) -> None:
     """Give a folder whose manifest is written its name."""
     for name in manifests.SCRATCH:
-        (place.partial / name).unlink(missing_ok=True)
-    os.replace(place.partial, place.folder)
+        (location.partial / name).unlink(missing_ok=True)
+    os.replace(location.partial, location.folder)
 
 
-def _refuse_other(draft: Draft, facts: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
-    """Refuse to go on with, or to take for up to date, what was made from other facts or inputs."""
-    place = draft.place
+def _refuse_other(draft: Draft, config: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
+    """Refuse an artifact, finished or not, that was made from another config or other inputs."""
+    location = draft.location
     cure = "choose another name, or --replace to remove and remake it"
-    old, new = _flat(facts), _flat(draft.facts)
+    old, new = _flat(config), _flat(draft.config)
     for key in sorted(old.keys() | new.keys()):
         was, wanted = (repr(flat[key]) if key in flat else "absent" for flat in (old, new))
         if was != wanted:
-            raise InputError(f"{place} was made with {key} = {was}, not {wanted}; {cure}")
+            raise InputError(f"{location} was made with {key} = {was}, not {wanted}; {cure}")
     for name, made_from in draft.inputs.items():
         if inputs.get(name) != made_from:
-            raise InputError(f"{place} was made from another {name}; {cure}")
+            raise InputError(f"{location} was made from another {name}; {cure}")
 
 
 def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    """Nested facts as dotted keys: phases.0.epochs."""
+    """Nested config as dotted keys: phases.0.epochs."""
     if not isinstance(value, Mapping | list) or not value:  # an empty list is a fact too
         return {key: value}
     items = value.items() if isinstance(value, Mapping) else enumerate(value)
@@ -201,4 +201,4 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
 
 
 def _ids(artifacts: Iterable[Artifact]) -> dict[str, str]:
-    return {artifact.place.name: artifact.id for artifact in artifacts}
+    return {artifact.location.name: artifact.id for artifact in artifacts}

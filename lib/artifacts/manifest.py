@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lib.files import sha256
-from lib.layout import Place
+from lib.layout import ArtifactPath
 
-FORMAT = 1
-FACTS, MANIFEST, JOURNAL, STATE = "facts.json", "manifest.json", "journal.jsonl", "state.pt"
-SCRATCH = (FACTS, JOURNAL, STATE)  # what only an unfinished artifact has, up to its manifest
-SEAL = "seal"  # the digest of all else in the manifest, what stands outside the id too
+FORMAT = 2
+CONFIG, MANIFEST, JOURNAL, STATE = "config.json", "manifest.json", "journal.jsonl", "state.pt"
+SCRATCH = (CONFIG, JOURNAL, STATE)  # what only an unfinished artifact has, up to its manifest
+CHECKSUM = "checksum"  # the digest of all else in the manifest, what stands outside the id too
 LOG = "log"  # times and the like: neither listed nor hashed
 
 
@@ -23,22 +23,22 @@ def load(folder: Path) -> Any:
     return json.loads(path.read_bytes()) if path.is_file() else None
 
 
-def check(place: Place, folder: Path) -> tuple[Mapping[str, Any], str | None]:
+def check(location: ArtifactPath, folder: Path) -> tuple[Mapping[str, Any], str | None]:
     """The manifest of a folder, its own or the unfinished one, and what is wrong, or None."""
     try:
         manifest = load(folder)
-        return manifest, _fault(place, folder, manifest)
+        return manifest, _fault(location, folder, manifest)
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}, f"has a damaged or missing {MANIFEST}"
 
 
-def _fault(place: Place, folder: Path, manifest: Mapping[str, Any]) -> str | None:
+def _fault(location: ArtifactPath, folder: Path, manifest: Mapping[str, Any]) -> str | None:
     """What is wrong with a folder that should be complete, or None."""
-    if manifest["kind"] != place.kind:
-        return f"is of kind {manifest['kind']}, not {place.kind}"
+    if manifest["kind"] != location.kind:
+        return f"is of kind {manifest['kind']}, not {location.kind}"
     if manifest["format"] != FORMAT:
         return f"has format {manifest['format']}; this version reads {FORMAT}"
-    if digest({key: manifest[key] for key in manifest if key != SEAL}) != manifest[SEAL]:
+    if digest({key: manifest[key] for key in manifest if key != CHECKSUM}) != manifest[CHECKSUM]:
         return f"has a {MANIFEST} that is damaged or was changed by hand"
     there = {
         name: (folder / name).stat().st_size

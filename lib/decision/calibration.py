@@ -53,7 +53,7 @@ def table_of(knots: Knots) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Emptiness:
+class EmptyClassifier:
     """P(empty | image), a logistic regression on `image_features`.
 
     Attributes:
@@ -75,7 +75,7 @@ class Emptiness:
         return 1 / (1 + np.exp(-np.clip(logit, -700, 700)))
 
 
-def fit_emptiness(features: np.ndarray, positive: np.ndarray) -> Emptiness:
+def fit_empty_classifier(features: np.ndarray, positive: np.ndarray) -> EmptyClassifier:
     """Fit P(empty | image).
 
     Args:
@@ -92,7 +92,7 @@ def fit_emptiness(features: np.ndarray, positive: np.ndarray) -> Emptiness:
     spread[spread == 0] = 1  # one penalty for all, whatever the unit
     model = LogisticRegression().fit((features - mean) / spread, ~positive)
     weights = model.coef_[0] / spread
-    return Emptiness(float(model.intercept_[0] - mean @ weights), tuple(weights.tolist()))
+    return EmptyClassifier(float(model.intercept_[0] - mean @ weights), tuple(weights.tolist()))
 
 
 def image_features(

@@ -5,23 +5,23 @@ from functools import cached_property
 
 import numpy as np
 
-from lib.decision import expected
-from lib.decision.choice import Plateau, find_plateau
+from lib.decision import expected_dice
 from lib.decision.deciders import Decider
-from lib.decision.sample import Sample
-from lib.decision.search import Preset, search
+from lib.decision.oof_sample import OofSample
+from lib.decision.plateau import Plateau, find_plateau
+from lib.decision.threshold_search import Preset, search
 from lib.recipes.schema import Rule
 
 
 @dataclass(frozen=True)
-class Fit:
+class RuleSearch:
     """A preset that histograms answer; `components`, `gated` and `expected` have their own.
 
     Attributes:
         classes: (N,) p(positive) of each image, for a class gate.
     """
 
-    sample: Sample
+    sample: OofSample
     preset: Preset
     classes: np.ndarray | None = None
 
@@ -46,9 +46,9 @@ class Fit:
         return self.best if choose == "best" else self.middle
 
 
-class ExpectedFit(Fit):
+class ExpectedDiceSearch(RuleSearch):
     """The preset `expected`; its best and its middle are those of the triplets, to compare."""
 
     def rule(self, choose: str | None) -> Decider:
         """Calibrate; there is nothing to choose."""
-        return expected.fit(self.sample.histograms, self.classes)
+        return expected_dice.fit(self.sample.histograms, self.classes)

@@ -5,27 +5,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lib.decision.components import ComponentFit
+from lib.decision.component_search import ComponentSearch
 from lib.decision.deciders import Decider
-from lib.decision.fits import ExpectedFit, Fit
-from lib.decision.gated import GatedFit
-from lib.decision.sample import Sample
-from lib.decision.search import Preset
+from lib.decision.fits import ExpectedDiceSearch, RuleSearch
+from lib.decision.gate_search import GateSearch
+from lib.decision.oof_sample import OofSample
+from lib.decision.threshold_search import Preset
 from lib.recipes.schema import Rule
 
-FITS = {None: Fit, "components": ComponentFit, "class": GatedFit, "expected": ExpectedFit}
+FITS = {
+    None: RuleSearch,
+    "components": ComponentSearch,
+    "class": GateSearch,
+    "expected": ExpectedDiceSearch,
+}
 Gate = Callable[[np.ndarray], np.ndarray]  # (N, G) features to (N,) p(positive)
 GateFit = Callable[[np.ndarray, np.ndarray], Gate]  # features and (N,) whether positive
 
 
-def only_column(features: np.ndarray, positive: np.ndarray) -> Gate:
+def identity_gate(features: np.ndarray, positive: np.ndarray) -> Gate:
     """The gate where nothing is fitted: one column that is p(positive) already."""
     assert features.shape[1] == 1
     return lambda features: features[:, 0]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedRule:
     """All that was fitted on truth.
 
     Attributes:
@@ -36,23 +41,23 @@ class Fitted:
     rule: Decider
     gate: Gate | None = None
 
-    def classes(self, sample: Sample) -> np.ndarray | None:
+    def classes(self, sample: OofSample) -> np.ndarray | None:
         """(N,) p(positive) of each image, if there are features."""
         if sample.features is None or self.gate is None:
             return None
         return self.gate(sample.features)
 
-    def areas(self, sample: Sample) -> tuple[np.ndarray, ...]:
+    def areas(self, sample: OofSample) -> tuple[np.ndarray, ...]:
         """|P|, |T| and |P and T| of every image, each (N,) in pixels."""
         return sample.areas(self.rule, self.classes(sample))
 
-    def dice(self, sample: Sample) -> np.ndarray:
+    def dice(self, sample: OofSample) -> np.ndarray:
         """(N,) Dice of every image."""
         return sample.dice(self.rule, self.classes(sample))
 
 
 @dataclass(frozen=True)
-class Honest:
+class CrossFit:
     """Every image scored at what was fitted without its fold.
 
     Attributes:
@@ -60,7 +65,7 @@ class Honest:
         dice: (N,) Dice of each image, pooled over the folds.
     """
 
-    fitted: dict[int, Fitted]
+    fitted: dict[int, FittedRule]
     dice: np.ndarray
 
     @property
@@ -69,50 +74,50 @@ class Honest:
         return {fold: one.rule for fold, one in self.fitted.items()}
 
 
-def learn_gate(sample: Sample, fit_gate: GateFit) -> Gate | None:
+def fit_gate(sample: OofSample, combine: GateFit) -> Gate | None:
     """Fit a gate to a sample's features; None if it has none."""
     if sample.features is None:
         return None
-    return fit_gate(sample.features, sample.histograms.positive)
+    return combine(sample.features, sample.histograms.positive)
 
 
-def explore(sample: Sample, preset: Preset, gate: Gate | None) -> Fit:
+def search_preset(sample: OofSample, preset: Preset, gate: Gate | None) -> RuleSearch:
     """Search a preset, behind a gate if there is one."""
     classes = None if sample.features is None or gate is None else gate(sample.features)
-    return FITS[preset.extra](sample, preset, classes)
+    return FITS[preset.extension](sample, preset, classes)
 
 
 def fit(
-    sample: Sample, preset: Preset | Rule, choose: str | None, fit_gate: GateFit = only_column
-) -> Fitted:
+    sample: OofSample, preset: Preset | Rule, choose: str | None, combine: GateFit = identity_gate
+) -> FittedRule:
     """What a sample chooses.
 
     Args:
         sample: labelled images.
         preset: what is searched; a rule is taken as it is, and only its gate is fitted.
         choose: "plateau" for the middle of the plateau, or "best"; None with a rule.
-        fit_gate: how features become p(positive).
+        combine: how features become p(positive).
     """
-    gate = learn_gate(sample, fit_gate)
+    gate = fit_gate(sample, combine)
     if isinstance(preset, Rule):
-        return Fitted(preset, gate)
-    return Fitted(explore(sample, preset, gate).rule(choose), gate)
+        return FittedRule(preset, gate)
+    return FittedRule(search_preset(sample, preset, gate).rule(choose), gate)
 
 
-def refit(
-    sample: Sample, preset: Preset | Rule, choose: str | None, fit_gate: GateFit = only_column
-) -> Honest:
+def cross_fit(
+    sample: OofSample, preset: Preset | Rule, choose: str | None, combine: GateFit = identity_gate
+) -> CrossFit:
     """Fit as `fit` does on all folds but one, score that one, and so for every fold.
 
     Args:
         sample: of two folds or more.
-        preset, choose, fit_gate: as for the rule whose worth is asked for.
+        preset, choose, combine: as for the rule whose worth is asked for.
     """
     folds = np.unique(sample.folds)
     assert len(folds) > 1, "nothing to fit on"
     fitted, dice = {}, np.empty(len(sample))
     for fold in folds:
-        held, seen = sample.folds == fold, sample.without(int(fold))
-        fitted[int(fold)] = fit(seen[~held], preset, choose, fit_gate)
+        held, seen = sample.folds == fold, sample.excluding_fold(int(fold))
+        fitted[int(fold)] = fit(seen[~held], preset, choose, combine)
         dice[held] = fitted[int(fold)].dice(seen[held])
-    return Honest(fitted, dice)
+    return CrossFit(fitted, dice)

@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from lib.decision.honest import refit
-from lib.decision.sample import Sample
-from lib.decision.search import PRESETS
-from lib.decision.uncertainty import standard_error
+from lib.decision.bootstrap import standard_error
+from lib.decision.honest import cross_fit
+from lib.decision.oof_sample import OofSample
+from lib.decision.threshold_search import PRESETS
 from lib.ensemble import gates
-from lib.ensemble.wish import AUTO, EXPECTED, TRIPLET, Wish
+from lib.ensemble.options import AUTO, EXPECTED, TRIPLET, DecisionOptions
 
 
-def settle(sample: Sample, wish: Wish) -> tuple[Wish, dict[str, Any] | None]:
+def choose_rule(
+    sample: OofSample, wish: DecisionOptions
+) -> tuple[DecisionOptions, dict[str, Any] | None]:
     """Turn auto into one of the two; any other wish stays.
 
-    The better of two is chosen by the same fold-honest numbers that are then stated. Asking for a
+    The better of two is chosen by the same cross-fitted numbers that are then stated. Asking for a
     gain of a standard error keeps what that flatters small. What is worth less than no mask at all
     is not taken for being better than something worse: where neither is worth more, the maps are
     what lacks, and the triplet stays.
@@ -31,10 +33,10 @@ def settle(sample: Sample, wish: Wish) -> tuple[Wish, dict[str, Any] | None]:
     if wish.rule != AUTO:
         return wish, None
     if len(np.unique(sample.folds)) == 1:
-        said = {"rule": TRIPLET, "reason": "one fold: there is no fold-honest score to compare"}
+        said = {"rule": TRIPLET, "reason": "one fold: there is no cross-fitted score to compare"}
         return replace(wish, rule=TRIPLET), said
     how = wish.choose, gates.FITS[wish.how]
-    dice = {name: refit(sample, PRESETS[name], *how).dice for name in (TRIPLET, EXPECTED)}
+    dice = {name: cross_fit(sample, PRESETS[name], *how).dice for name in (TRIPLET, EXPECTED)}
     gain = dice[EXPECTED] - dice[TRIPLET]
     error = standard_error(gain, sample.patients)
     scores = {name: float(values.mean()) for name, values in dice.items()}
@@ -43,10 +45,10 @@ def settle(sample: Sample, wish: Wish) -> tuple[Wish, dict[str, Any] | None]:
     chosen = EXPECTED if surely and scores[EXPECTED] > scores["all_empty"] else TRIPLET
     return replace(wish, rule=chosen), {
         "rule": chosen,
-        "reason": f"expected gains {gain.mean():+.4f} fold-honest on triplet, "
+        "reason": f"expected gains {gain.mean():+.4f} cross-fitted on triplet, "
         f"{'more' if surely else 'not more'} than the paired standard error of {error:.4f}; "
         + _against_empty(scores),
-        "fold_honest_dice": scores,
+        "cross_fitted_dice": scores,
         "standard_error": error,
     }
 

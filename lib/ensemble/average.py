@@ -7,22 +7,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import images, tables
+from lib import csv_files, images
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.decision import histograms
 from lib.decision.histograms import Histograms
-from lib.ensemble import weights
+from lib.ensemble import member_weights
 from lib.ensemble.blend import Labelled, labelled
-from lib.ensemble.members import SEARCH, Source
+from lib.ensemble.members import SEARCH, MemberFold
 from lib.layout import CLASSES, Fold, map_file
-from lib.maps import blend
-from lib.pool import in_processes
+from lib.parallel import map_in_processes
+from lib.prob_maps import blend
 
 HISTOGRAMS, MEMBERS = "histograms.npz", "members.csv"
 
 
-def facts(sources: Sequence[Source], dataset: Dataset, searched: bool = False) -> dict[str, object]:
+def config(
+    sources: Sequence[MemberFold], dataset: Dataset, searched: bool = False
+) -> dict[str, object]:
     """What decides an ensemble's content, besides its inputs.
 
     Args:
@@ -37,7 +39,7 @@ def facts(sources: Sequence[Source], dataset: Dataset, searched: bool = False) -
     }
 
 
-def average(draft: Draft, sources: Sequence[Source], dataset: Dataset) -> Artifact:
+def average(draft: Draft, sources: Sequence[MemberFold], dataset: Dataset) -> Artifact:
     """Fill an ensemble: its maps, their histograms and its image probabilities.
 
     An out-of-fold map is the weighted mean over members; a test map is the weighted mean over
@@ -48,20 +50,20 @@ def average(draft: Draft, sources: Sequence[Source], dataset: Dataset) -> Artifa
     Raises:
         InputError: if a map is damaged, not square, or larger than the frame.
     """
-    tables.write(draft.path(CLASSES), _classes(sources))
+    csv_files.write(draft.path(CLASSES), _classes(sources))
     held_out = labelled(sources, dataset)
-    if draft.facts["weights"] == SEARCH:
-        sources = weights.find(draft, sources, held_out)
-    parts = [(source.fold, source.probs.place.folder, source.weight) for source in sources]
+    if draft.config["weights"] == SEARCH:
+        sources = member_weights.find(draft, sources, held_out)
+    parts = [(source.fold, source.probs.location.folder, source.weight) for source in sources]
     mean = Mean(dataset.rle_size, draft.folder, parts)
     if held_out:
-        counts = list(in_processes(mean.out_of_fold, held_out, "out-of-fold"))
+        counts = list(map_in_processes(mean.out_of_fold, held_out, "out-of-fold"))
         pixels, inside = (np.stack(column) for column in zip(*counts, strict=True))
         names = np.array([image.image_id for image in held_out])
         Histograms(names, pixels, inside).save(draft.path(HISTOGRAMS))
-    for _ in in_processes(mean.test, dataset.test_ids, "test"):
+    for _ in map_in_processes(mean.test, dataset.test_ids, "test"):
         pass
-    tables.write(draft.path(MEMBERS), _members(sources))
+    csv_files.write(draft.path(MEMBERS), _members(sources))
     return draft.finish()
 
 
@@ -102,7 +104,7 @@ class Mean:
         return blended
 
 
-def _classes(sources: Iterable[Source]) -> pd.DataFrame:
+def _classes(sources: Iterable[MemberFold]) -> pd.DataFrame:
     """The weighted mean of p(positive) over the sources that have it; empty where none has."""
     rows = pd.concat([source.classes.assign(weight=source.weight) for source in sources])
     rows["p"] = rows["p"].astype(float) * rows["weight"]
@@ -110,6 +112,6 @@ def _classes(sources: Iterable[Source]) -> pd.DataFrame:
     return (sums["p"] / sums["weight"]).rename("p").reset_index()
 
 
-def _members(sources: Iterable[Source]) -> pd.DataFrame:
+def _members(sources: Iterable[MemberFold]) -> pd.DataFrame:
     rows = [(source.member, source.fold, source.weight, source.probs.id) for source in sources]
     return pd.DataFrame(rows, columns=["member", "fold", "weight", "id"])

@@ -11,10 +11,10 @@ from lib import rle
 from lib.dataset import Dataset
 from lib.decision import histograms
 from lib.decision.histograms import VALUES, Histograms
-from lib.ensemble.members import Source
+from lib.ensemble.members import MemberFold
 from lib.layout import Fold, map_file
-from lib.maps import blend
-from lib.pool import in_processes
+from lib.parallel import map_in_processes
+from lib.prob_maps import blend
 
 
 class Labelled(NamedTuple):
@@ -29,7 +29,7 @@ class Labelled(NamedTuple):
         return None if self.code == rle.EMPTY else rle.decode(self.code, size, size)
 
 
-def labelled(sources: Iterable[Source], dataset: Dataset) -> list[Labelled]:
+def labelled(sources: Iterable[MemberFold], dataset: Dataset) -> list[Labelled]:
     """The images that the sources have out-of-fold maps of, sorted."""
     folds = {source.fold for source in sources}
     return [
@@ -65,7 +65,7 @@ class Counter:
     def count(self, jobs: Sequence[Labelled], label: str) -> list[Histograms]:
         """The histograms of all images, for each blend."""
         counted = np.empty((2, len(self.weights), len(jobs), VALUES), np.uint32)
-        for number, counts in enumerate(in_processes(self, jobs, label)):
+        for number, counts in enumerate(map_in_processes(self, jobs, label)):
             counted[:, :, number] = counts
         names = np.array([image.image_id for image in jobs])
         return [Histograms(names, *both) for both in zip(*counted, strict=True)]

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lib import tables
+from lib import csv_files
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
-from lib.decision.honest import Gate, GateFit, only_column
+from lib.decision.honest import Gate, GateFit, identity_gate
 from lib.ensemble import members
-from lib.ensemble.members import EQUAL, Source
+from lib.ensemble.members import EQUAL, MemberFold
 from lib.errors import InputError
 from lib.layout import CLASSES, Work
 
@@ -20,9 +20,9 @@ NEAREST = 10.0**-DECIMALS  # to 0 and 1, where logits have no end
 MEMBERS = "members"  # the column of the ensemble's own mean
 
 
-def gather(
-    work: Work, dataset: Dataset, names: Sequence[str], sources: Sequence[Source]
-) -> list[Source]:
+def load_gates(
+    work: Work, dataset: Dataset, names: Sequence[str], sources: Sequence[MemberFold]
+) -> list[MemberFold]:
     """Open the gates' image probabilities, of the folds that the members have.
 
     Args:
@@ -35,17 +35,17 @@ def gather(
     if not names:
         return []
     folds = [str(fold) for fold in dict.fromkeys(source.fold for source in sources)]
-    gates = members.gather(work, dataset, names, folds, [EQUAL])
+    gates = members.load_members(work, dataset, names, folds, [EQUAL])
     for gate in gates:
         if gate.classes.empty:
             raise InputError(
-                f"--gate {gate.member}: {gate.probs.place} has no image probabilities; "
+                f"--gate {gate.member}: {gate.probs.location} has no image probabilities; "
                 "name a run whose recipe has an image head"
             )
     return gates
 
 
-def features(ensemble: Artifact, gates: Sequence[Source], gate_fit: str) -> pd.DataFrame:
+def features(ensemble: Artifact, gates: Sequence[MemberFold], gate_fit: str) -> pd.DataFrame:
     """What p(positive) is made of: a row an image, a column a gate.
 
     Of an out-of-fold image, a gate says what its network says that did not see it; of a test image,
@@ -55,7 +55,7 @@ def features(ensemble: Artifact, gates: Sequence[Source], gate_fit: str) -> pd.D
     for gate in gates:
         columns.setdefault(gate.member, []).append(_floats(gate.classes))
     joined = {name: pd.concat(parts).groupby(level=0).mean() for name, parts in columns.items()}
-    own = _floats(tables.read(ensemble.path(CLASSES), ("ImageId", "p")))
+    own = _floats(csv_files.read(ensemble.path(CLASSES), ("ImageId", "p")))
     if not gates or (gate_fit == STACK and not own.empty):
         joined[MEMBERS] = own
     return pd.DataFrame(joined)
@@ -87,7 +87,7 @@ def stack(features: np.ndarray, positive: np.ndarray) -> Gate:
     return lambda features: model.predict_proba(_logits(features))[:, 1].round(DECIMALS)
 
 
-FITS: Mapping[str, GateFit] = {ONLY: only_column, MEAN: mean, STACK: stack}
+FITS: Mapping[str, GateFit] = {ONLY: identity_gate, MEAN: mean, STACK: stack}
 
 
 def _logits(features: np.ndarray) -> np.ndarray:

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import artifacts, layout, tables
+from lib import artifacts, csv_files, layout
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import ALL_DATA, CLASSES, Fold, Work, fold_name, map_file, parse_fold
-from lib.maps import read_map
+from lib.prob_maps import read_map
 
 EQUAL, SEARCH = "equal", "search"
 
 
 @dataclass(frozen=True)
-class Source:
+class MemberFold:
     """The maps of one fold of one member.
 
     Attributes:
@@ -44,7 +44,7 @@ class Source:
     @cached_property
     def classes(self) -> pd.DataFrame:
         """ImageId and p(positive), as text; no rows without an image head."""
-        return tables.read(self.probs.path(CLASSES), ("ImageId", "p"))[["ImageId", "p"]]
+        return csv_files.read(self.probs.path(CLASSES), ("ImageId", "p"))[["ImageId", "p"]]
 
     @property
     def cure(self) -> str:
@@ -57,13 +57,13 @@ def _maker(member: str) -> str:
     return f"03_infer.py --run {run}" + (f" --tta {layout.NO_FLIP}" if run != member else "")
 
 
-def gather(
+def load_members(
     work: Work,
     dataset: Dataset,
     members: Sequence[str],
     folds: Sequence[str] | None,
     weights: Sequence[str],
-) -> list[Source]:
+) -> list[MemberFold]:
     """Open the maps of every member and fold, and check that all cover the dataset's images.
 
     Args:
@@ -86,7 +86,7 @@ def gather(
             if dataset.folds:
                 dataset.check_fold(fold)
             probs = artifacts.read_chained(work.probs(member, fold))
-            sources.append(Source(member, fold, shares[member], probs))
+            sources.append(MemberFold(member, fold, shares[member], probs))
             _check(sources[-1], dataset)
     if searched(weights) and not any(source.out_of_fold for source in sources):
         raise InputError(
@@ -141,38 +141,38 @@ def _refuse_repeated(what: str, names: Sequence[Fold]) -> None:
             raise InputError(f"{what} {name} is given twice; give it once")
 
 
-def _check(source: Source, dataset: Dataset) -> None:
+def _check(source: MemberFold, dataset: Dataset) -> None:
     """Refuse maps that do not fit the dataset, before anything is written."""
     probs = source.probs
     # A map out of fold in another fold would come from a network that has seen the image.
     held_out = dataset.validation_ids(source.fold) if dataset.folds else []
     wanted = {map_file("oof", name) for name in held_out}
     wanted |= {map_file("test", name) for name in dataset.test_ids}
-    _refuse_other(f"{probs.place} lacks", wanted - set(source.maps), source)
+    _refuse_other(f"{probs.location} lacks", wanted - set(source.maps), source)
     _refuse_other(
         f"{fold_name(source.fold)} of the dataset lacks", set(source.maps) - wanted, source
     )
     _check_classes(source)
     with_p = source.classes["ImageId"]
     if len(with_p) and sorted(with_p) != sorted(Path(file).stem for file in source.maps):
-        raise InputError(f"{probs.place}/{CLASSES} is not of the maps beside it; {source.cure}")
+        raise InputError(f"{probs.location}/{CLASSES} is not of the maps beside it; {source.cure}")
     if source.maps:  # all are of one size; each is looked at again when it is read
         read_map(probs.path(source.maps[0]), dataset.rle_size)
 
 
-def _check_classes(source: Source) -> None:
+def _check_classes(source: MemberFold) -> None:
     """Refuse a p(positive) that is no probability: a mean would go on without it."""
     table = source.classes
     sound = pd.to_numeric(table["p"], errors="coerce").between(0, 1)
     if not sound.all():
         name, p = table[~sound].iloc[0]
         raise InputError(
-            f"{source.probs.place}/{CLASSES}: p of {name} is {p[:40]!r}, not a number from 0 to 1; "
-            f"{source.cure}"
+            f"{source.probs.location}/{CLASSES}: p of {name} is {p[:40]!r}, not a number "
+            f"from 0 to 1; {source.cure}"
         )
 
 
-def _refuse_other(finding: str, files: Iterable[str], source: Source) -> None:
+def _refuse_other(finding: str, files: Iterable[str], source: MemberFold) -> None:
     """Refuse files that only one side has, with the first few by name."""
     names = sorted(files)
     if names:

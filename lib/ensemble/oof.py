@@ -8,10 +8,10 @@ import pandas as pd
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision import histograms
+from lib.decision.components import ComponentCache
 from lib.decision.histograms import Histograms
-from lib.decision.sample import Sample
-from lib.decision.shapes import Shapes
-from lib.ensemble import weights
+from lib.decision.oof_sample import OofSample
+from lib.ensemble import member_weights
 from lib.ensemble.average import HISTOGRAMS
 from lib.errors import InputError
 
@@ -21,7 +21,7 @@ def has_labels(ensemble: Artifact) -> bool:
     return HISTOGRAMS in ensemble.files
 
 
-def read(ensemble: Artifact, dataset: Dataset, features: pd.DataFrame | None = None) -> Sample:
+def read(ensemble: Artifact, dataset: Dataset, features: pd.DataFrame | None = None) -> OofSample:
     """What rules are fitted on.
 
     Args:
@@ -33,15 +33,15 @@ def read(ensemble: Artifact, dataset: Dataset, features: pd.DataFrame | None = N
     counted = histograms.load(ensemble.path(HISTOGRAMS))
     folds = np.array([dataset.folds[name] for name in counted.ids])
     patients = np.array([dataset.patients[name] for name in counted.ids])
-    shapes = Shapes(ensemble.place.folder, dataset.truth, counted.ids)
+    shapes = ComponentCache(ensemble.location.folder, dataset.truth, counted.ids)
     values = None if features is None else _of(features, counted.ids)
-    searched = weights.WEIGHTS in ensemble.files
+    searched = member_weights.WEIGHTS in ensemble.files
     blind = partial(_blind, ensemble) if searched else None
-    return Sample(counted, folds, patients, values, shapes, blind)
+    return OofSample(counted, folds, patients, values, shapes, blind)
 
 
 def _blind(ensemble: Artifact, fold: int) -> Histograms:
-    return histograms.load(ensemble.path(weights.blind_file(fold)))
+    return histograms.load(ensemble.path(member_weights.blind_file(fold)))
 
 
 def _of(features: pd.DataFrame, names: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.decision.choice import Plateau
+from lib.decision.plateau import Plateau
 from lib.decision.rules import LEVELS, levels
 from lib.files import write_aside
 from lib.recipes.schema import Rule
@@ -66,8 +66,8 @@ def draw(path: Path, plateau: Plateau, marked: Marked) -> None:
     draw_thresholds(axes[0], plateau, marked)
     if preset.gated:
         _draw_areas(axes[1], plateau, marked)
-    if preset.extra:
-        figure.suptitle(f"The score of thresholds and area, {TITLES[preset.extra]}")
+    if preset.extension:
+        figure.suptitle(f"The score of thresholds and area, {TITLES[preset.extension]}")
     legend = axes[0].get_legend_handles_labels()
     figure.legend(*legend, loc="outside lower center", ncols=len(axes))
     with write_aside(path) as aside:

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from lib.decision.calibration import reliability
-from lib.decision.expected import Expected
-from lib.decision.honest import Fitted
-from lib.decision.sample import Sample
+from lib.decision.expected_dice import ExpectedDiceRule
+from lib.decision.honest import FittedRule
+from lib.decision.oof_sample import OofSample
 
 Said = tuple[np.ndarray, ...]  # predicted, how often it happened, of how many
 
 
-def measure(sample: Sample, fitted: Mapping[int, Fitted]) -> dict[str, Any]:
+def measure(sample: OofSample, fitted: Mapping[int, FittedRule]) -> dict[str, Any]:
     """The reliability of both calibrations, by bins.
 
     Args:
@@ -22,8 +22,8 @@ def measure(sample: Sample, fitted: Mapping[int, Fitted]) -> dict[str, Any]:
     """
     pixels, empty = [], []
     for fold, one in fitted.items():
-        assert isinstance(one.rule, Expected)
-        part = sample.without(fold)[sample.folds == fold]
+        assert isinstance(one.rule, ExpectedDiceRule)
+        part = sample.excluding_fold(fold)[sample.folds == fold]
         pixels.append(_of_pixels(part, one.rule))
         empty.append(_of_images(part, one.rule, one.classes(part)))
     return {
@@ -32,12 +32,12 @@ def measure(sample: Sample, fitted: Mapping[int, Fitted]) -> dict[str, Any]:
     }
 
 
-def _of_pixels(sample: Sample, rule: Expected) -> Said:
+def _of_pixels(sample: OofSample, rule: ExpectedDiceRule) -> Said:
     """Of each value, the pixels of the images that have a pneumothorax."""
     positives = sample.histograms[sample.histograms.positive]
     return rule.table, positives.inside.sum(axis=0), positives.pixels.sum(axis=0)
 
 
-def _of_images(sample: Sample, rule: Expected, classes: np.ndarray | None) -> Said:
+def _of_images(sample: OofSample, rule: ExpectedDiceRule, classes: np.ndarray | None) -> Said:
     histograms = sample.histograms
     return rule.p_empty(histograms, classes), ~histograms.positive, np.ones(len(histograms))

@@ -13,23 +13,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import tables
+from lib import csv_files
 from lib.artifacts import Artifact, Draft
 from lib.decision import deciders
 from lib.decision.deciders import Decider
-from lib.decision.honest import Fitted
+from lib.decision.honest import FittedRule
 from lib.ensemble.average import MEMBERS
-from lib.ensemble.members import Source
+from lib.ensemble.members import MemberFold
 from lib.errors import InputError
 from lib.images import write_png
 from lib.layout import ALL_DATA, Fold, map_file, mask_file
-from lib.maps import blend
-from lib.pool import in_processes
+from lib.parallel import map_in_processes
+from lib.prob_maps import blend
 
 MEAN, VOTE = "mean", "vote"  # of --test-rule
 
 
-def check(sources: Sequence[Source]) -> None:
+def check(sources: Sequence[MemberFold]) -> None:
     """Refuse what cannot vote.
 
     Raises:
@@ -60,8 +60,8 @@ class Ballot:
 def cast(
     draft: Draft,
     ensemble: Artifact,
-    sources: Sequence[Source],
-    fitted: Mapping[Fold, Fitted],
+    sources: Sequence[MemberFold],
+    fitted: Mapping[Fold, FittedRule],
     images: pd.DataFrame,
 ) -> None:
     """Write masks/<ImageId>.png of every test image, 0 or 255; those there already are kept.
@@ -79,21 +79,21 @@ def cast(
     shares = weights(ensemble)
     ballots = []
     for fold, one in fitted.items():
-        folders = [source.probs.place.folder for source in sources if source.fold == fold]
+        folders = [source.probs.location.folder for source in sources if source.fold == fold]
         ballots.append(Ballot(one.rule, _classes(one, images), folders))
-    size: int = ensemble.facts["rle_size"]
+    size: int = ensemble.config["rle_size"]
     majority = Majority(size, draft.folder, np.array([list(shares.values())]), ballots)
-    for _ in in_processes(majority, list(images.index), "votes"):
+    for _ in map_in_processes(majority, list(images.index), "votes"):
         pass
 
 
 def weights(ensemble: Artifact) -> dict[str, float]:
     """The weight of each member, in their order."""
-    table = tables.read(ensemble.path(MEMBERS), ("member", "fold", "weight", "id"))
+    table = csv_files.read(ensemble.path(MEMBERS), ("member", "fold", "weight", "id"))
     return dict(zip(table["member"], table["weight"].astype(float), strict=True))
 
 
-def _classes(fitted: Fitted, images: pd.DataFrame) -> dict[str, float]:
+def _classes(fitted: FittedRule, images: pd.DataFrame) -> dict[str, float]:
     """p(positive) by ImageId; empty without a class gate."""
     if fitted.gate is None:
         return {}

@@ -7,7 +7,9 @@ import torch
 from lib.models.base import Prediction, SegmentationNetwork
 
 
-def predict(models: Sequence[SegmentationNetwork], images: torch.Tensor, flip: bool) -> Prediction:
+def predict_with_flips(
+    models: Sequence[SegmentationNetwork], images: torch.Tensor, flip: bool
+) -> Prediction:
     """Average the probabilities of several checkpoints, in float.
 
     Args:

@@ -15,15 +15,15 @@ from pathlib import Path
 
 from lib.errors import run_stage
 from lib.layout import Work
-from lib.leaderboard import ours, published
+from lib.leaderboard import paper_tables, summary_tables
 from lib.leaderboard.board import Board
 
 MEASURED: dict[str, Callable[[Board], Iterator[str]]] = {
-    "runs": ours.runs,
-    "niu": published.niu,
-    "zhang": published.zhang,
-    "abedalla": published.abedalla,
-    "viel": published.viel,
+    "runs": summary_tables.runs,
+    "niu": paper_tables.niu,
+    "zhang": paper_tables.zhang,
+    "abedalla": paper_tables.abedalla,
+    "viel": paper_tables.viel,
 }
 DECISIONS = "decisions"
 
@@ -50,7 +50,7 @@ def main() -> None:
         print(board.scope)
     for name in args.table:
         print(f"\n## {name}\n", flush=True)
-        for line in ours.decisions(work) if name == DECISIONS else MEASURED[name](board):
+        for line in summary_tables.decisions(work) if name == DECISIONS else MEASURED[name](board):
             print(line, flush=True)
 
 

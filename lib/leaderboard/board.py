@@ -6,17 +6,17 @@ from pathlib import Path
 from lib import dataset
 from lib.errors import InputError
 from lib.layout import FLIP, NO_FLIP, Work
-from lib.leaderboard.found import Key, Run, find
-from lib.leaderboard.measured import (
+from lib.leaderboard.evaluate import (
     Labelled,
-    Measured,
+    RunMetrics,
     Truth,
     measure,
     out_of_fold,
     read_truth,
     tested,
 )
-from lib.recipes.shrink import DEMO
+from lib.leaderboard.runs import Key, Run, find
+from lib.recipes.demo_variant import DEMO_SUFFIX
 
 
 class Board:
@@ -39,7 +39,7 @@ class Board:
         if truth:
             self.truth, self.ignored = read_truth(truth, self.dataset)
         self.found = find(work)
-        self._measured: dict[Key, Measured | None] = {}
+        self._measured: dict[Key, RunMetrics | None] = {}
 
     @property
     def scope(self) -> str:
@@ -52,27 +52,27 @@ class Board:
         said += [f"{self.ignored} other ids of the truth are ignored"] if self.ignored else []
         return "; ".join(said) + "."
 
-    def get(self, name: str, tta: str = FLIP) -> Measured | None:
+    def get(self, name: str, tta: str = FLIP) -> RunMetrics | None:
         """What a run scores; None if it has no such maps, or they are damaged."""
         if (name, tta) not in self._measured:
             run = self.found.runs.get((name, tta))
             self._measured[name, tta] = self._measure(run) if run else None
         return self._measured[name, tta]
 
-    def everything(self) -> list[Measured]:
+    def everything(self) -> list[RunMetrics]:
         """All that can be measured."""
         measured = (self.get(*key) for key in self.found.runs)
         return [one for one in measured if one]
 
     def run_of(self, recipe: str) -> str | None:
         """The run that stands for a recipe: the one of its name, or else NAME_demo."""
-        for name in (recipe, recipe + DEMO):
+        for name in (recipe, recipe + DEMO_SUFFIX):
             run = self._run(name)
             if run and run.recipe.name == name:  # else it is a variant, whatever it is called
                 return name
         return None
 
-    def of_recipe(self, recipe: str, tta: str = FLIP) -> Measured | None:
+    def of_recipe(self, recipe: str, tta: str = FLIP) -> RunMetrics | None:
         """What the run that stands for a recipe scores."""
         name = self.run_of(recipe)
         return self.get(name, tta) if name else None
@@ -93,9 +93,9 @@ class Board:
         """The notes on all runs that could stand for these recipes, and on those that do not."""
         said = []
         for recipe in recipes:
-            said += self.notes([recipe, recipe + DEMO])
+            said += self.notes([recipe, recipe + DEMO_SUFFIX])
             standing = self.run_of(recipe)
-            for name in (recipe, recipe + DEMO):
+            for name in (recipe, recipe + DEMO_SUFFIX):
                 run = self._run(name)
                 if run and run.recipe.name != name:
                     said.append(f"{name} is not in this table: its recipe is {run.recipe.name}.")
@@ -108,7 +108,7 @@ class Board:
         """A run, with flips if it has such maps."""
         return self.found.runs.get((name, FLIP)) or self.found.runs.get((name, NO_FLIP))
 
-    def _measure(self, run: Run) -> Measured | None:
+    def _measure(self, run: Run) -> RunMetrics | None:
         try:
             images = self._images(run)
             if not images:

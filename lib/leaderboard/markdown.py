@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from lib.decision.deciders import Decider
-from lib.decision.expected import Expected
+from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.rules import LEVELS, levels
 
 NONE = "–"
@@ -43,7 +43,7 @@ def between(value: float, interval: tuple[float, float], sign: str = "") -> str:
 
 def in_short(rule: Decider) -> str:
     """A rule's parameters; thresholds as the 8-bit maps have them, whatever was asked."""
-    if isinstance(rule, Expected):
+    if isinstance(rule, ExpectedDiceRule):
         return "each image's own"
     top, bottom = levels(rule)
     said = [f"{top / LEVELS:.3f} / {rule.min_area} / {bottom / LEVELS:.3f}"]

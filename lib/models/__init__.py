@@ -43,12 +43,12 @@ def build_model(recipe: Recipe) -> SegmentationNetwork:
     name = recipe.network.name
     if name not in NETWORKS:
         raise InputError(f"there is no network {name!r}; there are {', '.join(NETWORKS)}")
-    _refuse_unread(recipe.network, NETWORKS[name].reads)
+    _check_unread(recipe.network, NETWORKS[name].reads)
     torch.manual_seed(recipe.seed)
     return NETWORKS[name].build(recipe)
 
 
-def _refuse_unread(network: Network, reads: str) -> None:
+def _check_unread(network: Network, reads: str) -> None:
     """An option that a network does not know would be ignored without a word."""
     read = {"name", "encoder_weights", *reads.split()}
     plain = asdict(Network())

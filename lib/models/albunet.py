@@ -78,6 +78,6 @@ def albunet(recipe: Recipe) -> AlbuNet:
     Reference:
         Shvets et al., 2018, arXiv:1803.01207; Iglovikov and Shvets, TernausNet, arXiv:1801.05746.
     """
-    checks.encoder_exists(recipe.network.encoder)
-    checks.sides_divide(recipe, STRIDE)
+    checks.require_encoder(recipe.network.encoder)
+    checks.require_divisible_sides(recipe, STRIDE)
     return AlbuNet(recipe)

@@ -6,7 +6,7 @@ from lib.errors import InputError
 from lib.recipes import Recipe
 
 
-def encoder_exists(name: str) -> None:
+def require_encoder(name: str) -> None:
     """Refuse a name that segmentation-models-pytorch does not know.
 
     Raises:
@@ -19,7 +19,7 @@ def encoder_exists(name: str) -> None:
         )
 
 
-def sides_divide(recipe: Recipe, stride: int) -> None:
+def require_divisible_sides(recipe: Recipe, stride: int) -> None:
     """Refuse images whose side does not halve down to the network's deepest maps.
 
     Validation and inference see whole images, training perhaps crops.
@@ -33,7 +33,7 @@ def sides_divide(recipe: Recipe, stride: int) -> None:
                 raise InputError(f"{what} {side} must be a multiple of {stride} for this network")
 
 
-def batches_can_be_normalised(recipe: Recipe) -> None:
+def require_normalisable_batches(recipe: Recipe) -> None:
     """Refuse batches in which a pooled image could stand alone before a batch norm.
 
     An epoch is cut into nearly equal batches: of two at most, one may have a single image.

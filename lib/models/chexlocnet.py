@@ -18,7 +18,7 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from lib.errors import InputError
 from lib.models import checks
 from lib.models.base import Criterion, Prediction, SegmentationNetwork
-from lib.recipes import Loss, Recipe
+from lib.recipes import LossWeights, Recipe
 
 ENCODERS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 STRIDE = 32
@@ -138,9 +138,9 @@ def chexlocnet(recipe: Recipe) -> CheXLocNet:
         )
     if len(recipe.input.mean) != 3:
         raise InputError(f"input.mean has {len(recipe.input.mean)} entries; chexlocnet wants three")
-    if any(phase.loss != Loss() for phase in recipe.phases):
+    if any(phase.loss != LossWeights() for phase in recipe.phases):
         raise InputError("chexlocnet has losses of its own; give each phase loss = Loss()")
-    checks.sides_divide(recipe, STRIDE)
+    checks.require_divisible_sides(recipe, STRIDE)
     return CheXLocNet(recipe)
 
 

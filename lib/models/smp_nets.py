@@ -53,13 +53,13 @@ def fpn(recipe: Recipe) -> SmpNetwork:
 
 def deeplabv3(recipe: Recipe) -> SmpNetwork:
     """DeepLabV3 with a dilated encoder, stride 8 (Chen et al., 2017, arXiv:1706.05587)."""
-    checks.batches_can_be_normalised(recipe)
+    checks.require_normalisable_batches(recipe)
     return _build(smp.DeepLabV3, recipe)
 
 
 def _build(kind: type[smp.base.SegmentationModel], recipe: Recipe, **options: Any) -> SmpNetwork:
     network = recipe.network
-    checks.encoder_exists(network.encoder)
+    checks.require_encoder(network.encoder)
     try:
         net = kind(
             network.encoder,
@@ -70,5 +70,5 @@ def _build(kind: type[smp.base.SegmentationModel], recipe: Recipe, **options: An
         )
     except ValueError as error:  # smp's: not every encoder can be dilated, or of any depth
         raise InputError(f"{network.name} with encoder {network.encoder}: {error}") from None
-    checks.sides_divide(recipe, net.encoder.output_stride)
+    checks.require_divisible_sides(recipe, net.encoder.output_stride)
     return SmpNetwork(net, recipe)

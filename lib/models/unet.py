@@ -53,7 +53,7 @@ class SymmetricUnet(SegmentationNetwork):
         Raises:
             InputError: if a side of the recipe cannot be halved often enough.
         """
-        checks.sides_divide(recipe, STRIDE)
+        checks.require_divisible_sides(recipe, STRIDE)
         super().__init__(recipe.input)
         self.down = nn.ModuleList(levels)
         self.up = nn.ModuleList(Up(width) for width in reversed(WIDTHS[:-1]))

@@ -120,10 +120,10 @@ def viel_unet(recipe: Recipe) -> VielUnet:
     Reference:
         Viel and Orhan, Deep Learning for Pneumothorax Segmentation, sections 3.3 and 4.2 to 4.4.
     """
-    checks.encoder_exists(recipe.network.encoder)
-    checks.sides_divide(recipe, STRIDE)
+    checks.require_encoder(recipe.network.encoder)
+    checks.require_divisible_sides(recipe, STRIDE)
     if recipe.network.centre == "aspp":
-        checks.batches_can_be_normalised(recipe)
+        checks.require_normalisable_batches(recipe)
     return VielUnet(recipe)
 
 

@@ -50,7 +50,7 @@ def load_model(model: SegmentationNetwork, path: Path) -> SegmentationNetwork:
     return model
 
 
-def encoder_fact(source: str) -> str:
+def encoder_fingerprint(source: str) -> str:
     """What a manifest says of where the encoder started: a file by its content.
 
     Raises:
@@ -63,7 +63,7 @@ def encoder_fact(source: str) -> str:
     return f"sha256 {sha256(Path(source))}"
 
 
-def start_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> str:
+def init_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> str:
     """Give a network's encoder its pretrained weights.
 
     Args:

@@ -14,9 +14,9 @@ from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import Work, image_file, mask_file
-from lib.pool import in_processes
+from lib.parallel import map_in_processes
 from lib.prepare import dicom
-from lib.prepare.raw import Raw
+from lib.prepare.discover import RawFolder
 
 Record = dict[str, Any]
 
@@ -46,29 +46,33 @@ class Job:
         return all((folder / name).exists() for folder in self.folders.values() for name in names)
 
 
-def begin(work: Work, sizes: Sequence[int], facts: Mapping[str, Any], replace: bool) -> list[Draft]:
+def begin(
+    work: Work, sizes: Sequence[int], config: Mapping[str, Any], replace: bool
+) -> list[Draft]:
     """Begin the caches of all sizes, before the dataset exists: one pass over the files fills all.
 
     Args:
         work: the working folder.
         sizes: sides of the images, in pixels.
-        facts: the dataset's; a cache is made for one dataset.
+        config: the dataset's; a cache is made for one dataset.
         replace: remove what is there.
 
     Returns:
         Those that are not complete.
     """
-    drafts = [artifacts.begin(work.cache(size), _facts(size, facts), (), replace) for size in sizes]
+    drafts = [
+        artifacts.begin(work.cache(size), _config(size, config), (), replace) for size in sizes
+    ]
     return [draft for draft in drafts if draft]
 
 
 def folders(drafts: Sequence[Draft]) -> dict[int, Path]:
     """Size -> folder, as a job wants it."""
-    return {draft.facts["size"]: draft.folder for draft in drafts}
+    return {draft.config["size"]: draft.folder for draft in drafts}
 
 
 def complete(
-    work: Work, sizes: Sequence[int], source: Raw, made: Dataset, workers: int
+    work: Work, sizes: Sequence[int], source: RawFolder, made: Dataset, workers: int
 ) -> list[Artifact]:
     """Finish the caches of a complete dataset; what is not in them yet is decoded.
 
@@ -80,10 +84,10 @@ def complete(
     """
     drafts = []
     for size in sizes:
-        place = work.cache(size)
+        location = work.cache(size)
         # Only a complete one tells which dataset it was made from: see `begin`.
-        inputs = [made.artifact] if place.folder.exists() else []
-        drafts.append(artifacts.begin(place, _facts(size, made.artifact.facts), inputs))
+        inputs = [made.artifact] if location.folder.exists() else []
+        drafts.append(artifacts.begin(location, _config(size, made.artifact.config), inputs))
     left = [draft for draft in drafts if draft]
     codes = dict.fromkeys(made.test_ids, rle.EMPTY) | made.truth
     jobs = [
@@ -103,7 +107,7 @@ def complete(
 
 def decode(jobs: Sequence[Job], workers: int) -> Iterator[Record]:
     """Decode files, write what the caches want of them, and yield a record of each, in order."""
-    return in_processes(_decode, jobs, "decode", workers)
+    return map_in_processes(_decode, jobs, "decode", workers)
 
 
 def _decode(job: Job) -> Record:
@@ -128,9 +132,9 @@ def _decode(job: Job) -> Record:
     }
 
 
-def _facts(size: int, dataset_facts: Mapping[str, Any]) -> dict[str, Any]:
-    listed = json.dumps(dataset_facts, sort_keys=True).encode()
-    return {"size": size, "dataset_facts": hashlib.sha256(listed).hexdigest()}
+def _config(size: int, dataset_config: Mapping[str, Any]) -> dict[str, Any]:
+    listed = json.dumps(dataset_config, sort_keys=True).encode()
+    return {"size": size, "dataset_config": hashlib.sha256(listed).hexdigest()}
 
 
 def _remove_others(folder: Path, image_ids: set[str]) -> None:

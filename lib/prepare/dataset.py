@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from lib import rle, tables
+from lib import csv_files, rle
 from lib.artifacts import Artifact, Draft
 from lib.errors import InputError
 from lib.files import write_bytes, write_json
-from lib.prepare import cache, census, census_page, folds, header, labels
+from lib.prepare import cache, census, census_markdown, folds, header, labels
 from lib.prepare.cache import Job, Record
 from lib.prepare.plan import Plan
 
@@ -19,7 +19,7 @@ FROM_LABELS = ["positive", "n_annotations", "area_px", "label_rows", "repeated_r
 CLEANERS = {"sex": header.clean_sex, "age": header.clean_age, "view": header.clean_view}
 
 
-def make(
+def build_dataset(
     draft: Draft, caches: Sequence[Draft], plan: Plan, allow_unreadable: bool, workers: int
 ) -> Artifact:
     """Decode every file once, fill the caches on the way, and write the tables.
@@ -34,7 +34,7 @@ def make(
     Raises:
         InputError: if a test image cannot be read, or the images cannot be split.
     """
-    truth = labels.unite(plan.annotations, plan.facts["rle_size"])
+    truth = labels.unite(plan.annotations, plan.config["rle_size"])
     records = _decode(draft, caches, plan, truth, workers)
     images = tabulate(plan, truth, records)
     if not allow_unreadable:
@@ -44,14 +44,14 @@ def make(
     summary = census.summarize(images, train["fold"], len(plan.source.images))
     written = {
         "images.csv": images.reset_index()[COLUMNS],
-        "truth.csv": train.reset_index()[list(tables.RLE_COLUMNS)],
+        "truth.csv": train.reset_index()[list(csv_files.RLE_COLUMNS)],
         "folds.csv": train.reset_index()[["ImageId", "fold", "patient_id", "positive"]],
         "sample.csv": pd.DataFrame({"ImageId": plan.roles.sample}),
     }
     for name, table in written.items():
-        tables.write(draft.path(name), table)
+        csv_files.write(draft.path(name), table)
     write_json(draft.path("census.json"), summary)
-    write_bytes(draft.path("census.md"), census_page.page(summary).encode())
+    write_bytes(draft.path("census.md"), census_markdown.census_markdown(summary).encode())
     return draft.finish(workers=workers)
 
 
@@ -92,7 +92,7 @@ def _decode(
             image_id,
             plan.source.root / plan.source.images[image_id],
             codes.get(image_id, rle.EMPTY),
-            plan.facts["rle_size"],
+            plan.config["rle_size"],
             cache.folders(caches) if image_id in codes else {},
         )
         for image_id in plan.image_ids
@@ -134,7 +134,7 @@ def _exclusions(plan: Plan, truth: pd.DataFrame, images: pd.DataFrame) -> Iterat
     yield {str(name): f"unreadable: {why}" for name, why in unreadable.items()}
     yield dict.fromkeys(plan.roles.unlabelled, "no label row")
     yield dict.fromkeys(truth.index[truth["conflict"]], labels.CONFLICT)
-    yield _duplicates(images, truth["EncodedPixels"], plan.facts["rle_size"])
+    yield _duplicates(images, truth["EncodedPixels"], plan.config["rle_size"])
 
 
 def _duplicates(images: pd.DataFrame, codes: pd.Series, frame_size: int) -> dict[str, str]:
@@ -165,4 +165,4 @@ def _split(plan: Plan, train: pd.DataFrame) -> pd.Series:
         return folds.read_split(plan.split, train.index)
     if not plan.roles.train:
         return pd.Series(dtype=int)
-    return folds.split(train, plan.facts["n_folds"], plan.facts["seed"])
+    return folds.split(train, plan.config["n_folds"], plan.config["seed"])

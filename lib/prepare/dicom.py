@@ -16,13 +16,13 @@ from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
 from pydicom.pixels.utils import get_expected_length
 
 from lib.errors import InputError
-from lib.prepare import tones
+from lib.prepare import windowing
 from lib.prepare.header import Header, one_line, read_header
-from lib.prepare.tones import UnreadableError
+from lib.prepare.windowing import UnreadableError
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
-MOST_PIXELS = 100_000_000  # five times the largest radiographs
+MAX_PIXELS = 100_000_000  # five times the largest radiographs
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 PALETTE = "PALETTE COLOR"
 GRAY_BYTES = {"SamplesPerPixel": 1, "BitsAllocated": 8, "PixelRepresentation": 0}
@@ -95,13 +95,13 @@ def _decode_dicom(content: bytes) -> Radiograph:
         values, kind = _decoded(data), data.PhotometricInterpretation
         _refuse_excess(data)
         if kind in GRAYS:
-            pixels, rule = tones.of_gray(data, values)
+            pixels, rule = windowing.of_gray(data, values)
         elif kind == PALETTE:
             colours = apply_color_lut(values, data)
-            pixels, rule = tones.of_colour(colours, 8 * colours.itemsize)
+            pixels, rule = windowing.of_colour(colours, 8 * colours.itemsize)
             rule += " palette"
         else:
-            pixels, rule = tones.of_colour(values, int(data.BitsStored))
+            pixels, rule = windowing.of_colour(values, int(data.BitsStored))
         if kind == "MONOCHROME1":
             pixels, rule = 255 - pixels, f"{rule} inverted"
         return Radiograph(pixels, f"dicom {rule}", read_header(data))
@@ -115,7 +115,7 @@ def _refuse_other_kinds(data: pydicom.Dataset) -> None:
     if frames != 1:
         raise UnreadableError(f"{frames} frames, not one image")
     rows, columns = (int(data.get(name) or 0) for name in ("Rows", "Columns"))
-    if rows * columns > MOST_PIXELS:
+    if rows * columns > MAX_PIXELS:
         raise UnreadableError(f"{rows} x {columns} pixels, more than a radiograph has")
     kind = data.get("PhotometricInterpretation")
     if kind not in GRAYS + COLOURS:
@@ -191,11 +191,11 @@ def _decode_picture(content: bytes) -> Radiograph:
         if picture.mode.startswith("I"):
             values = np.asarray(picture)
             low, high = values.min(), values.max()
-            shown = tones.to_8_bit(values, low, high)
+            shown = windowing.to_8_bit(values, low, high)
             return Radiograph(shown, f"{kind} 16-bit range {low:g}..{high:g}")
         if picture.mode in ("L", "1"):
             return Radiograph(np.asarray(picture.convert("L")), f"{kind} 8-bit")
-        gray = tones.one_gray(np.asarray(picture.convert("RGB")))
+        gray = windowing.one_gray(np.asarray(picture.convert("RGB")))
         if gray is None:
             raise UnreadableError("a colour image, not one gray stored in three channels")
         return Radiograph(gray, f"{kind} rgb")

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import tables
+from lib import csv_files
+from lib.cli import int_in_range
 from lib.errors import InputError, run_stage
-from lib.flags import whole
-from lib.prepare import groups, labels
+from lib.prepare import labels, patients
 
 N_FOLDS, SEED = 5, 42
 LAST_SEED = 2**32 - 1  # that NumPy's legacy generator takes, which shuffles
@@ -77,7 +77,7 @@ def read_split(path: Path, image_ids: Collection[str]) -> pd.Series:
     Raises:
         InputError: if an image is missing or there twice, or a fold is no number from 0.
     """
-    rows = tables.read_images(path, ("ImageId", "fold"))
+    rows = csv_files.read_images(path, ("ImageId", "fold"))
     for line, image_id, fold in rows[["ImageId", "fold"]].itertuples():
         if not re.fullmatch("[0-9]{1,3}", fold):
             raise InputError(
@@ -130,7 +130,7 @@ def refuse_torn_patients(path: Path, patients: pd.Series) -> None:
     Raises:
         InputError: with the line of the image that is in another fold than those before it.
     """
-    rows = tables.read_images(path, ("ImageId", "fold"))
+    rows = csv_files.read_images(path, ("ImageId", "fold"))
     rows = rows.assign(patient=rows["ImageId"].map(patients))
     rows = rows[rows["patient"].notna() & (rows["patient"] != "")]
     first = rows.groupby("patient")["fold"].transform("first")
@@ -146,7 +146,7 @@ def refuse_torn_patients(path: Path, patients: pd.Series) -> None:
 
 def committed_covers(image_ids: Collection[str]) -> bool:
     """Whether the split that comes with this project has all of these images."""
-    return set(image_ids) <= set(tables.read(COMMITTED, ("ImageId", "fold"))["ImageId"])
+    return set(image_ids) <= set(csv_files.read(COMMITTED, ("ImageId", "fold"))["ImageId"])
 
 
 def _strata(images: pd.DataFrame, n_folds: int) -> np.ndarray:
@@ -179,16 +179,16 @@ def main() -> None:
     parser.add_argument("labels", type=Path, help="label CSV: ImageId, EncodedPixels")
     parser.add_argument("patients", type=Path, help="CSV with ImageId and patient_id")
     parser.add_argument("out", type=Path, help="CSV to write: ImageId, fold")
-    parser.add_argument("--n-folds", type=whole(2), default=N_FOLDS)
-    parser.add_argument("--seed", type=whole(0, LAST_SEED), default=SEED)
+    parser.add_argument("--n-folds", type=int_in_range(2), default=N_FOLDS)
+    parser.add_argument("--seed", type=int_in_range(0, LAST_SEED), default=SEED)
     args = parser.parse_args()
     images = labels.unite(labels.read(args.labels, COMPETITION_FRAME), COMPETITION_FRAME)
-    patients = groups.read(args.patients, images.index)["patient_id"]
+    patient_ids = patients.read(args.patients, images.index)["patient_id"]
     if args.out.exists() and any(args.out.samefile(read) for read in (args.labels, args.patients)):
         raise InputError(f"{args.out} is a table that is read; choose another OUT")
-    images["patient_id"] = patients.reindex(images.index).fillna("")
+    images["patient_id"] = patient_ids.reindex(images.index).fillna("")
     folds = split(images, args.n_folds, args.seed)
-    tables.write(args.out, folds.reset_index())
+    csv_files.write(args.out, folds.reset_index())
     print(f"{len(folds)} images in {args.n_folds} folds -> {args.out}")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import rle, tables
+from lib import csv_files, rle
 from lib.errors import InputError
 
 CONFLICT = "labelled both empty and with a mask"
@@ -24,10 +24,10 @@ def read(path: Path, frame_size: int) -> pd.DataFrame:
     Raises:
         InputError: if it is no label file, or a code is wrong: with the line and the ImageId.
     """
-    rows = tables.read_rles(path)
+    rows = csv_files.read_rles(path)
     rows["area_px"] = [
         _checked_area(code, frame_size, f"{path}, line {line}, image {image_id}")
-        for line, image_id, code in rows[list(tables.RLE_COLUMNS)].itertuples()
+        for line, image_id, code in rows[list(csv_files.RLE_COLUMNS)].itertuples()
     ]
     return rows
 
@@ -46,7 +46,7 @@ def unite(rows: pd.DataFrame, frame_size: int) -> pd.DataFrame:
         Indexed by ImageId, sorted: EncodedPixels (the united code), n_annotations (rows with a
         mask), area_px (of the union), rows (in the file), repeated_rows, overlapping, conflict.
     """
-    distinct = rows.drop_duplicates(list(tables.RLE_COLUMNS)).assign(mask=rows["area_px"] > 0)
+    distinct = rows.drop_duplicates(list(csv_files.RLE_COLUMNS)).assign(mask=rows["area_px"] > 0)
     united = distinct.groupby("ImageId").agg(
         EncodedPixels=("EncodedPixels", "first"),
         n_annotations=("mask", "sum"),

@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from lib import tables
+from lib import csv_files
 from lib.errors import InputError
 from lib.files import sha256
-from lib.prepare import folds, groups, labels
-from lib.prepare.raw import Raw
+from lib.prepare import folds, labels, patients
+from lib.prepare.discover import RawFolder
 
 
 @dataclass(frozen=True)
-class Roles:
+class ImageRoles:
     """What the images are for; some may lack a file.
 
     Attributes:
@@ -40,24 +40,24 @@ class Plan:
         annotations: the label rows of `roles.train`, checked.
         groups: patient_id, and perhaps sex, age and view, by ImageId; empty if not given.
         split: the CSV with the folds; None: a split is made.
-        facts: all that decides the dataset. That something may be missing is a permission, and
+        config: all that decides the dataset. That something may be missing is a permission, and
             changes nothing where nothing is missing: it is no fact.
     """
 
-    source: Raw
-    roles: Roles
+    source: RawFolder
+    roles: ImageRoles
     annotations: pd.DataFrame
     groups: pd.DataFrame
     split: Path | None
-    facts: Mapping[str, Any]
+    config: Mapping[str, Any]
 
     @property
     def image_ids(self) -> list[str]:
         return sorted(self.roles.train | self.roles.test | self.roles.unlabelled)
 
 
-def make(
-    source: Raw,
+def make_plan(
+    source: RawFolder,
     rle_size: int,
     n_folds: int,
     limit: int | None = None,
@@ -90,7 +90,7 @@ def make(
         _refuse_missing(roles.test - source.images.keys(), len(roles.test), "test", source)
     annotations = annotations[annotations["ImageId"].isin(roles.train)]
     split = _split(annotations, n_folds, folds_csv)
-    facts = {
+    config = {
         "rle_size": rle_size,
         "n_folds": None if split else n_folds,
         "seed": None if split else folds.SEED,
@@ -104,19 +104,19 @@ def make(
     patients = _patients(groups_csv, roles.train | roles.test)
     if folds_csv:
         folds.refuse_torn_patients(folds_csv, patients["patient_id"])
-    return Plan(source, roles, annotations, patients, split, facts)
+    return Plan(source, roles, annotations, patients, split, config)
 
 
-def _annotations(source: Raw, rle_size: int) -> pd.DataFrame:
+def _annotations(source: RawFolder, rle_size: int) -> pd.DataFrame:
     if source.labels is None:
-        return pd.DataFrame(columns=[*tables.RLE_COLUMNS, "area_px"])
+        return pd.DataFrame(columns=[*csv_files.RLE_COLUMNS, "area_px"])
     rows = labels.read(source.labels, rle_size)
     if rows.empty:
         raise InputError(f"{source.labels} has no rows; without labels, take it out of the folder")
     return rows
 
 
-def _sample(source: Raw, labelled: set[str]) -> tuple[Path | None, list[str]]:
+def _sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, list[str]]:
     """The sample submission that counts, and its ids, once each.
 
     An image cannot be both labelled and test: a sample submission with labelled ids belongs to an
@@ -141,13 +141,13 @@ def _sample(source: Raw, labelled: set[str]) -> tuple[Path | None, list[str]]:
 
 
 def _sample_ids(path: Path) -> list[str]:
-    ids = list(dict.fromkeys(tables.read(path, ("ImageId",))["ImageId"]))
+    ids = list(dict.fromkeys(csv_files.read(path, ("ImageId",))["ImageId"]))
     if not ids:
         raise InputError(f"{path} has no rows; a sample submission names the test images")
     return ids
 
 
-def _roles(source: Raw, labelled: set[str], sample: list[str]) -> Roles:
+def _roles(source: RawFolder, labelled: set[str], sample: list[str]) -> ImageRoles:
     """Labelled images are for training. Test images are the ids of the sample submission; without
     one, the unlabelled images in a folder whose name says test; without labels, every image.
     """
@@ -157,10 +157,14 @@ def _roles(source: Raw, labelled: set[str], sample: list[str]) -> Roles:
         test = set(sample)
     else:
         test = {name for name in source.images if source.in_test_folder(name)} - labelled
-    return Roles(labelled, test, source.images.keys() - labelled - test, sample or sorted(test))
+    return ImageRoles(
+        labelled, test, source.images.keys() - labelled - test, sample or sorted(test)
+    )
 
 
-def _limited(roles: Roles, source: Raw, annotations: pd.DataFrame, limit: int) -> Roles:
+def _limited(
+    roles: ImageRoles, source: RawFolder, annotations: pd.DataFrame, limit: int
+) -> ImageRoles:
     """The first so many by ImageId and in the sample, positives in their share."""
     train = sorted(roles.train & source.images.keys())
     with_mask = set(annotations["ImageId"][annotations["area_px"] > 0])
@@ -170,10 +174,10 @@ def _limited(roles: Roles, source: Raw, annotations: pd.DataFrame, limit: int) -
         kept = math.ceil(limit * len(positive) / len(train))
         train = positive[:kept] + negative[: limit - kept]
     sample = [name for name in roles.sample if name in source.images][:limit]
-    return Roles(set(train), set(sample), set(), sample)
+    return ImageRoles(set(train), set(sample), set(), sample)
 
 
-def _refuse_missing(missing: Collection[str], total: int, what: str, source: Raw) -> None:
+def _refuse_missing(missing: Collection[str], total: int, what: str, source: RawFolder) -> None:
     if missing:
         raise InputError(
             f"{len(missing)} of {total} {what} images have no file in {source.root} "
@@ -198,7 +202,7 @@ def _split(annotations: pd.DataFrame, n_folds: int, folds_csv: Path | None) -> P
 def _patients(path: Path | None, image_ids: set[str]) -> pd.DataFrame:
     if path is None:
         return pd.DataFrame({"patient_id": {}}, dtype=str)
-    return groups.read(path, image_ids)
+    return patients.read(path, image_ids)
 
 
 def _digest(path: Path | None) -> str | None:

@@ -10,24 +10,24 @@ from lib.recipes import (
     abedalla,
     amirassov,
     bestfitting,
+    defaults,
     jakhar,
     niu,
-    ours,
     see,
     sneddy,
     viel,
     x5,
     zhang,
 )
-from lib.recipes.schema import Ema, Input, Keep, Loss, Network, Phase, Recipe, Rule
-from lib.recipes.shrink import DEMO, demo
+from lib.recipes.demo_variant import DEMO_SUFFIX, demo_variant
+from lib.recipes.schema import Ema, Input, Keep, LossWeights, Network, Phase, Recipe, Rule
 
 __all__ = [
-    "RECIPES", "Ema", "Input", "Keep", "Loss", "Network", "Phase", "Recipe", "Rule", "get",
+    "RECIPES", "Ema", "Input", "Keep", "LossWeights", "Network", "Phase", "Recipe", "Rule", "get",
 ]  # fmt: skip
 
 _SOURCES = (
-    ours, abedalla, viel, niu, zhang, jakhar, sneddy, x5, amirassov, see, bestfitting,
+    defaults, abedalla, viel, niu, zhang, jakhar, sneddy, x5, amirassov, see, bestfitting,
 )  # fmt: skip
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe for source in _SOURCES for recipe in source.RECIPES
@@ -40,8 +40,8 @@ def get(name: str) -> Recipe:
     Raises:
         InputError: naming those that there are.
     """
-    if name.removesuffix(DEMO) in RECIPES and name not in RECIPES:
-        return demo(RECIPES[name.removesuffix(DEMO)])
+    if name.removesuffix(DEMO_SUFFIX) in RECIPES and name not in RECIPES:
+        return demo_variant(RECIPES[name.removesuffix(DEMO_SUFFIX)])
     if name not in RECIPES:
         near = ", ".join(get_close_matches(name, RECIPES)) or "python -m lib.recipes lists all"
         raise InputError(f"there is no recipe {name!r}; near it: {near}")

@@ -8,7 +8,8 @@ import json
 
 from lib import recipes
 from lib.errors import run_stage
-from lib.recipes import facts, shrink
+from lib.recipes import serialize
+from lib.recipes.demo_variant import DEMO_SUFFIX
 
 
 def main() -> None:
@@ -16,13 +17,13 @@ def main() -> None:
     parser.add_argument("name", nargs="?")
     args = parser.parse_args()
     if args.name:
-        print(json.dumps(facts.to_facts(recipes.get(args.name)), indent=1))
+        print(json.dumps(serialize.to_dict(recipes.get(args.name)), indent=1))
         return
     listed = recipes.RECIPES.values()
     name, source = (max(len(getattr(r, key)) for r in listed) for key in ("name", "source"))
     for recipe in listed:
         print(f"{recipe.name:{name}}  {recipe.source:{source}}  {recipe.summary}")
-    print(f"NAME{shrink.DEMO} is any of them shrunk, for phantoms and a few CPU cores.")
+    print(f"NAME{DEMO_SUFFIX} is any of them shrunk, for phantoms and a few CPU cores.")
 
 
 if __name__ == "__main__":

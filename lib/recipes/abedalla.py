@@ -6,15 +6,15 @@ residual units are its Figure 7's; smp's resnet34 stands for them: an approximat
 
 from dataclasses import replace
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Input, Keep, Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import Input, Keep, LossWeights, Network, Phase, Recipe
 
 # Gray values in 0..1 (4.1), also into pretrained weights.
 RGB = Input(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 GRAY = Input(mean=(0.0,), std=(1.0,))
 
 # Equation 2 has sets of pixels and names no image: the Dice of all pixels of the batch together.
-BCE_DICE = Loss(bce=1.0, batch_dice=1.0)
+BCE_DICE = LossWeights(bce=1.0, batch_dice=1.0)
 
 # The end of the cosine is not given: 0, the default of the usual schedulers.
 LOW = Phase(size=256, epochs=35, batch=40, lr=1e-3, loss=BCE_DICE, keep=Keep("swa", count=5))

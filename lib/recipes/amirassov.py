@@ -4,8 +4,8 @@ smp's decoder and image-level head stand for the author's own: an approximation.
 kept is not given: the best by the rule.
 """
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import LossWeights, Network, Phase, Recipe
 
 R34_768 = Recipe(
     name="amirassov_r34_768",
@@ -19,7 +19,7 @@ R34_768 = Recipe(
             period=8, positive_rate=0.8, positive_rate_end=0.22, clip=0.5, freeze="encoder_norms",
             # .9 (3 BCE + Dice) + .1 BCE of the class. A crop may miss its image's pneumothorax:
             # the class is the crop's. Which Dice is not said: per image.
-            loss=Loss(bce=2.7, dice=0.9, image_bce=0.1),
+            loss=LossWeights(bce=2.7, dice=0.9, image_bce=0.1),
         ),
     ),
     rule=PUBLISHED["amirassov"],

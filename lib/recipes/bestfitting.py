@@ -3,8 +3,8 @@
 His 0.8642 also used lung crops and pseudo-labels on external data, which are left out.
 """
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Ema, Keep, Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import Ema, Keep, LossWeights, Network, Phase, Recipe
 
 LOVASZ = Recipe(
     name="bestfitting_lovasz",
@@ -17,10 +17,10 @@ LOVASZ = Recipe(
         # 704 to 768 px are given, batch and last epoch are not: the rate of epoch 35 gets 5 epochs.
         Phase(
             size=768, epochs=40, batch=8, lr=1e-4, schedule="steps",
-            steps=((25, 5e-5), (35, 1e-5)), positive_rate=0.5, loss=Loss(lovasz=1.0),
+            steps=((25, 5e-5), (35, 1e-5)), positive_rate=0.5, loss=LossWeights(lovasz=1.0),
             ema=Ema(decay=0.99, start=7),
             # Shares are given without what they are of: weights, so that one network is left.
-            keep=Keep(count=3, average="weights", shares=(0.5, 0.3, 0.2)),
+            keep=Keep(count=3, average="weights", weights=(0.5, 0.3, 0.2)),
         ),
     ),
     rule=PUBLISHED["bestfitting"],

@@ -3,8 +3,8 @@
 Its 20 % for testing and validation become fold 0 of the common split.
 """
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Input, Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import Input, LossWeights, Network, Phase, Recipe
 
 JAKHAR = Recipe(
     name="jakhar_resnet_unet",
@@ -18,7 +18,7 @@ JAKHAR = Recipe(
         # neither: a rate alone is a constant one.
         Phase(
             size=256, epochs=40, batch=16, lr=1e-4, schedule="constant", early_stop=8,
-            loss=Loss(bce=1.0),
+            loss=LossWeights(bce=1.0),
         ),
     ),
     select="loss",  # what early stopping watches by default in Keras, which it uses

@@ -9,13 +9,13 @@ data cleaning is stage 01's; its 28.37 % of positives are rows of the label file
 
 from dataclasses import replace
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import LossWeights, Network, Phase, Recipe
 
 # Each step starts from the best model of the one before.
 FIRST = Phase(
     size=512, epochs=20, batch=16, lr=1e-3, min_lr=1e-5, positive_rate=0.8,
-    loss=Loss(focal=1.0, dice=1.0),
+    loss=LossWeights(focal=1.0, dice=1.0),
 )  # fmt: skip
 SECOND = replace(FIRST, epochs=15, lr=1e-5, min_lr=1e-7, positive_rate=0.6)
 THIRD = replace(SECOND, positive_rate=0.4)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Interval, MinLen
 
 Count = Annotated[int, Ge(1)]
-Share = Annotated[float, Interval(ge=0, le=1)]
+Fraction = Annotated[float, Interval(ge=0, le=1)]
 Weight = Annotated[float, Ge(0)]
 Rate = Annotated[float, Gt(0)]
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
@@ -27,12 +27,12 @@ class Rule:
     Areas are pixels of the RLE frame (1024 x 1024 in the competition).
     """
 
-    top: Share = 0.5
+    top: Fraction = 0.5
     min_area: Annotated[int, Ge(0)] = 0
-    bottom: Share = 0.5
+    bottom: Fraction = 0.5
     component_min_area: Annotated[int, Ge(0)] = 0
     fill_holes: bool = False
-    class_min: Share | None = None
+    class_min: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Loss:
+class LossWeights:
     """The weights of a sum of losses; those at 0 are not computed.
 
     Attributes:
@@ -113,33 +113,33 @@ class Keep:
     """What a phase leaves behind: for the next phase to start from, or for inference.
 
     Attributes:
-        what: best: the epochs of the highest scores; last: the last epochs; swa: the mean of the
-            weights of the last epochs (stochastic weight averaging, Izmailov et al., 2018).
+        strategy: best: the epochs of the highest scores; last: the last epochs; swa: the mean of
+            the weights of the last epochs (stochastic weight averaging, Izmailov et al., 2018).
         count: how many epochs.
         average: whether inference averages the probabilities of the best epochs, or their weights
             are averaged into one network. Averaged weights get new batch-norm statistics.
-        shares: of the best epochs in averaged weights, the best first; empty: equal.
+        weights: of the best epochs in averaged weights, the best first; empty: equal.
     """
 
-    what: Literal["best", "last", "swa"] = "best"
+    strategy: Literal["best", "last", "swa"] = "best"
     count: Count = 1
     average: Literal["probabilities", "weights"] = "probabilities"
-    shares: tuple[Weight, ...] = ()
+    weights: tuple[Weight, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.shares and not (self.merges and self.what == "best"):
+        if self.weights and not (self.merges and self.strategy == "best"):
             raise ValueError(
-                "keep.shares are for the weights of the best: what best, average weights"
+                "keep.weights are for the weights of the best: strategy best, average weights"
             )
-        if self.shares and len(self.shares) != self.count:
+        if self.weights and len(self.weights) != self.count:
             raise ValueError(
-                f"keep.shares has {len(self.shares)} entries, keep.count is {self.count}"
+                f"keep.weights has {len(self.weights)} entries, keep.count is {self.count}"
             )
 
     @property
     def merges(self) -> bool:
         """Whether one network is made of several epochs."""
-        return self.what == "swa" or (self.average == "weights" and self.count > 1)
+        return self.strategy == "swa" or (self.average == "weights" and self.count > 1)
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class Phase:
     schedule: Literal["constant", "cosine", "restarts", "plateau", "linear", "steps"] = "cosine"
     period: Count | None = None
     steps: tuple[tuple[Count, Rate], ...] = ()
-    warmup: Share = 0.0
+    warmup: Fraction = 0.0
     factor: Annotated[float, Interval(gt=0, lt=1)] = 0.1
     patience: Count = 5
     positive_rate: PositiveRate | tuple[tuple[int, PositiveRate], ...] | None = None
@@ -208,7 +208,7 @@ class Phase:
     clip: Rate | None = None
     freeze: Literal["nothing", "encoder", "encoder_norms"] = "nothing"
     freeze_epochs: Count | None = None
-    loss: Loss = Loss(bce=1.0, dice=1.0)
+    loss: LossWeights = LossWeights(bce=1.0, dice=1.0)
     keep: Keep = Keep()
     ema: Ema | None = None
     early_stop: Count | None = None
@@ -268,7 +268,7 @@ class Recipe:
     def ranks_checkpoints(self) -> bool:
         """Whether the validation images chose what is kept, the rates, or when training ends."""
         return any(
-            (phase.keep.what == "best" and phase.keep.count < phase.epochs)
+            (phase.keep.strategy == "best" and phase.keep.count < phase.epochs)
             or phase.schedule == "plateau"
             or phase.early_stop is not None
             for phase in self.phases

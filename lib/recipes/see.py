@@ -4,8 +4,8 @@ smp's FPN stands for his: an approximation. Which checkpoint is kept is not give
 rule.
 """
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import LossWeights, Network, Phase, Recipe
 
 FPN_R50 = Recipe(
     name="see_fpn_r50",
@@ -17,7 +17,7 @@ FPN_R50 = Recipe(
         # His size is not given either: 768 px fit one large GPU at batch 16.
         Phase(
             size=768, epochs=20, batch=16, lr=1e-4, optimizer="adamw", weight_decay=1e-4,
-            schedule="linear", warmup=0.05, loss=Loss(bce=1.0, positive_dice=0.3),
+            schedule="linear", warmup=0.05, loss=LossWeights(bce=1.0, positive_dice=0.3),
         ),
     ),
     rule=PUBLISHED["see"],

@@ -9,8 +9,8 @@ half of the images positive.
 
 from dataclasses import replace
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Keep, Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import Keep, LossWeights, Network, Phase, Recipe
 
 # The period of 8 epochs goes on, down and up. The files are silent on the batch at 512 px.
 PART = Phase(
@@ -37,7 +37,7 @@ def _low_then_high(parts: tuple[Phase, ...]) -> tuple[Phase, ...]:
 
 
 def _recipe(
-    name: str, summary: str, network: Network, loss: Loss, phases: tuple[Phase, ...]
+    name: str, summary: str, network: Network, loss: LossWeights, phases: tuple[Phase, ...]
 ) -> Recipe:
     return Recipe(
         name=f"sneddy_{name}",
@@ -57,24 +57,24 @@ ALBUNET = Network("albunet", encoder="resnet34")
 RECIPES = (
     _recipe(
         "albunet_valid", "AlbuNet (resnet34), 512 then 1024 px, picked by validation",
-        ALBUNET, Loss(bce=3.0, batch_dice=1.0, focal=4.0),
+        ALBUNET, LossWeights(bce=3.0, batch_dice=1.0, focal=4.0),
         (*_low_then_high(_parts(0.6, 0.4)), replace(SECOND_STAGE, positive_rate=0.4)),
     ),
     _recipe(
         "albunet_public", "AlbuNet (resnet34), 512 then 1024 px, picked by the public score",
-        ALBUNET, Loss(bce=1.0, batch_dice=1.0, focal=1.0),
+        ALBUNET, LossWeights(bce=1.0, batch_dice=1.0, focal=1.0),
         (*_low_then_high(_parts(0.4, 0.6)), replace(SECOND_STAGE, positive_rate=0.4)),
     ),
     # smp's decoders stand for the authors' own in these two: an approximation.
     _recipe(
         "resnet50", "resnet50 U-Net, 1024 px only",
-        Network("unet", encoder="resnet50"), Loss(bce=2.0, batch_dice=1.0, focal=2.0),
+        Network("unet", encoder="resnet50"), LossWeights(bce=2.0, batch_dice=1.0, focal=2.0),
         (*_parts(0.6, 0.4), replace(SECOND_STAGE, positive_rate=0.5)),
     ),
     _recipe(
         "seunet", "SE-ResNeXt50 U-Net with scSE, 512 then 1024 px",
         Network("unet", encoder="se_resnext50_32x4d", attention="scse"),
-        Loss(bce=3.0, batch_dice=1.0, focal=4.0),
+        LossWeights(bce=3.0, batch_dice=1.0, focal=4.0),
         (
             *_low_then_high(_parts(0.6, 0.4)),
             replace(SECOND_STAGE, positive_rate=0.5, weight_decay=5e-7, min_lr=1e-8),

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Keep, Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import Keep, LossWeights, Network, Phase, Recipe
 
 SWITCHES = ("lovasz", "aspp", "hypercolumns", "scse")
 
 JOINT = Phase(
     size=256, epochs=40, batch=32, lr=5e-4, min_lr=5e-5, optimizer="radam", positive_rate=0.5,
-    loss=Loss(bce=1.0, image_bce=0.1),
+    loss=LossWeights(bce=1.0, image_bce=0.1),
     keep=Keep("last"),  # nothing is said of picking epochs: the validation half picks none
 )  # fmt: skip
 # The text freezes the decoder first, the authors' code the encoder, as is usual: the code.
@@ -40,7 +40,7 @@ def _variant(switched: Sequence[str]) -> Recipe:
         return BASELINE
     phases = BASELINE.phases
     if "lovasz" in switched:
-        loss = Loss(lovasz=1.0, image_bce=0.01)
+        loss = LossWeights(lovasz=1.0, image_bce=0.01)
         phases = tuple(replace(phase, loss=loss) for phase in phases)
     return replace(
         BASELINE,

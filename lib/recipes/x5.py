@@ -7,8 +7,8 @@ networks and image-level head stand for the authors' own: an approximation. The 
 
 from dataclasses import replace
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Keep, Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import Keep, LossWeights, Network, Phase, Recipe
 
 # Restarts after 5, 15 and 35 epochs: the last period is cut off at 40, as published.
 RESTARTS = Phase(
@@ -27,7 +27,7 @@ SEGMENTER = Recipe(
     network=Network("unet", encoder="se_resnext50_32x4d"),
     augmentation="x5",
     phases=tuple(
-        replace(phase, positive_rate=1.0, loss=Loss(squared_dice=1.0))
+        replace(phase, positive_rate=1.0, loss=LossWeights(squared_dice=1.0))
         for phase in (RESTARTS, SMALL_RATES)
     ),
     select="positive_dice",
@@ -51,7 +51,7 @@ def _classifier(name: str, summary: str, encoder: str) -> Recipe:
     Of classifiers neither size nor rates are given: 768 px (2ST-UNet's Table 11 has 1024 for the
     whole system), the rates, restarts and averages of the segmenters, and three losses alike.
     """
-    loss = Loss(bce=1.0, image_bce=1.0, image_focal=1.0)
+    loss = LossWeights(bce=1.0, image_bce=1.0, image_focal=1.0)
     phases = replace(RESTARTS, epochs=30), SMALL_RATES
     return replace(
         SEGMENTER,

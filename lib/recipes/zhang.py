@@ -10,12 +10,12 @@ Table 1 and accuracy in its abstract; its 28 % of positives are rows of the labe
 
 from dataclasses import replace
 
-from lib.recipes.rules import PUBLISHED
-from lib.recipes.schema import Input, Loss, Network, Phase, Recipe
+from lib.recipes.published_rules import PUBLISHED
+from lib.recipes.schema import Input, LossWeights, Network, Phase, Recipe
 
 PHASE = Phase(
     size=512, epochs=60, batch=8, lr=1e-3, min_lr=1e-6, positive_rate=((0, 2 / 3), (20, 0.5)),
-    loss=Loss(bce=1.0, dice=1.0),
+    loss=LossWeights(bce=1.0, dice=1.0),
 )  # fmt: skip
 FINE_TUNING = replace(PHASE, lr=1e-4)
 
@@ -49,7 +49,7 @@ CHEXLOCNET = replace(
     name="zhang_chexlocnet",
     summary="CheXLocNet, a Mask R-CNN (resnet50), at 512 px; published Dice .8282",
     network=Network("chexlocnet", encoder="resnet50"),
-    phases=(replace(FINE_TUNING, loss=Loss()),),  # Mask R-CNN's losses are its own
+    phases=(replace(FINE_TUNING, loss=LossWeights()),),  # Mask R-CNN's losses are its own
 )
 
 RECIPES = (ICA_RESUNET, UNET, ALBUNET, CHEXLOCNET)

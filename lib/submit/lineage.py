@@ -8,7 +8,7 @@ from pathlib import Path
 from lib import artifacts
 from lib.artifacts import Artifact
 from lib.errors import InputError
-from lib.layout import Place, places
+from lib.layout import ArtifactPath, artifact_paths
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Ancestor:
 
 def ancestors(root: Path, nearest: Iterable[Artifact]) -> list[Ancestor]:
     """Everything that some artifacts were made from, they themselves first, each once."""
-    here = {place.name: place for place in places(root)}
-    found = {artifact.place.name: Ancestor(artifact.place.name, artifact.id, artifact)
+    here = {location.name: location for location in artifact_paths(root)}
+    found = {artifact.location.name: Ancestor(artifact.location.name, artifact.id, artifact)
              for artifact in nearest}  # fmt: skip
     waiting = deque(found.values())
     while waiting:
@@ -35,9 +35,9 @@ def ancestors(root: Path, nearest: Iterable[Artifact]) -> list[Ancestor]:
     return list(found.values())
 
 
-def _open(place: Place | None, made_from: str) -> Artifact | None:
+def _open(location: ArtifactPath | None, made_from: str) -> Artifact | None:
     try:
-        artifact = artifacts.read(place) if place else None
+        artifact = artifacts.read(location) if location else None
     except InputError:
         return None
     return artifact if artifact and artifact.id == made_from else None

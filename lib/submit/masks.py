@@ -13,9 +13,9 @@ from lib.decision import deciders
 from lib.decision.deciders import Decider
 from lib.errors import InputError
 from lib.layout import map_file
-from lib.pool import in_processes
+from lib.parallel import map_in_processes
 from lib.score import Score
-from lib.submit.source import AS_IT_IS, Source
+from lib.submit.inputs import BINARY_RULE, SubmissionInputs
 
 AGREEMENT = 1e-6  # of two ways to the same mean Dice
 
@@ -58,7 +58,7 @@ def digest(mask: np.ndarray) -> str:
     return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest()
 
 
-def without_map(source: Source) -> dict[str, str]:
+def without_map(source: SubmissionInputs) -> dict[str, str]:
     """The sample's images that have no map, and why: they are submitted as empty.
 
     Raises:
@@ -70,27 +70,27 @@ def without_map(source: Source) -> dict[str, str]:
             known = source.dataset.images.loc[name]
             if known["split"] == "test":
                 raise InputError(
-                    f"{source.test_maps.place} lacks the map of test image {name}; "
-                    f"remake it with {source.test_maps.place.maker} --replace"
+                    f"{source.test_maps.location} lacks the map of test image {name}; "
+                    f"remake it with {source.test_maps.location.maker} --replace"
                 )
             reasons[name] = str(known["reason"])
     return reasons
 
 
-def predict(source: Source) -> Iterator[Row]:
+def predict(source: SubmissionInputs) -> Iterator[Row]:
     """The mask of every image of the sample, in its order; no map is an empty mask."""
     size = source.dataset.rle_size
     mapped = [(name, source.test_path(name)) for name in source.dataset.sample]
     classes = source.class_probabilities
     maps = [Map(name, path, classes.get(name)) for name, path in mapped if path]
-    task = partial(_row, rule=AS_IT_IS if source.voted else source.rule, size=size)
-    rows = in_processes(task, maps, "test")
+    task = partial(_row, rule=BINARY_RULE if source.voted else source.rule, size=size)
+    rows = map_in_processes(task, maps, "test")
     empty = digest(np.zeros((size, size), bool))
     for name, path in mapped:
         yield next(rows) if path else Row(name, rle.EMPTY, 0, empty)
 
 
-def judge(source: Source) -> Score | None:
+def score_out_of_fold(source: SubmissionInputs) -> Score | None:
     """Compare the rule's masks with the truth, out of fold; None without labels.
 
     Raises:
@@ -100,17 +100,19 @@ def judge(source: Source) -> Score | None:
         return None
     maps = [out_of_fold(source, name) for name in source.oof_ids]
     task = partial(_areas, rule=source.rule, size=source.dataset.rle_size)
-    score = Score(tuple(source.oof_ids), np.array(list(in_processes(task, maps, "out-of-fold"))))
+    score = Score(
+        tuple(source.oof_ids), np.array(list(map_in_processes(task, maps, "out-of-fold")))
+    )
     decided = source.decided["oof_dice"]
     if decided is not None and abs(decided - score.dice) > AGREEMENT:
         raise InputError(
-            f"{source.decision.place} states an out-of-fold Dice of {decided:.6f}, and its maps "
-            f"give {score.dice:.6f}; remake it with {source.decision.place.maker} --replace"
+            f"{source.decision.location} states an out-of-fold Dice of {decided:.6f}, and its maps "
+            f"give {score.dice:.6f}; remake it with {source.decision.location.maker} --replace"
         )
     return score
 
 
-def out_of_fold(source: Source, image_id: str) -> Map:
+def out_of_fold(source: SubmissionInputs, image_id: str) -> Map:
     """The map of a labelled image, with its truth."""
     return Map(
         image_id,

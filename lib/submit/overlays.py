@@ -8,10 +8,10 @@ import numpy as np
 
 from lib import artifacts, images, rle
 from lib.artifacts import Artifact, Draft
-from lib.layout import image_file, places
+from lib.layout import artifact_paths, image_file
 from lib.score import Score
 from lib.submit import masks
-from lib.submit.source import Source
+from lib.submit.inputs import SubmissionInputs
 
 SIDE = 480  # pixels of a drawing
 PREDICTED = (230, 130, 0)  # RGB; told apart by people who are colour-blind too
@@ -21,7 +21,7 @@ BEST, MEDIAN, WORST, MISSED, FALSE = 2, 3, 2, 3, 2
 
 
 @dataclass(frozen=True)
-class Pick:
+class Example:
     """An image to show, and why.
 
     Attributes:
@@ -39,7 +39,7 @@ class Pick:
         return f"overlays/{self.kind.replace(' ', '-')}_{self.image_id}.png"
 
 
-def choose(oof: Score) -> list[Pick]:
+def choose(oof: Score) -> list[Example]:
     """Choose a dozen images, the same at every call; fewer where there are not so many.
 
     Args:
@@ -60,7 +60,7 @@ def choose(oof: Score) -> list[Pick]:
         "false alarm": _sorted(oof, oof.found & ~oof.positive, -oof.areas[:, 0])[:FALSE],
     }
     return [
-        Pick(kind, oof.ids[i], float(oof.dices[i]), int(oof.areas[i, 0]), int(oof.areas[i, 1]))
+        Example(kind, oof.ids[i], float(oof.dices[i]), int(oof.areas[i, 0]), int(oof.areas[i, 1]))
         for kind, group in groups.items()
         for i in group
     ]
@@ -71,17 +71,21 @@ def _sorted(oof: Score, chosen: np.ndarray, key: np.ndarray) -> list[int]:
     return sorted(map(int, np.flatnonzero(chosen)), key=lambda i: (key[i], oof.ids[i]))
 
 
-def largest_cache(source: Source) -> Artifact | None:
+def largest_cache(source: SubmissionInputs) -> Artifact | None:
     """The cache of this dataset with the largest images; None if there is none here."""
     dataset = source.dataset.artifact
     caches = [
-        artifacts.read(place) for place in places(dataset.place.root) if place.kind == "cache"
+        artifacts.read(location)
+        for location in artifact_paths(dataset.location.root)
+        if location.kind == "cache"
     ]
-    own = [cache for cache in caches if cache.inputs.get(dataset.place.name) == dataset.id]
-    return max(own, key=lambda cache: int(cache.place.folder.name), default=None)
+    own = [cache for cache in caches if cache.inputs.get(dataset.location.name) == dataset.id]
+    return max(own, key=lambda cache: int(cache.location.folder.name), default=None)
 
 
-def write(draft: Draft, source: Source, cache: Artifact, picks: Sequence[Pick]) -> None:
+def write(
+    draft: Draft, source: SubmissionInputs, cache: Artifact, picks: Sequence[Example]
+) -> None:
     """Draw every pick into the draft's overlays/."""
     size = source.dataset.rle_size
     for pick in picks:

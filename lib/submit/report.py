@@ -13,24 +13,24 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lib import metrics, rle, tables
+from lib import csv_files, metrics, rle
 from lib.artifacts import Draft
 from lib.decision import deciders
-from lib.decision.expected import Expected
+from lib.decision.expected_dice import ExpectedDiceRule
 from lib.files import write_bytes
 from lib.score import Score
-from lib.submit import areas, lineage, overlays, reliability, words
+from lib.submit import lesion_sizes, lineage, overlays, reliability, report_text
+from lib.submit.inputs import SubmissionInputs
 from lib.submit.lineage import Ancestor
 from lib.submit.masks import Row
-from lib.submit.shares import Share
-from lib.submit.source import Source
+from lib.submit.positive_rate import Proportion
 
 REPORT = "report.html"
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
 @dataclass(frozen=True)
-class Content:
+class ReportData:
     """What a report is about.
 
     Attributes:
@@ -40,35 +40,35 @@ class Content:
         tested: the score on a truth of the test images; None without.
     """
 
-    source: Source
+    source: SubmissionInputs
     rows: Sequence[Row]
     summary: Mapping[str, Any]
     oof: Score | None
     tested: Score | None
 
 
-def write(draft: Draft, content: Content) -> None:
+def write(draft: Draft, content: ReportData) -> None:
     """Write report.html and the overlays it shows, and log/lineage.txt."""
     source = content.source
-    line = lineage.ancestors(draft.place.root, source.inputs)
+    line = lineage.ancestors(draft.location.root, source.inputs)
     cache = overlays.largest_cache(source) if content.oof else None
     picks = overlays.choose(content.oof) if content.oof and cache else []
     if cache:
         overlays.write(draft, source, cache, picks)
     page = _template().render(
-        name=draft.place.folder.name,
+        name=draft.location.folder.name,
         content=content,
         labelled=len(source.dataset.truth),
         decided=source.decided,
-        chosen=words.origin(source.decided),
-        steps=words.steps(source.rule, source.dataset.rle_size),
-        circumstances=words.circumstances(
-            source.decision.facts,
-            source.ensemble.facts,
+        chosen=report_text.origin(source.decided),
+        steps=report_text.steps(source.rule, source.dataset.rle_size),
+        circumstances=report_text.circumstances(
+            source.decision.config,
+            source.ensemble.config,
             class_gate=_looks_at_classes(source),
             voted=source.voted,
         ),
-        settled=words.settled(source.decided),
+        settled=report_text.settled(source.decided),
         levels=deciders.to_json(source.rule),
         reliability=_embedded(reliability.draw(source.decided["reliability"]))
         if source.decided.get("reliability")
@@ -80,8 +80,8 @@ def write(draft: Draft, content: Content) -> None:
         shares=_shares(content),
         confusions=_confusions(content),
         folds=_by_fold(content),
-        sizes=areas.by_size(content.oof) if content.oof else [],
-        scatter=_embedded(areas.scatter(content.oof)) if content.oof else None,
+        sizes=lesion_sizes.by_size(content.oof) if content.oof else [],
+        scatter=_embedded(lesion_sizes.scatter(content.oof)) if content.oof else None,
         overlays=[(pick, _embedded(draft.path(pick.file).read_bytes())) for pick in picks],
         curves=_curves(line),
         lineage=line,
@@ -98,13 +98,17 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"dice": words.dice, "px": words.pixels, "share": words.percent}
+    environment.filters |= {
+        "dice": report_text.dice,
+        "px": report_text.pixels,
+        "share": report_text.percent,
+    }
     return environment.get_template(TEMPLATE.name)
 
 
-def _looks_at_classes(source: Source) -> bool:
+def _looks_at_classes(source: SubmissionInputs) -> bool:
     """Whether the probability of an image counts, besides those of its pixels."""
-    if isinstance(source.rule, Expected):
+    if isinstance(source.rule, ExpectedDiceRule):
         return source.rule.empty.wants_class
     return source.rule.class_min is not None
 
@@ -114,13 +118,13 @@ def _embedded(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def _members(source: Source) -> list[dict[str, Any]]:
+def _members(source: SubmissionInputs) -> list[dict[str, Any]]:
     columns = ("member", "fold", "weight")
-    table = tables.read(source.ensemble.path("members.csv"), columns)
+    table = csv_files.read(source.ensemble.path("members.csv"), columns)
     return [dict(row) for _, row in table[list(columns)].astype({"weight": float}).iterrows()]
 
 
-def _shares(content: Content) -> list[tuple[str, Share, float]]:
+def _shares(content: ReportData) -> list[tuple[str, Proportion, float]]:
     """How many images have a mask, and the median area of those, by where they are."""
     truth = [rle.area(code) for code in content.source.dataset.truth.values()]
     missing = content.summary["without_map"]
@@ -136,13 +140,13 @@ def _shares(content: Content) -> list[tuple[str, Share, float]]:
     return [_share(where, np.asarray(area)) for where, area in areas_by_place.items() if len(area)]
 
 
-def _share(where: str, area: np.ndarray) -> tuple[str, Share, float]:
+def _share(where: str, area: np.ndarray) -> tuple[str, Proportion, float]:
     masked = area[area > 0]
     median = float(np.median(masked)) if len(masked) else np.nan
-    return where, Share(len(masked), len(area)), median
+    return where, Proportion(len(masked), len(area)), median
 
 
-def _confusions(content: Content) -> list[tuple[str, Mapping[str, int]]]:
+def _confusions(content: ReportData) -> list[tuple[str, Mapping[str, int]]]:
     scored = {"Out of fold": content.oof, "Test": content.tested}
     return [
         (name, metrics.confusion(score.found, score.positive))
@@ -151,7 +155,7 @@ def _confusions(content: Content) -> list[tuple[str, Mapping[str, int]]]:
     ]
 
 
-def _by_fold(content: Content) -> list[tuple[int, Score]]:
+def _by_fold(content: ReportData) -> list[tuple[int, Score]]:
     """The out-of-fold score of each fold by itself."""
     oof = content.oof
     if oof is None:

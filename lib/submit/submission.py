@@ -8,27 +8,27 @@ from typing import Any
 from lib import artifacts, score
 from lib.artifacts import Artifact, Draft
 from lib.files import sha256, write_bytes, write_json
-from lib.layout import Place
+from lib.layout import ArtifactPath
 from lib.score import Score
-from lib.submit import masks, report, shares, validation
+from lib.submit import masks, positive_rate, report, validation
+from lib.submit.inputs import SubmissionInputs
 from lib.submit.masks import Row
-from lib.submit.shares import Share
-from lib.submit.source import Source
+from lib.submit.positive_rate import Proportion
 
 SUBMISSION, SUMMARY = "submission.csv", "summary.json"
 
 
-def facts(place: Place, truth: Path | None, replace: bool) -> dict[str, Any]:
+def config(location: ArtifactPath, truth: Path | None, replace: bool) -> dict[str, Any]:
     """What decides a submission besides its inputs: the truth that its report was scored on.
 
     A finished one stays as it is, whatever truth it is scored on later.
     """
-    if place.folder.exists() and not replace:
-        return dict(artifacts.read(place).facts)
+    if location.folder.exists() and not replace:
+        return dict(artifacts.read(location).config)
     return {"truth": sha256(truth) if truth else None}
 
 
-def fill(draft: Draft, source: Source, truth: Path | None) -> Artifact:
+def fill(draft: Draft, source: SubmissionInputs, truth: Path | None) -> Artifact:
     """Write submission.csv, check it, and explain it.
 
     Raises:
@@ -39,11 +39,11 @@ def fill(draft: Draft, source: Source, truth: Path | None) -> Artifact:
     path = draft.path(SUBMISSION)
     write(path, rows)
     validation.check(path, rows, source.dataset.rle_size)
-    oof = masks.judge(source)
+    oof = masks.score_out_of_fold(source)
     tested = score.compare(path, truth, source.dataset.rle_size) if truth else None
     summary = summarize(rows, missing, oof)
     write_json(draft.path(SUMMARY), summary)
-    report.write(draft, report.Content(source, rows, summary, oof, tested))
+    report.write(draft, report.ReportData(source, rows, summary, oof, tested))
     return draft.finish()
 
 
@@ -61,14 +61,14 @@ def summarize(rows: Sequence[Row], missing: dict[str, str], oof: Score | None) -
         missing: ImageId -> why it has no map.
         oof: the rule's masks out of fold.
     """
-    test = Share(sum(row.area > 0 for row in rows), len(rows) - len(missing))
-    held_out = Share(int(oof.found.sum()), len(oof.ids)) if oof else None
+    test = Proportion(sum(row.area > 0 for row in rows), len(rows) - len(missing))
+    held_out = Proportion(int(oof.found.sum()), len(oof.ids)) if oof else None
     return {
         "rows": len(rows),
         "without_map": missing,
         "test": {"with_mask": test.part, "images": test.whole},
         "oof": {"with_mask": held_out.part, "images": held_out.whole} if held_out else None,
-        "warnings": shares.warnings(test, held_out),
+        "warnings": positive_rate.warnings(test, held_out),
     }
 
 
@@ -76,9 +76,9 @@ def describe(made: Artifact) -> list[str]:
     """The lines that a stage prints of a submission."""
     summary = json.loads(made.path(SUMMARY).read_bytes())
     test, oof = summary["test"], summary["oof"]
-    line = f"{summary['rows']} rows, a mask in {Share(test['with_mask'], test['images'])}"
-    line += f"; out of fold in {Share(oof['with_mask'], oof['images'])}" if oof else ""
-    lines = [f"{line}; the competition's prior is {shares.PRIOR_IN_WORDS}"]
+    line = f"{summary['rows']} rows, a mask in {Proportion(test['with_mask'], test['images'])}"
+    line += f"; out of fold in {Proportion(oof['with_mask'], oof['images'])}" if oof else ""
+    lines = [f"{line}; the competition's prior is {positive_rate.PRIOR_IN_WORDS}"]
     lines += [f"warning: {warning}" for warning in summary["warnings"]]
     if missing := summary["without_map"]:
         named = ", ".join(f"{name} ({why})" for name, why in missing.items())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib import ranks, tables
+from lib import csv_files, distributed
 from lib.artifacts import STATE, Draft
 from lib.errors import InputError
 from lib.files import sha256
@@ -56,7 +56,7 @@ def weight_file(row: Row) -> str:
     return f"weights/phase{row['phase']}_{name}.pt"
 
 
-def words(row: Row) -> str:
+def describe_row(row: Row) -> str:
     """An epoch or an average as people count."""
     if "epoch" in row:
         return f"epoch {row['epoch'] + 1}"
@@ -73,7 +73,7 @@ def best(rows: Sequence[Row], count: int) -> list[Row]:
 
 def chosen(keep: Keep, rows: Sequence[Row]) -> list[Row]:
     """The epochs that a phase keeps of those it has had: the best first, or the latest first."""
-    return best(rows, keep.count) if keep.what == "best" else list(rows[-keep.count :][::-1])
+    return best(rows, keep.count) if keep.strategy == "best" else list(rows[-keep.count :][::-1])
 
 
 def kept(recipe: Recipe, record: Record) -> list[Row]:
@@ -112,7 +112,7 @@ def commit(
         model: the state_dict to keep, if the epoch is among those to keep.
         state: what training needs to go on from here.
     """
-    if ranks.is_first():
+    if distributed.is_main():
         last = record.average(record.phase) or record.history[-1]
         name, names = weight_file(last), {weight_file(row) for row in kept(recipe, record)}
         if name in names:
@@ -121,11 +121,11 @@ def commit(
         for gone in record.weights.keys() - names:
             del record.weights[gone]
         weights.save(draft.path(STATE), {**state, "record": asdict(record)})
-        tidy(draft, recipe, record)
-    ranks.wait()
+        prune(draft, recipe, record)
+    distributed.barrier()
 
 
-def tidy(draft: Draft, recipe: Recipe, record: Record) -> None:
+def prune(draft: Draft, recipe: Recipe, record: Record) -> None:
     """Remove weights that no longer count, and write the tables."""
     names = {weight_file(row) for row in kept(recipe, record)}
     for path in draft.path("weights").glob("*.pt"):
@@ -133,7 +133,7 @@ def tidy(draft: Draft, recipe: Recipe, record: Record) -> None:
             path.unlink()
     for name, rows in (("history", record.history), ("averages", record.averages)):
         if rows:
-            tables.write(draft.path(f"{name}.csv"), pd.DataFrame(rows))
+            csv_files.write(draft.path(f"{name}.csv"), pd.DataFrame(rows))
 
 
 def check_weights(draft: Draft, record: Record) -> None:
@@ -146,7 +146,7 @@ def check_weights(draft: Draft, record: Record) -> None:
         path = draft.path(name)
         if not path.is_file() or sha256(path) != digest:
             raise InputError(
-                f"{path} is damaged or gone; train the fold again with {draft.place.maker} "
+                f"{path} is damaged or gone; train the fold again with {draft.location.maker} "
                 "--replace"
             )
 
@@ -168,9 +168,9 @@ def resume(draft: Draft, recipe: Recipe) -> tuple[Record, dict[str, Any] | None]
     except (InputError, KeyError, TypeError):
         raise InputError(
             f"{path} is damaged, so the training cannot go on from it; train the fold again with "
-            f"{draft.place.maker} --replace"
+            f"{draft.location.maker} --replace"
         ) from None
-    if ranks.is_first():
+    if distributed.is_main():
         check_weights(draft, record)
-        tidy(draft, recipe, record)  # the kill may have come right after the commit
+        prune(draft, recipe, record)  # the kill may have come right after the commit
     return record, state

@@ -7,7 +7,7 @@ import torch
 from timm.layers import convert_sync_batchnorm
 
 from lib import device as machine
-from lib import ranks
+from lib import distributed
 from lib.errors import InputError
 from lib.layout import ALL_DATA
 from lib.models import SegmentationNetwork, build_model, weights
@@ -35,7 +35,9 @@ def train_fold(job: Job) -> Record:
         InputError: if pretrained weights cannot be had, there is nothing to freeze, a loss is
             not finite, or what an interrupted training left is damaged.
     """
-    norms_shared = ranks.count() > 1 and job.device.type == "cuda"  # torch has none for CPUs
+    norms_shared = (
+        distributed.world_size() > 1 and job.device.type == "cuda"
+    )  # torch has none for CPUs
     if norms_shared and job.compile:
         raise InputError(
             "--compile cannot make graphs of norms that several GPUs share: leave it out, or "
@@ -51,16 +53,16 @@ def train_fold(job: Job) -> Record:
         model = convert_sync_batchnorm(model)  # timm's, which keeps its norms' activations
     first = record.phase
     for index, phase in enumerate(job.recipe.phases[first:], first):
-        with machine.explained(
+        with machine.friendly_errors(
             f"in a run of its own (--set and --name), try another phases.{index}.batch "
             f"({phase.batch}; accumulate makes up for less) or phases.{index}.size ({phase.size}); "
             f"epochs that are done stay in {job.draft.folder}"
         ):
             _train_phase(job, model, index, record, state if index == first else None)
-    if ranks.is_first():
+    if distributed.is_main():
         draw_curves(record.history, job.draft.path("curves.png"))
         checkpoints.check_weights(job.draft, record)
-    ranks.wait()
+    distributed.barrier()
     return record
 
 
@@ -69,17 +71,17 @@ def summary(job: Job, record: Record) -> str:
     kept = checkpoints.kept(job.recipe, record)[0]
     name = "train_loss" if job.fold == ALL_DATA else f"valid_{job.recipe.select}"
     figure = f"{name.replace('_', ' ')} {kept[name]:.4f} in " if name in kept else ""
-    return f"fold {job.fold}: {figure}{checkpoints.words(kept)}"
+    return f"fold {job.fold}: {figure}{checkpoints.describe_row(kept)}"
 
 
 def _start(job: Job, model: SegmentationNetwork) -> str:
     """Give all processes the first one's encoder, which one of them fetches; what was done."""
 
     def fetch() -> tuple[str, dict[str, torch.Tensor]]:
-        said = weights.start_encoder(model, job.recipe, job.encoder_weights)
+        said = weights.init_encoder(model, job.recipe, job.encoder_weights)
         return said, model.state_dict()
 
-    said, state = ranks.from_first(fetch)
+    said, state = distributed.run_on_main(fetch)
     model.load_state_dict(state)
     return said
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from lib.errors import InputError
-from lib.recipes import Loss
+from lib.recipes import LossWeights
 
 FOCAL_GAMMA = 2.0
 
@@ -154,7 +154,7 @@ IMAGE_LOSSES = {"image_bce": bce_loss, "image_focal": focal_loss}
 class WeightedLoss:
     """The sum of losses that a phase asks for."""
 
-    def __init__(self, weights: Loss) -> None:
+    def __init__(self, weights: LossWeights) -> None:
         self.weights = weights
 
     def __call__(

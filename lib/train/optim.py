@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from lib import ranks
+from lib import distributed
 from lib.recipes import Phase
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -24,13 +24,13 @@ def build_optimizer(
     return OPTIMIZERS[phase.optimizer](parameters, lr=phase.lr, weight_decay=phase.weight_decay)
 
 
-def share_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+def all_reduce_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Give every process the sum of all gradients, in one message.
 
     torch's DistributedDataParallel does the same behind `forward`, which training does not call,
     sends a message a batch, and has to be told what a phase freezes.
     """
-    if ranks.count() == 1:
+    if distributed.world_size() == 1:
         return
     gradients = []
     for parameter in parameters:
@@ -38,7 +38,7 @@ def share_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
             if parameter.grad is None:  # this share of the batch did not reach it, another may
                 parameter.grad = torch.zeros_like(parameter)
             gradients.append(parameter.grad)
-    ranks.add_up(gradients)
+    distributed.all_reduce(gradients)
 
 
 def learning_rate(phase: Phase, progress: float, scores: Sequence[float]) -> float:
@@ -58,7 +58,7 @@ def learning_rate(phase: Phase, progress: float, scores: Sequence[float]) -> flo
             return _cosine(phase, epoch / (phase.period or phase.epochs))
         case "restarts":
             assert phase.period is not None
-            return _cosine(phase, _share_of_period(epoch, phase.period))
+            return _cosine(phase, _period_fraction(epoch, phase.period))
         case "plateau":
             return max(phase.min_lr, phase.lr * phase.factor ** _plateaus(scores, phase.patience))
         case "linear":
@@ -73,7 +73,7 @@ def _cosine(phase: Phase, periods: float) -> float:
     return phase.min_lr + (phase.lr - phase.min_lr) * (1 + math.cos(math.pi * periods)) / 2
 
 
-def _share_of_period(epoch: int, length: int) -> float:
+def _period_fraction(epoch: int, length: int) -> float:
     """How much of its period an epoch has behind it, where each is twice as long as the last."""
     while epoch >= length:
         epoch, length = epoch - length, 2 * length

@@ -9,24 +9,30 @@ import torch
 from tqdm import tqdm
 
 from lib import device as machine
-from lib import ranks
+from lib import distributed
 from lib.errors import InputError
 from lib.layout import ALL_DATA
 from lib.models import SegmentationNetwork, weights
-from lib.train.averaging import (
-    MovingAverage,
-    fresh_statistics,
-    mean_weights,
-    share_statistics,
+from lib.train.checkpoints import Row, chosen, describe_row, weight_file
+from lib.train.dataloaders import (
+    CachedImages,
+    epoch_batches,
+    loading,
+    training_loader,
+    validation_loader,
 )
-from lib.train.checkpoints import Row, chosen, weight_file, words
-from lib.train.data import CachedImages, epoch_batches, loading, training_loader, validation_loader
 from lib.train.freezing import training_mode
 from lib.train.job import Job, log_epoch, print_line
 from lib.train.losses import WeightedLoss
-from lib.train.optim import build_optimizer, learning_rate, set_rate, share_gradients
+from lib.train.optim import all_reduce_gradients, build_optimizer, learning_rate, set_rate
 from lib.train.sampling import seed_of
 from lib.train.validate import validate
+from lib.train.weight_averaging import (
+    MovingAverage,
+    fresh_statistics,
+    mean_weights,
+    sync_bn_stats,
+)
 
 Losses = dict[str, torch.Tensor]
 
@@ -94,7 +100,7 @@ class PhaseTraining:
         row |= figures | {"score": self._score(figures, row["train_loss"])}
         ended = time.perf_counter()
         print_line(self.job, f"epoch {epoch + 1}/{self.phase.epochs}", row, ended - started)
-        if ranks.is_first():
+        if distributed.is_main():
             log_epoch(self.job, row, trained - started, ended - trained)
         return row
 
@@ -114,15 +120,15 @@ class PhaseTraining:
         rows = chosen(keep, rows)
         self.ema = None
         states = [weights.load(self.job.draft.path(weight_file(row))) for row in rows]
-        self.model.load_state_dict(mean_weights(states, keep.shares))
+        self.model.load_state_dict(mean_weights(states, keep.weights))
         with training_mode(self.model, self.phase, last), fresh_statistics(self.model):
             for images, masks in self._shown(last):
                 with torch.no_grad():
                     self._losses(self.model.training_loss, images, masks)
-        share_statistics(self.model)
+        sync_bn_stats(self.model)
         row: Row = {"phase": self.index, "epochs": " ".join(str(row["epoch"]) for row in rows)}
         row |= self._validate(self.model, "average")
-        print_line(self.job, words(row), row, time.perf_counter() - started)
+        print_line(self.job, describe_row(row), row, time.perf_counter() - started)
         return row
 
     def _start_ema(self) -> None:
@@ -132,8 +138,13 @@ class PhaseTraining:
     def _shown(self, epoch: int) -> tqdm:
         """The batches of an epoch behind a bar; all draws of it are seeded."""
         self.batches.epoch = epoch
-        torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch) + ranks.rank())
-        return tqdm(self.training, leave=False, disable=ranks.hides_bars(), desc=f"epoch {epoch}")
+        torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch) + distributed.rank())
+        return tqdm(
+            self.training,
+            leave=False,
+            disable=distributed.progress_disabled(),
+            desc=f"epoch {epoch}",
+        )
 
     def _train(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
         """One pass over the epoch's images; the mean of each loss over batches.
@@ -145,7 +156,7 @@ class PhaseTraining:
         with training_mode(self.model, self.phase, epoch):
             shown = self._shown(epoch)
             batches, together = len(shown), self.phase.accumulate
-            shares = self.batches.shares()
+            shares = self.batches.shard_fractions()
             for number, ((images, masks), share) in enumerate(zip(shown, shares, strict=True)):
                 found = self._losses(self.learn, images, masks)
                 losses = {name: value * share for name, value in found.items()}
@@ -155,10 +166,10 @@ class PhaseTraining:
                     sums[name] = sums.get(name, 0) + value.detach()
                 if number + 1 == batches or (number + 1) % together == 0:
                     self._step(learning_rate(self.phase, epoch + number / batches, scores))
-        share_statistics(self.model)
+        sync_bn_stats(self.model)
         if self.ema:
-            share_statistics(self.ema.model)
-        ranks.add_up(list(sums.values()))
+            sync_bn_stats(self.ema.model)
+        distributed.all_reduce(list(sums.values()))
         means = {name: float(value) / batches for name, value in sums.items()}
         self._check_finite("training", means["loss"], f"epoch {epoch}")
         return means
@@ -174,7 +185,7 @@ class PhaseTraining:
 
     def _step(self, rate: float) -> None:
         set_rate(self.optimizer, rate)
-        share_gradients(self.model.parameters())
+        all_reduce_gradients(self.model.parameters())
         if self.phase.clip is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.phase.clip)

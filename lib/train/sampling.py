@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
-from lib import ranks
+from lib import distributed
 from lib.errors import InputError
 from lib.recipes import Phase
 
@@ -80,17 +80,17 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         self.key = key
         self.epoch = 0
 
-    def shares(self) -> list[float]:
+    def shard_fractions(self) -> list[float]:
         """How much of each batch of the epoch is this process's; 1 alone."""
-        return [len(ranks.share(batch)) / len(batch) for batch in self._batches()]
+        return [len(distributed.shard(batch)) / len(batch) for batch in self._batches()]
 
     def _batches(self) -> list[list[int]]:
         rng = np.random.default_rng(seed_of(*self.key, self.epoch))
         order = epoch_order(self.positive, rate_in_epoch(self.phase, self.epoch), rng)
         cut = np.array_split(order, -(-order.size // self.phase.batch))
-        if cut[-1].size < ranks.count():
+        if cut[-1].size < distributed.world_size():
             raise InputError(
-                f"a batch of {cut[-1].size} images cannot be shared by {ranks.count()} "
+                f"a batch of {cut[-1].size} images cannot be shared by {distributed.world_size()} "
                 "processes; start fewer of them"
             )
         return [batch.tolist() for batch in cut]
@@ -100,4 +100,4 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for indices in self._batches():
-            yield [(self.epoch, index) for index in ranks.share(indices)]
+            yield [(self.epoch, index) for index in distributed.shard(indices)]

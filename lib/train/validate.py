@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from lib import device as machine
-from lib import metrics, ranks
+from lib import distributed, metrics
 from lib.decision.rules import levels
 from lib.models import SegmentationNetwork
 from lib.models.base import Criterion
@@ -48,7 +48,7 @@ def validate(
             parts, (probabilities, positive) = model.evaluate(images, masks, criterion)
         counts = _counts(probabilities, truth.to(device, non_blocking=True), rule)
         found.append((parts["loss"] * len(images), counts, positive))
-    losses, counted, positives = zip(*ranks.gather(map(_on_cpu, found)), strict=True)
+    losses, counted, positives = zip(*distributed.all_gather(map(_on_cpu, found)), strict=True)
     above, inside, overlap, area = np.concatenate(counted, 1)
     p = None if positives[0] is None else np.concatenate(positives)
     empty = above < rule.min_area

@@ -1,4 +1,4 @@
-"""What deciding costs: histograms, exact search and fold-honest repetition at the full size.
+"""What deciding costs: histograms, exact search and cross-fitted repetition at the full size.
 
     python -m tests.bench.decide [--images 12047]
 
@@ -19,14 +19,14 @@ import numpy as np
 
 from lib import artifacts, dataset, images, metrics, rle
 from lib.decision import histograms, rules
+from lib.decision.bootstrap import interval
 from lib.decision.histograms import Histograms
-from lib.decision.honest import Sample, refit
-from lib.decision.search import PRESETS, search
-from lib.decision.uncertainty import interval
+from lib.decision.honest import OofSample, cross_fit
+from lib.decision.threshold_search import PRESETS, search
 from lib.ensemble.average import HISTOGRAMS, Mean
 from lib.ensemble.blend import Labelled
 from lib.ensemble.decide import decide
-from lib.ensemble.wish import Wish
+from lib.ensemble.options import DecisionOptions
 from lib.files import write_bytes
 from lib.layout import Work, map_file
 from lib.recipes.schema import Rule
@@ -62,7 +62,7 @@ def _ellipse(centre: np.ndarray, axes: np.ndarray, size: int) -> np.ndarray:
     return cv2.ellipse(canvas, box, 1, -1)
 
 
-def histogram_cost(count: int) -> tuple[Sample, float, Row]:
+def histogram_cost(count: int) -> tuple[OofSample, float, Row]:
     """Count every map.
 
     Returns:
@@ -79,18 +79,18 @@ def histogram_cost(count: int) -> tuple[Sample, float, Row]:
     pixels, inside = (np.stack(column) for column in zip(*rows, strict=True))
     numbers = np.arange(count)
     patients = np.random.default_rng(0).integers(PATIENTS * count // IMAGES + 1, size=count)
-    sample = Sample(Histograms(numbers.astype(str), pixels, inside), numbers % FOLDS, patients)
+    sample = OofSample(Histograms(numbers.astype(str), pixels, inside), numbers % FOLDS, patients)
     value = f"{ours / theirs:.2f} ({1000 * ours / count:.2f} ms an image)"
     return sample, ours, Row("histograms / cv2.calcHist", value, "at most 1.2")
 
 
-def search_cost(sample: Sample) -> tuple[float, Row]:
+def search_cost(sample: OofSample) -> tuple[float, Row]:
     """Search every triplet once."""
     seconds, _ = processor_seconds(search, _fresh(sample).histograms, PRESETS["triplet"])
     return seconds, Row("exact search", f"{seconds:.1f} s", "at most 10 s")
 
 
-def search_memory(sample: Sample) -> Row:
+def search_memory(sample: OofSample) -> Row:
     """The most that one search holds, its histograms included."""
     tracemalloc.start()
     search(_fresh(sample).histograms, PRESETS["triplet"])
@@ -99,14 +99,14 @@ def search_memory(sample: Sample) -> Row:
     return Row("memory of the search", f"{peak / 2**20:.0f} MiB", "under 300 MiB")
 
 
-def honest_cost(sample: Sample) -> Row:
+def honest_cost(sample: OofSample) -> Row:
     """Refit without each fold, with the interval over patients."""
-    seconds, honest = processor_seconds(refit, _fresh(sample), PRESETS["triplet"], "plateau")
+    seconds, honest = processor_seconds(cross_fit, _fresh(sample), PRESETS["triplet"], "plateau")
     more, _ = processor_seconds(interval, honest.dice, sample.patients)
-    return Row("fold-honest repetition", f"{seconds + more:.1f} s", "at most 30 s")
+    return Row("cross-fitted repetition", f"{seconds + more:.1f} s", "at most 30 s")
 
 
-def naive_ratio(sample: Sample, exact_seconds: float) -> Row:
+def naive_ratio(sample: OofSample, exact_seconds: float) -> Row:
     """What as many triplets would cost image by image, from a few of them."""
     rng = np.random.default_rng(0)
     seconds = 0.0
@@ -139,7 +139,7 @@ def averaging_seconds(folder: Path) -> float:
     return seconds / AVERAGED
 
 
-def deciding_seconds(work: Work, sample: Sample) -> float:
+def deciding_seconds(work: Work, sample: OofSample) -> float:
     """What stage 04 takes with an ensemble that is there: to check it, search, refit and draw."""
     names = [str(name) for name in sample.histograms.ids]
     truth = dict.fromkeys(names, np.zeros((1, 1), bool))  # histograms have all that a triplet needs
@@ -157,12 +157,12 @@ def deciding_seconds(work: Work, sample: Sample) -> float:
         ensemble = artifacts.read(work.ensemble("all"))
         draft = artifacts.begin(work.decision("all-again"), {}, [ensemble])
         assert draft
-        decide(draft, ensemble, data, Wish("triplet", "plateau"))
+        decide(draft, ensemble, data, DecisionOptions("triplet", "plateau"))
 
     return processor_seconds(decide_again)[0]
 
 
-def second_decision(sample: Sample) -> Row:
+def second_decision(sample: OofSample) -> Row:
     """What the first decision on an ensemble costs, and how much less the next one."""
     with TemporaryDirectory() as scratch:
         averaging = averaging_seconds(Path(scratch) / "maps") * len(sample)
@@ -185,7 +185,7 @@ def _naive_dice(rule: Rule, values: np.ndarray, truth: np.ndarray) -> float:
     return float(metrics.dice(*metrics.areas(rules.apply(rule, values), truth)))
 
 
-def _fresh(sample: Sample) -> Sample:
+def _fresh(sample: OofSample) -> OofSample:
     """A copy without what an earlier search has worked out."""
     return sample[np.arange(len(sample.folds))]
 

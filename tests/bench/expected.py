@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.decision.expected import Expected
+from lib.decision.bootstrap import interval
+from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.histograms import Histograms
-from lib.decision.honest import fit, refit
-from lib.decision.sample import Sample
-from lib.decision.search import PRESETS
-from lib.decision.uncertainty import interval
+from lib.decision.honest import cross_fit, fit
+from lib.decision.oof_sample import OofSample
+from lib.decision.threshold_search import PRESETS
 from lib.errors import run_stage
 from lib.leaderboard.markdown import between
 
@@ -32,7 +32,7 @@ EDGE = 2.0  # of a disc, in pixels
 TABLE = (np.arange(256) / 255) ** 1.5
 KNOTS = tuple(enumerate(TABLE.tolist()))
 HEADER = """\
-| simulated | rule | fold-honest | new images | more than the tuned triplet |
+| simulated | rule | cross-fitted | new images | more than the tuned triplet |
 |---|---|---|---|---|"""
 CENTRED = np.hypot(*np.mgrid[-SIDE // 2 : SIDE // 2, -SIDE // 2 : SIDE // 2])
 
@@ -65,7 +65,7 @@ class Known:
         return self.p
 
 
-def simulate(images: int, kind: Kind, seed: int) -> tuple[Sample, np.ndarray]:
+def simulate(images: int, kind: Kind, seed: int) -> tuple[OofSample, np.ndarray]:
     """Draw maps, and truths by their probabilities.
 
     Args:
@@ -86,7 +86,7 @@ def simulate(images: int, kind: Kind, seed: int) -> tuple[Sample, np.ndarray]:
     inside = rng.binomial(pixels, TABLE) * (rng.random(images) >= empty)[:, None]
     numbers = np.arange(images)
     counts = Histograms(numbers.astype(str), pixels, inside)
-    return Sample(counts, numbers % FOLDS, numbers), empty
+    return OofSample(counts, numbers % FOLDS, numbers), empty
 
 
 def _map(radius: float, kind: Kind, rng: np.random.Generator) -> np.ndarray:
@@ -111,9 +111,9 @@ def rows(images: int = IMAGES) -> Iterator[str]:
         honest, rules = {}, {}
         for preset, choose in (("triplet", "best"), ("triplet", "plateau"), ("expected", None)):
             said = preset if choose is None else f"{preset}, {choose}"
-            honest[said] = refit(sample, PRESETS[preset], choose).dice.mean()
+            honest[said] = cross_fit(sample, PRESETS[preset], choose).dice.mean()
             rules[said] = fit(sample, PRESETS[preset], choose).rule
-        rules["expected, all known"] = Expected(KNOTS, Known(empty))
+        rules["expected, all known"] = ExpectedDiceRule(KNOTS, Known(empty))
         first = new.dice(rules["triplet, best"])
         for said, rule in rules.items():
             yield _row([name, said], honest.get(said), new.dice(rule), first)
@@ -131,7 +131,7 @@ def cost(images: int = 200) -> str:
     rng = np.random.default_rng(0)
     pixels = rng.multinomial(1024**2, np.full(256, 1 / 256), size=images)
     counts = Histograms(np.arange(images).astype(str), pixels, np.zeros_like(pixels))
-    rule = Expected(KNOTS, Known(np.full(images, 0.5)))
+    rule = ExpectedDiceRule(KNOTS, Known(np.full(images, 0.5)))
     start = time.process_time()
     rule.levels(counts)
     each = 1000 * (time.process_time() - start) / images

@@ -25,7 +25,7 @@ from lib import artifacts, dataset
 from lib.dataset import Dataset
 from lib.layout import ALL_DATA, Work
 from lib.train.augment import Augmentation
-from lib.train.data import CachedImages, epoch_batches, loading, training_loader
+from lib.train.dataloaders import CachedImages, epoch_batches, loading, training_loader
 from tests.bench import setting
 from tests.bench.clock import side_by_side
 from tests.bench.prepare import FRAME, phantoms, prepare

@@ -11,7 +11,7 @@ import torch
 
 from lib import artifacts, layout
 from lib import device as machine
-from lib.infer import maps
+from lib.infer import predict
 from lib.layout import Work
 from lib.models import build_model
 from tests.bench import published, setting
@@ -27,7 +27,7 @@ def ours(work: Work, size: int, device: torch.device) -> None:
     recipe = setting.sized("r34_512", size, 1)
     source = artifacts.read(work.run("bench", layout.ALL_DATA))
     with setting.inference(work, recipe, source, device) as job:
-        maps.infer_fold(job)
+        predict.infer_fold(job)
 
 
 def theirs(work: Work, size: int, device: torch.device, folder: Path) -> None:
@@ -59,7 +59,7 @@ def rows_at(work: Work, size: int, rounds: int, device: torch.device) -> list[Ro
 def main(words: Sequence[str] | None = None) -> None:
     counts = {"images": 32, "gpu-images": 640, "rounds": 3}
     args = setting.parse(words, "Measure what inference costs.", **counts)
-    device, cpu = machine.pick(args.device), torch.device("cpu")
+    device, cpu = machine.select_device(args.device), torch.device("cpu")
     with setting.prepared(setting.LEAST, SIZES, args.images) as work:
         rows = [rows_at(work, size, args.rounds, cpu)[0] for size in SIZES]
     if device.type == "cuda":

@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 
 from lib import score
+from lib.decision.bootstrap import interval
 from lib.decision.deciders import from_json
-from lib.decision.sample import Sample
-from lib.decision.uncertainty import interval
+from lib.decision.oof_sample import OofSample
 from lib.ensemble import oof
 from lib.errors import InputError
 from lib.layout import Work
 from lib.leaderboard.markdown import between, in_short
 from lib.score import Score
-from lib.submit import masks, source, submission
-from lib.submit.source import Source
+from lib.submit import inputs, masks, submission
+from lib.submit.inputs import SubmissionInputs
 
 ROOT = Path(__file__).resolve().parents[2]
 REFUSED = 2  # the exit code of a stage that cannot do what is asked
@@ -42,7 +42,7 @@ class Measured:
     name: str
     decided: dict[str, Any]
     tested: Score
-    made_from: Source
+    made_from: SubmissionInputs
 
     @cached_property
     def honest(self) -> np.ndarray:
@@ -53,13 +53,13 @@ class Measured:
         dices = np.empty(len(self.sample))
         for fold, held in self.decided["folds"].items():
             chosen = self.sample.folds == int(fold)
-            part = self.sample.without(int(fold))[chosen]
+            part = self.sample.excluding_fold(int(fold))[chosen]
             rule = from_json(held["refitted"] or self.decided)
             dices[chosen] = part.dice(rule, None if part.features is None else part.features[:, 0])
         return dices
 
     @cached_property
-    def sample(self) -> Sample:
+    def sample(self) -> OofSample:
         """The labelled images."""
         classes = pd.DataFrame({"p": self.made_from.class_probabilities})
         features = None if classes.empty else classes
@@ -72,8 +72,8 @@ class Measured:
             self.name,
             in_short(from_json(decided)),
             dice(decided["oof_dice"]),
-            dice(decided["fold_honest_dice"]) + " ({:.4f} to {:.4f})".format(*decided["ci95"]),
-            more(decided["fold_honest_dice"], first.decided["fold_honest_dice"]),
+            dice(decided["cross_fitted_dice"]) + " ({:.4f} to {:.4f})".format(*decided["ci95"]),
+            more(decided["cross_fitted_dice"], first.decided["cross_fitted_dice"]),
             dice(self.tested.dice),
             between(gain.mean(), interval(gain, np.arange(len(gain))), "+"),
         ]
@@ -85,7 +85,7 @@ class Measured:
         honest, tested = self.honest - other.honest, self.tested.dices - other.tested.dices
         cells = [
             self.name + (f", which is {auto['rule']}" if auto else ""),
-            dice(self.decided["fold_honest_dice"]),
+            dice(self.decided["cross_fitted_dice"]),
             between(honest.mean(), interval(honest, self.sample.patients), "+"),
             dice(self.tested.dice),
             between(tested.mean(), interval(tested, np.arange(len(tested))), "+"),
@@ -129,7 +129,7 @@ def measure(
     tag = re.sub(r"\W+", "_", flags).strip("_")[:60]
     command = ["04_ensemble.py", "--work", work, "--members", *members, "--name", ensemble]
     _run([*command, "--tag", tag, *flags.split()])
-    made_from = source.read(Work(work), f"{ensemble}-{tag}")
+    made_from = inputs.read(Work(work), f"{ensemble}-{tag}")
     with TemporaryDirectory() as folder:
         path = Path(folder) / submission.SUBMISSION
         submission.write(path, list(masks.predict(made_from)))

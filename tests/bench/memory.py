@@ -19,7 +19,7 @@ from lib import artifacts, recipes
 from lib.layout import Work
 from lib.models import build_model, weights
 from lib.recipes import Network, Recipe
-from lib.recipes.facts import to_facts
+from lib.recipes.serialize import to_dict
 from tests import fakes
 from tests.bench.table import Row, show
 
@@ -28,8 +28,8 @@ SIZE, FEW, MANY = 512, 100, 500
 # Not getrusage: what it gives a process is at least what its parent held when it was started.
 PEAK = """
 import runpy, sys
-from lib import pool
-pool.MOST = 1  # all in this process
+from lib import parallel
+parallel.MAX_PROCESSES = 1  # all in this process
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 print(*(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
@@ -64,8 +64,8 @@ def add_run(work: Work, images: int, size: int) -> str:
     truth, test = fakes.masks(images, size), [f"test{number}" for number in range(images)]
     fakes.make_cache(work, truth, size, test)
     recipe = small(size)
-    facts = {"recipe": to_facts(recipe), "fold": 0}
-    draft = artifacts.begin(work.run(recipe.name, 0), facts, [artifacts.read(work.dataset)])
+    config = {"recipe": to_dict(recipe), "fold": 0}
+    draft = artifacts.begin(work.run(recipe.name, 0), config, [artifacts.read(work.dataset)])
     assert draft
     weights.save(draft.path("weights/only.pt"), build_model(recipe).state_dict())
     draft.finish()

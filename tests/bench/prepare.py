@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lib import artifacts, tables
+from lib import artifacts, csv_files
 from lib import dataset as datasets
 from lib.artifacts import Artifact
 from lib.layout import Work
-from lib.pool import in_processes
-from lib.prepare import cache, dataset, folds, plan, raw
+from lib.parallel import map_in_processes
+from lib.prepare import cache, dataset, discover, folds, plan
 from lib.prepare.phantom import write_phantoms
 from tests.bench.clock import side_by_side
 from tests.bench.reference import File, least, prepare_in_threads
@@ -35,12 +35,12 @@ def phantoms(folder: Path, images: int, workers: int) -> Path:
 
 def prepare(folder: Path, work: Work, sizes: Sequence[int], workers: int) -> list[Artifact]:
     """What 01_prepare.py does with a raw folder; the caches."""
-    source = raw.discover(folder)
-    planned = plan.make(source, FRAME, folds.N_FOLDS, None, False, None, None)
-    draft = artifacts.begin(work.dataset, planned.facts)
+    source = discover.discover(folder)
+    planned = plan.make_plan(source, FRAME, folds.N_FOLDS, None, False, None, None)
+    draft = artifacts.begin(work.dataset, planned.config)
     assert draft
-    drafts = cache.begin(work, sizes, planned.facts, replace=False)
-    dataset.make(draft, drafts, planned, False, workers)
+    drafts = cache.begin(work, sizes, planned.config, replace=False)
+    dataset.build_dataset(draft, drafts, planned, False, workers)
     return cache.complete(work, sizes, source, datasets.read(work), workers)
 
 
@@ -50,7 +50,7 @@ def prepare_anew(folder: Path, root: Path, workers: int) -> None:
 
 
 def floor(files: Sequence[File], workers: int) -> None:
-    for _ in in_processes(least, files, "floor", workers):
+    for _ in map_in_processes(least, files, "floor", workers):
         pass
 
 
@@ -58,14 +58,14 @@ def rows(images: int, rounds: int, workers: int) -> Iterator[Row]:
     """Ours over the floor, and the usual way over ours."""
     with TemporaryDirectory() as scratch:
         root = Path(scratch)
-        source = raw.discover(phantoms(root / "raw", images, workers))
+        source = discover.discover(phantoms(root / "raw", images, workers))
         (root / "png").mkdir()
         files = [
             File(source.root / path, root / "png" / f"{image_id}.png", SIZE)
             for image_id, path in source.images.items()
         ]
         assert source.labels
-        labels = tables.read_rles(source.labels)
+        labels = csv_files.read_rles(source.labels)
         ours, lowest, usual = side_by_side(
             rounds,
             partial(prepare_anew, source.root, root / "work", workers),

@@ -36,7 +36,7 @@ def shares(task: Callable[[], object], device: torch.device, top: int) -> list[t
 def main(words: Sequence[str] | None = None) -> None:
     counts = {"images": 64, "top": 8}
     args = setting.parse(words, "Profile a demo epoch, before and after.", **counts)
-    device = machine.pick(args.device)
+    device = machine.select_device(args.device)
     recipe = setting.sized("demo", SIZE, BATCH)
     with (
         setting.prepared(args.images, [SIZE]) as work,

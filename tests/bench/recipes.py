@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import artifacts, dataset, recipes, tables
+from lib import artifacts, csv_files, dataset, recipes
 from lib.errors import InputError, run_stage
 from lib.layout import Fold, Work, parse_fold
 from lib.leaderboard import markdown
 from lib.prepare.phantom import write_phantoms
-from lib.recipes.shrink import DEMO
+from lib.recipes.demo_variant import DEMO_SUFFIX
 from tests.bench.measured import measure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ COLUMNS = ("system", "top / area / bottom, and more", "out of fold", "test",
 
 def runs(names: Iterable[str], prefix: str = "") -> list[str]:
     """The runs of shrunk recipes."""
-    return [f"{prefix}{name}{DEMO}" for name in names]
+    return [f"{prefix}{name}{DEMO_SUFFIX}" for name in names]
 
 
 SNEDDY = runs(("albunet_public", "albunet_valid", "seunet", "resnet50"), "sneddy_")
@@ -93,10 +93,10 @@ def cost(work: Work, run: str, fold: Fold) -> tuple[float, int]:
     positive = np.array([data.positive(name) for name in data.training_ids(fold)])
     phases, rng = recipes.get(run).phases, np.random.default_rng()
     images = 0
-    for row in tables.read(trained.path("history.csv"), ("phase", "epoch")).itertuples():
+    for row in csv_files.read(trained.path("history.csv"), ("phase", "epoch")).itertuples():
         rate = rate_in_epoch(phases[int(row.phase)], int(row.epoch))
         images += epoch_order(positive, rate, rng).size
-    times = pd.read_csv(trained.place.folder / "log/times.csv", header=None)
+    times = pd.read_csv(trained.location.folder / "log/times.csv", header=None)
     return float(times.iloc[:, 2:].to_numpy().sum()), images
 
 

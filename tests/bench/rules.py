@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lib.errors import InputError, run_stage
-from lib.recipes.rules import PUBLISHED
+from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Rule
 from tests.bench.measured import Measured, measure
 
@@ -29,11 +29,11 @@ OURS = {
 PLATEAU = "triplet, plateau"
 COMPARED = ("triplet, best", "expected", "auto")  # with the plateau, image by image
 HEADER = """\
-| rule | top / area / bottom, and more | tuned | fold-honest | more than the first | test | \
+| rule | top / area / bottom, and more | tuned | cross-fitted | more than the first | test | \
 more than the first |
 |---|---|---|---|---|---|---|"""
 HEADER_COMPARED = f"""\
-| rule | fold-honest | more than {PLATEAU} | test | more than {PLATEAU} |
+| rule | cross-fitted | more than {PLATEAU} | test | more than {PLATEAU} |
 |---|---|---|---|---|"""
 
 

@@ -14,7 +14,7 @@ import torch
 from lib import artifacts, dataset, layout, recipes
 from lib import device as machine
 from lib.artifacts import Artifact, Draft
-from lib.infer import maps
+from lib.infer import predict
 from lib.layout import Work
 from lib.models import build_model, weights
 from lib.prepare.phantom import write_phantoms
@@ -66,9 +66,9 @@ def training(
     draft.lock.release()
 
 
-def begun(place: layout.Place) -> Draft:
+def begun(location: layout.ArtifactPath) -> Draft:
     """An artifact to fill; an earlier one is gone."""
-    draft = artifacts.begin(place, {}, replace=True)
+    draft = artifacts.begin(location, {}, replace=True)
     assert draft
     return draft
 
@@ -83,13 +83,13 @@ def run(work: Work, recipe: Recipe) -> Artifact:
 @contextmanager
 def inference(
     work: Work, recipe: Recipe, source: Artifact, device: torch.device
-) -> Iterator[maps.Job]:
+) -> Iterator[predict.Job]:
     """What stage 03 is told for the test maps of a run, with flips."""
     size = recipe.phases[-1].size
     draft = begun(work.probs("bench", layout.ALL_DATA))
-    cache, batch = artifacts.read(work.cache(size)), maps.default_batch(size, device)
-    ids, threads = test_ids(work), maps.THREADS
-    yield maps.Job(draft, recipe, source, cache, [], ids, True, batch, device, threads)
+    cache, batch = artifacts.read(work.cache(size)), predict.default_batch(size, device)
+    ids, threads = test_ids(work), predict.THREADS
+    yield predict.Job(draft, recipe, source, cache, [], ids, True, batch, device, threads)
     draft.lock.release()
 
 

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lib import device as machine
 from lib.layout import Work
-from lib.train.data import default_workers
+from lib.train.dataloaders import default_workers
 from lib.train.phase import PhaseTraining
 from tests.bench import published, setting
 from tests.bench.clock import side_by_side
@@ -121,7 +121,7 @@ def gpu_rows(device: torch.device, images: int, rounds: int) -> list[Row]:
 def main(words: Sequence[str] | None = None) -> None:
     counts = {"images": 2 * BATCH, "gpu-images": 2560, "rounds": 3}
     args = setting.parse(words, "Measure what a training step costs.", **counts)
-    device = machine.pick(args.device)
+    device = machine.select_device(args.device)
     with setting.prepared(args.images, SIZES) as work:
         rows = [cpu_row(work, size, args.rounds) for size in SIZES]
     setting.show(rows + gpu_rows(device, args.gpu_images, args.rounds), device)

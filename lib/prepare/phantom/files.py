@@ -16,7 +16,7 @@ from pydicom.uid import JPEGBaseline8Bit, SecondaryCaptureImageStorage
 from lib import rle
 from lib.errors import InputError
 from lib.files import write_aside, write_bytes
-from lib.pool import in_processes
+from lib.parallel import map_in_processes
 from lib.prepare.phantom.anatomy import draw_build
 from lib.prepare.phantom.cases import Case, plan
 from lib.prepare.phantom.radiograph import take
@@ -63,7 +63,7 @@ def _write_images(
 ) -> list[list[str]]:
     """Write all images; return the codes of the annotations of each."""
     write = partial(_write_image, out, size)
-    return list(in_processes(write, cases, "phantoms", workers))
+    return list(map_in_processes(write, cases, "phantoms", workers))
 
 
 def _write_image(out: Path, size: int, case: Case) -> list[str]:

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from lib.recipes.schema import Ema, Keep, Phase, Recipe
 
-DEMO = "_demo"
+DEMO_SUFFIX = "_demo"
 SIZE = 128  # of the largest phase where sides differ (sizes, crops); others are in proportion
 SMALLEST = 64  # what the deepest network here can take, and the size of recipes with one size
 STRIDE = 32  # what crops are multiples of
@@ -14,7 +14,7 @@ BATCH = 4  # few images give few steps
 LR = 1e-3  # of the first phase: rates for pretrained weights teach random ones nothing
 
 
-def demo(recipe: Recipe) -> Recipe:
+def demo_variant(recipe: Recipe) -> Recipe:
     """Shrink a recipe: same network, losses and phases; small size, few epochs, random weights.
 
     Everything that is counted in epochs shrinks alike, and all learning rates are scaled by one
@@ -26,7 +26,7 @@ def demo(recipe: Recipe) -> Recipe:
     rate = LR / recipe.phases[0].lr
     return replace(
         recipe,
-        name=recipe.name + DEMO,
+        name=recipe.name + DEMO_SUFFIX,
         summary=f"{recipe.summary}; shrunk for phantoms",
         network=replace(recipe.network, encoder_weights="none"),
         phases=tuple(_shrink(phase, size, time, rate) for phase in recipe.phases),
@@ -72,7 +72,7 @@ def _sooner(pairs: tuple[tuple[int, float], ...], time: float) -> tuple[tuple[in
 
 def _keep(keep: Keep, epochs: int) -> Keep:
     """What is kept of so many epochs: counts are not shrunk, one checkpoint has no average."""
-    return replace(keep, count=min(keep.count, epochs), shares=keep.shares[:epochs])
+    return replace(keep, count=min(keep.count, epochs), weights=keep.weights[:epochs])
 
 
 def _ema(ema: Ema, time: float, epochs: int) -> Ema:

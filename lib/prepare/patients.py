@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import tables
+from lib import csv_files
 from lib.errors import InputError
 from lib.prepare.header import clean_patient
 
@@ -23,7 +23,7 @@ def read(path: Path, image_ids: Collection[str]) -> pd.DataFrame:
     Raises:
         InputError: if none of the images is in it, or one is there twice.
     """
-    groups = tables.read_images(path, ("ImageId", "patient_id")).set_index("ImageId")
+    groups = csv_files.read_images(path, ("ImageId", "patient_id")).set_index("ImageId")
     if groups.index.isin(list(image_ids)).any():
         return groups.assign(patient_id=[clean_patient(raw)[0] for raw in groups["patient_id"]])
     raise InputError(f"{path} has none of the images; a table of patients has their ImageIds")

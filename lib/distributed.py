@@ -18,10 +18,10 @@ from lib import device as machine
 from lib.errors import InputError
 
 T = TypeVar("T")
-PATIENCE = timedelta(hours=1)  # with another process: the first one may have weights to fetch
+TIMEOUT = timedelta(hours=1)  # with another process: the first one may have weights to fetch
 
 
-def count() -> int:
+def world_size() -> int:
     """How many processes there are; 1 alone."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
@@ -31,18 +31,18 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def is_first() -> bool:
+def is_main() -> bool:
     """Whether this is the one that writes what is written once."""
     return rank() == 0
 
 
-def hides_bars() -> bool | None:
+def progress_disabled() -> bool | None:
     """For tqdm's `disable`: the first one shows its bar, and only on a terminal."""
-    return None if is_first() else True
+    return None if is_main() else True
 
 
 @contextmanager
-def joined(device: str) -> Iterator[torch.device]:
+def process_group(device: str) -> Iterator[torch.device]:
     """Be one of the processes that torchrun started, or alone; the first one's lines are shown.
 
     Args:
@@ -57,16 +57,16 @@ def joined(device: str) -> Iterator[torch.device]:
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
     if not alone and device.startswith("cuda:"):
         raise InputError(f"--device {device} is one GPU for all of torchrun's processes; give cuda")
-    where = machine.pick(device)
+    where = machine.select_device(device)
     if where.type == "cuda":
         torch.cuda.set_device(where)
     if alone:
         yield where
         return
     backend = "cpu:gloo,cuda:nccl" if where.type == "cuda" else "gloo"
-    distributed.init_process_group(backend, timeout=PATIENCE)
+    distributed.init_process_group(backend, timeout=TIMEOUT)
     try:
-        if is_first():
+        if is_main():
             yield where
         else:
             with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
@@ -78,22 +78,22 @@ def joined(device: str) -> Iterator[torch.device]:
     distributed.destroy_process_group()
 
 
-def wait() -> None:
+def barrier() -> None:
     """Wait until every process is here."""
-    gather([None])  # what the first one tells the others would not make it wait for them
+    all_gather([None])  # what the first one tells the others would not make it wait for them
 
 
-def from_first(make: Callable[[], T]) -> T:
+def run_on_main(make: Callable[[], T]) -> T:
     """What `make` returns in the first process, where alone it is called.
 
     Raises:
         SystemExit: in the others, if the first one failed, and says so itself.
     """
-    if count() == 1:
+    if world_size() == 1:
         return make()
     box: list[Any] = [None, True]
     try:
-        if is_first():
+        if is_main():
             box = [make(), False]
     finally:
         distributed.broadcast_object_list(box)
@@ -102,17 +102,17 @@ def from_first(make: Callable[[], T]) -> T:
     return box[0]
 
 
-def share(items: Sequence[T]) -> Sequence[T]:
+def shard(items: Sequence[T]) -> Sequence[T]:
     """This process's share: every so manyth."""
-    return items[rank() :: count()]
+    return items[rank() :: world_size()]
 
 
-def gather(mine: Iterable[T]) -> list[T]:
+def all_gather(mine: Iterable[T]) -> list[T]:
     """All items, in the order that they had before `share` dealt them out, in every process."""
     own = list(mine)
-    if count() == 1:
+    if world_size() == 1:
         return own
-    hands: list[Any] = [None] * count()
+    hands: list[Any] = [None] * world_size()
     distributed.all_gather_object(hands, own)
     nothing = object()
     dealt = chain.from_iterable(zip_longest(*hands, fillvalue=nothing))
@@ -120,9 +120,9 @@ def gather(mine: Iterable[T]) -> list[T]:
 
 
 @torch.no_grad()
-def add_up(tensors: Sequence[torch.Tensor]) -> None:
+def all_reduce(tensors: Sequence[torch.Tensor]) -> None:
     """Make each tensor the sum of all processes', in place and at once."""
-    if count() == 1 or not tensors:
+    if world_size() == 1 or not tensors:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     distributed.all_reduce(flat)
@@ -131,8 +131,8 @@ def add_up(tensors: Sequence[torch.Tensor]) -> None:
 
 
 @torch.no_grad()
-def average(tensors: Sequence[torch.Tensor]) -> None:
+def all_reduce_mean(tensors: Sequence[torch.Tensor]) -> None:
     """Make each tensor the mean of all processes', in place."""
-    add_up(tensors)
+    all_reduce(tensors)
     for tensor in tensors:
-        tensor.div_(count())
+        tensor.div_(world_size())

@@ -26,7 +26,7 @@ class Preset(NamedTuple):
 
     one_threshold: bool  # bottom = top
     gated: bool  # with a minimum area
-    extra: Literal["components", "class", "expected"] | None = (
+    extension: Literal["components", "class", "expected"] | None = (
         None  # what is searched beyond histograms
     )
 
@@ -35,14 +35,14 @@ PRESETS = {
     "single": Preset(one_threshold=True, gated=False),
     "duplet": Preset(one_threshold=True, gated=True),
     "triplet": Preset(one_threshold=False, gated=True),
-    "components": Preset(one_threshold=False, gated=True, extra="components"),
-    "gated": Preset(one_threshold=False, gated=True, extra="class"),
-    "expected": Preset(one_threshold=False, gated=True, extra="expected"),
+    "components": Preset(one_threshold=False, gated=True, extension="components"),
+    "gated": Preset(one_threshold=False, gated=True, extension="class"),
+    "expected": Preset(one_threshold=False, gated=True, extension="expected"),
 }
 
 
 @dataclass(frozen=True)
-class Curves:
+class AreaCurve:
     """The score over `min_area`, in steps: from `lowest[k]` to `highest[k]` pixels it is one.
 
     Attributes:
@@ -83,7 +83,7 @@ class Surface:
         step = np.argmax(curve.score >= curve.score.max() - TIE)
         return from_levels(top, bottom, curve.lowest[step])
 
-    def curve(self, top: int, bottom: int) -> Curves:
+    def curve(self, top: int, bottom: int) -> AreaCurve:
         """The score of one pair over every minimum area; `Curves.score` has one column."""
         return self.gains.curve(top, bottom, self.preset.gated)
 
@@ -135,12 +135,12 @@ class Gains:
             sums = np.maximum(sums, gained.max(axis=1, initial=0))
         return self._score(sums)
 
-    def curve(self, top: int, bottom: int, gated: bool) -> Curves:
+    def curve(self, top: int, bottom: int, gated: bool) -> AreaCurve:
         """The score over every minimum area."""
         sums = self.ungated[bottom : bottom + 1]
         if not gated:
             nothing = np.zeros(1, np.int64)
-            return Curves(nothing, nothing, self._score(sums)[:, None])
+            return AreaCurve(nothing, nothing, self._score(sums)[:, None])
         counts, order = self._passing(top)
         empty = self.counts_of_empty[top]
         cuts = np.unique(np.concatenate([counts, empty[empty > 0]]))
@@ -149,7 +149,7 @@ class Gains:
         gained = np.append(0, np.cumsum(self.gain[bottom, order]))
         kept = gained[_at_least(lowest[1:], counts[::-1])] - _at_least(lowest[1:], empty)
         sums = np.append(sums, kept)
-        return Curves(lowest, highest, self._score(sums)[:, None])
+        return AreaCurve(lowest, highest, self._score(sums)[:, None])
 
     def _passing(self, top: int) -> tuple[np.ndarray, np.ndarray]:
         """The positive images that have pixels above a level, most first: how many, and which."""

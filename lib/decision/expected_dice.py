@@ -32,10 +32,10 @@ import numpy as np
 
 from lib.decision import calibration
 from lib.decision import histograms as counting
-from lib.decision.calibration import Emptiness, Knots
+from lib.decision.calibration import EmptyClassifier, Knots
 from lib.decision.histograms import Histograms
 from lib.decision.rules import LEVELS
-from lib.decision.search import TIE
+from lib.decision.threshold_search import TIE
 from lib.errors import InputError
 
 STEP, LOWEST, HIGHEST = 0.4, -37.0, 3.4  # of log u, t = exp(-u): from 2^20 pixels down to one
@@ -74,7 +74,7 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedDiceRule:
     """The rule, with all that was fitted for it.
 
     Attributes:
@@ -83,7 +83,7 @@ class Expected:
     """
 
     knots: Knots
-    empty: Emptiness
+    empty: EmptyClassifier
 
     @cached_property
     def table(self) -> np.ndarray:
@@ -154,14 +154,16 @@ class Expected:
         return {"pixels": knots, "empty": vars(self.empty)}
 
 
-def from_json(content: dict[str, Any]) -> Expected:
+def from_json(content: dict[str, Any]) -> ExpectedDiceRule:
     """Read what `Expected.to_json` wrote: the same to the last bit."""
     knots = sorted((int(value), p) for value, p in content["pixels"].items())
     empty = content["empty"]
-    return Expected(tuple(knots), Emptiness(empty["intercept"], tuple(empty["weights"])))
+    return ExpectedDiceRule(
+        tuple(knots), EmptyClassifier(empty["intercept"], tuple(empty["weights"]))
+    )
 
 
-def fit(histograms: Histograms, classes: np.ndarray | None = None) -> Expected:
+def fit(histograms: Histograms, classes: np.ndarray | None = None) -> ExpectedDiceRule:
     """Calibrate.
 
     Args:
@@ -173,4 +175,4 @@ def fit(histograms: Histograms, classes: np.ndarray | None = None) -> Expected:
     """
     knots = calibration.pixel_knots(histograms)
     features = calibration.image_features(histograms, calibration.table_of(knots), classes)
-    return Expected(knots, calibration.fit_emptiness(features, histograms.positive))
+    return ExpectedDiceRule(knots, calibration.fit_empty_classifier(features, histograms.positive))

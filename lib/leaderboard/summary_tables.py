@@ -9,20 +9,20 @@ from lib.decision import deciders
 from lib.errors import InputError
 from lib.layout import Work
 from lib.leaderboard.board import Board
+from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.markdown import NONE, below, between, in_short, number, table
-from lib.leaderboard.measured import Measured
 
 DECISION = "decision.json"
 FIGURES = {
-    "positive Dice": Measured.positive_dice,
-    "balanced Dice": Measured.balanced_dice,
-    "IoU": Measured.iou,
-    "precision": Measured.precision,
-    "recall": Measured.recall,
-    "sensitivity": Measured.sensitivity,
-    "specificity": Measured.specificity,
-    "AUC": Measured.auc,
-    "loss": Measured.loss,
+    "positive Dice": RunMetrics.positive_dice,
+    "balanced Dice": RunMetrics.balanced_dice,
+    "IoU": RunMetrics.iou,
+    "precision": RunMetrics.precision,
+    "recall": RunMetrics.recall,
+    "sensitivity": RunMetrics.sensitivity,
+    "specificity": RunMetrics.specificity,
+    "AUC": RunMetrics.auc,
+    "loss": RunMetrics.loss,
 }
 RUNS = ("run", "recipe", "folds", "images", "Dice (95 %)", "all empty",
         "more than all empty (95 %)", *FIGURES)  # fmt: skip
@@ -33,11 +33,11 @@ of no mask at all. *Positive Dice* is over images with a pneumothorax, *balanced
 of it and of that of the others. *Sensitivity* and *specificity*: of giving an image a mask.
 *AUC*: of the image-level output. *Loss*: validation loss of the kept checkpoint, the mean over
 folds; recipes with other losses cannot be compared by it."""
-DECISIONS = ("decision", "rule", "top / area / bottom, and more", "images", "tuned", "fold-honest",
+DECISIONS = ("decision", "rule", "top / area / bottom, and more", "images", "tuned", "cross-fitted",
              "95 %")  # fmt: skip
 ABOUT_DECISIONS = """\
-*Tuned*: out-of-fold Dice on the images that the rule was fitted on. *Fold-honest*: fitted again
-without each fold, scored on it. The interval, over patients, is of the fold-honest Dice, or of
+*Tuned*: out-of-fold Dice on the images that the rule was fitted on. *Cross-fitted*: fitted again
+without each fold, scored on it. The interval, over patients, is of the cross-fitted Dice, or of
 the tuned one where there is no other."""
 
 
@@ -52,16 +52,16 @@ def runs(board: Board) -> Iterator[str]:
 def decisions(work: Work) -> Iterator[str]:
     """Every decision, by name."""
     rows, left_out = [], []
-    for place in _decisions(work):
+    for location in _decisions(work):
         try:
-            rows.append(_decision(artifacts.read(place)))
+            rows.append(_decision(artifacts.read(location)))
         except InputError as error:
             left_out.append(f"Left out: {error}.")
     yield from table(DECISIONS, rows)
     yield from below(ABOUT_DECISIONS, left_out)
 
 
-def _run(one: Measured) -> list[str]:
+def _run(one: RunMetrics) -> list[str]:
     return [
         one.run.title,
         one.run.recipe.name,
@@ -74,21 +74,23 @@ def _run(one: Measured) -> list[str]:
     ]
 
 
-def _decisions(work: Work) -> list[layout.Place]:
+def _decisions(work: Work) -> list[layout.ArtifactPath]:
     """All that should be one, unfinished ones too."""
-    folders = layout.folders(work.root, "decision")
+    folders = layout.artifact_folders(work.root, "decision")
     names = {folder.name.removesuffix(layout.UNFINISHED) for folder in folders}
-    return [layout.Place(work.root, f"decisions/{name}", "decision") for name in sorted(names)]
+    return [
+        layout.ArtifactPath(work.root, f"decisions/{name}", "decision") for name in sorted(names)
+    ]
 
 
 def _decision(decision: Artifact) -> list[str]:
     decided = json.loads(decision.path(DECISION).read_bytes())
     return [
-        decision.place.folder.name,
+        decision.location.folder.name,
         decided["rule"],
         in_short(deciders.from_json(decided)),
         f"{decided['images']:,}",
         number(decided["oof_dice"]),
-        number(decided["fold_honest_dice"]),
+        number(decided["cross_fitted_dice"]),
         NONE if decided["ci95"] is None else "{:.4f} to {:.4f}".format(*decided["ci95"]),
     ]

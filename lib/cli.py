@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 
-def whole(least: int, most: int = 1_000_000) -> Callable[[str], int]:
+def int_in_range(least: int, most: int = 1_000_000) -> Callable[[str], int]:
     """The `type` of a flag that is a whole number within bounds, both included."""
 
     def read(text: str) -> int:

@@ -8,18 +8,18 @@ import numpy as np
 from lib import metrics
 from lib.dataset import Dataset
 from lib.decision import deciders
-from lib.decision.choice import Plateau
-from lib.decision.fits import Fit
-from lib.decision.honest import Fitted, Honest, refit
-from lib.decision.sample import Sample
-from lib.decision.uncertainty import interval
+from lib.decision.bootstrap import interval
+from lib.decision.fits import RuleSearch
+from lib.decision.honest import CrossFit, FittedRule, cross_fit
+from lib.decision.oof_sample import OofSample
+from lib.decision.plateau import Plateau
 from lib.ensemble import gates, trust, vote
-from lib.ensemble.wish import Wish
+from lib.ensemble.options import DecisionOptions
 from lib.recipes.schema import Rule
 
 UNMEASURED: dict[str, Any] = {
-    **dict.fromkeys(["oof_dice", "fold_honest_dice", "ci95", "optimism", "best", "plateau"]),
-    "fold_honest_reason": "no labelled images",
+    **dict.fromkeys(["oof_dice", "cross_fitted_dice", "ci95", "optimism", "best", "plateau"]),
+    "cross_fitted_reason": "no labelled images",
     "checkpoints_selected_on_these_folds": None,
     "confusion": None,
     "auto": None,
@@ -30,7 +30,11 @@ UNMEASURED: dict[str, Any] = {
 
 
 def measure(
-    sample: Sample, wish: Wish, fitted: Fitted, found: Fit, own: Mapping[int, Rule]
+    sample: OofSample,
+    wish: DecisionOptions,
+    fitted: FittedRule,
+    found: RuleSearch,
+    own: Mapping[int, Rule],
 ) -> dict[str, Any]:
     """What decision.json says of a rule, where there are labels.
 
@@ -48,9 +52,9 @@ def measure(
     return {
         **deciders.to_json(fitted.rule),
         **_worth(dice, honest, sample.patients),
-        "fold_honest_reason": reason,
-        "best": _scored(Fitted(found.best, fitted.gate), sample),
-        "plateau": _scored(Fitted(found.middle, fitted.gate), sample) | _extent(found.plateau),
+        "cross_fitted_reason": reason,
+        "best": _scored(FittedRule(found.best, fitted.gate), sample),
+        "plateau": _scored(FittedRule(found.middle, fitted.gate), sample) | _extent(found.plateau),
         "reliability": None if isinstance(fitted.rule, Rule) else trust.measure(sample, calibrated),
         "confusion": metrics.confusion(predicted > 0, truth > 0),
         "images": len(dice),
@@ -58,18 +62,20 @@ def measure(
     }
 
 
-def _honest(sample: Sample, wish: Wish, tuned: np.ndarray) -> tuple[Honest | None, str | None]:
+def _honest(
+    sample: OofSample, wish: DecisionOptions, tuned: np.ndarray
+) -> tuple[CrossFit | None, str | None]:
     """The rule's Dice on images that it was not fitted on, and what is special about it."""
-    if not wish.fits and sample.blind is None:
-        return Honest({}, tuned), "the rule was stated, nothing was fitted"
+    if not wish.fits and sample.heldout_histograms is None:
+        return CrossFit({}, tuned), "the rule was stated, nothing was fitted"
     if len(np.unique(sample.folds)) == 1:
         return None, "one fold: there is no other to fit on"
-    if sample.blind is not None and wish.wants_shapes:
+    if sample.heldout_histograms is not None and wish.wants_shapes:
         return None, "the weights were searched: components are known under the final ones only"
-    return refit(sample, wish.stated or wish.preset, wish.choose, gates.FITS[wish.how]), None
+    return cross_fit(sample, wish.stated or wish.preset, wish.choose, gates.FITS[wish.how]), None
 
 
-def _worth(tuned: np.ndarray, honest: Honest | None, patients: np.ndarray) -> dict[str, Any]:
+def _worth(tuned: np.ndarray, honest: CrossFit | None, patients: np.ndarray) -> dict[str, Any]:
     """What the rule scores, how sure that is, and how much of it is owed to tuning.
 
     Args:
@@ -79,13 +85,13 @@ def _worth(tuned: np.ndarray, honest: Honest | None, patients: np.ndarray) -> di
     measured = tuned if honest is None else honest.dice
     return {
         "oof_dice": float(tuned.mean()),
-        "fold_honest_dice": None if honest is None else float(honest.dice.mean()),
+        "cross_fitted_dice": None if honest is None else float(honest.dice.mean()),
         "ci95": interval(measured, patients),
         "optimism": None if honest is None else float(tuned.mean() - honest.dice.mean()),
     }
 
 
-def _scored(fitted: Fitted, sample: Sample) -> dict[str, Any]:
+def _scored(fitted: FittedRule, sample: OofSample) -> dict[str, Any]:
     return deciders.to_json(fitted.rule) | {"oof_dice": float(fitted.dice(sample).mean())}
 
 
@@ -99,7 +105,7 @@ def _extent(plateau: Plateau) -> dict[str, Any]:
     }
 
 
-def _by_fold(own: Mapping[int, Rule], honest: Honest | None) -> dict[str, Any]:
+def _by_fold(own: Mapping[int, Rule], honest: CrossFit | None) -> dict[str, Any]:
     """What each fold's own images would choose, and what the other folds choose for it."""
     others = honest.rules if honest else {}
     return {
@@ -125,8 +131,8 @@ def summary(decision: Mapping[str, Any], dataset: Dataset) -> str:
         interval += " (before the vote, which is on test images only)"
     if decision["choose"] is None and not decision["expected"]:
         return f"Dice {decision['oof_dice']:.4f} of the stated rule on {where}, {interval}"
-    if decision["fold_honest_dice"] is None:
+    if decision["cross_fitted_dice"] is None:
         return f"Dice {decision['oof_dice']:.4f} on the {where} that it was tuned on, {interval}"
     if decision["auto"]:
         interval += f", of {decision['auto']['rule']}: {decision['auto']['reason']}"
-    return f"fold-honest Dice {decision['fold_honest_dice']:.4f} on {where}, {interval}"
+    return f"cross-fitted Dice {decision['cross_fitted_dice']:.4f} on {where}, {interval}"

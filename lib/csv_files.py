@@ -17,7 +17,7 @@ from lib.layout import check_image_id
 
 IMAGE_ID = "ImageId"
 RLE_COLUMNS = (IMAGE_ID, "EncodedPixels")
-LONGEST_CELL = 2**31 - 1  # the csv module's own limit, 128 KiB, is less than a code may have
+MAX_CELL_CHARS = 2**31 - 1  # the csv module's own limit, 128 KiB, is less than a code may have
 
 
 def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -123,7 +123,7 @@ def _refuse_byte(path: Path, before: bytes, what: str) -> NoReturn:
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the line in which it begins."""
-    csv.field_size_limit(LONGEST_CELL)
+    csv.field_size_limit(MAX_CELL_CHARS)
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     line = 1
     try:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lib import artifacts, tables
+from lib import artifacts, csv_files
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision import deciders
@@ -16,11 +16,11 @@ from lib.layout import CLASSES, Work, map_file, mask_file
 from lib.recipes.schema import Rule
 
 COLUMNS = ("ImageId", "p")  # of class.csv
-AS_IT_IS = Rule()  # of 0 and 255 only, every threshold makes the same mask
+BINARY_RULE = Rule()  # of 0 and 255 only, every threshold makes the same mask
 
 
 @dataclass(frozen=True)
-class Source:
+class SubmissionInputs:
     """A decision, and what it is applied to."""
 
     decision: Artifact
@@ -52,7 +52,7 @@ class Source:
         Empty where no member has an image-level output.
         """
         gated = CLASSES in self.decision.files
-        table = tables.read((self.decision if gated else self.ensemble).path(CLASSES), COLUMNS)
+        table = csv_files.read((self.decision if gated else self.ensemble).path(CLASSES), COLUMNS)
         return dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
 
     @cached_property
@@ -72,7 +72,7 @@ class Source:
         return self.test_maps.path(file) if file in self.test_maps.files else None
 
 
-def read(work: Work, name: str) -> Source:
+def read(work: Work, name: str) -> SubmissionInputs:
     """Open a decision and what it was taken on.
 
     Args:
@@ -84,7 +84,7 @@ def read(work: Work, name: str) -> Source:
     """
     decision = artifacts.read_chained(work.decision(name))
     ensemble = next(path for path in decision.inputs if path.startswith("ensembles/"))
-    source = Source(
+    source = SubmissionInputs(
         decision,
         artifacts.read_chained(work.ensemble(ensemble.removeprefix("ensembles/"))),
         Dataset(artifacts.read(work.dataset)),

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from lib import ranks
+from lib import distributed
 from lib.models import SegmentationNetwork
 from lib.train.freezing import batch_norms
 
@@ -61,11 +61,11 @@ def fresh_statistics(model: nn.Module) -> Iterator[None]:
             norm.momentum = momentum
 
 
-def share_statistics(model: nn.Module) -> None:
+def sync_bn_stats(model: nn.Module) -> None:
     """Processes that normalised their shares of a batch alone take the mean of their statistics."""
     norms = [norm for norm in batch_norms(model) if not isinstance(norm, nn.SyncBatchNorm)]
     statistics = [part for norm in norms for part in (norm.running_mean, norm.running_var)]
-    ranks.average([part for part in statistics if part is not None])
+    distributed.all_reduce_mean([part for part in statistics if part is not None])
 
 
 class MovingAverage:

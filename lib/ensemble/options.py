@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lib.decision.search import PRESETS, Preset
+from lib.decision.threshold_search import PRESETS, Preset
 from lib.ensemble import params, vote
 from lib.ensemble.gates import MEAN, ONLY, STACK
-from lib.ensemble.members import Source
+from lib.ensemble.members import MemberFold
 from lib.errors import InputError
-from lib.recipes.rules import PUBLISHED
+from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Rule
 
 STATED = "params"  # the name of a rule that --params states
@@ -19,7 +19,7 @@ RULES = (*PRESETS, AUTO, *PUBLISHED)  # what --rule takes
 
 
 @dataclass(frozen=True)
-class Wish:
+class DecisionOptions:
     """A preset to search and how to choose, or a rule that is published or stated.
 
     Attributes:
@@ -39,7 +39,7 @@ class Wish:
     test_rule: str = vote.MEAN
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def config(self) -> dict[str, Any]:
         """What decides a decision's content, besides its inputs."""
         return self.words | {"params": asdict(self.stated) if self.stated else None}
 
@@ -60,19 +60,19 @@ class Wish:
         """Whether its rule has a class gate."""
         if self.stated:
             return self.stated.class_min is not None
-        return self.preset.extra == "class"
+        return self.preset.extension == "class"
 
     @property
     def wants_classes(self) -> bool:
         """Whether its rule has a class gate, or looks at image probabilities if there are any."""
-        return self.needs_classes or self.preset.extra == "expected"
+        return self.needs_classes or self.preset.extension == "expected"
 
     @property
     def wants_shapes(self) -> bool:
         """Whether its rule looks at components or holes."""
         if self.stated:
             return bool(self.stated.component_min_area) or self.stated.fill_holes
-        return self.preset.extra == "components"
+        return self.preset.extension == "components"
 
     @property
     def how(self) -> str:
@@ -85,15 +85,15 @@ class Wish:
         return self.stated is None or self.how == STACK
 
 
-def read_wish(
-    sources: Sequence[Source],
+def parse_options(
+    sources: Sequence[MemberFold],
     rule: str,
     choose: str,
     words: Sequence[str] | None,
     gate: Sequence[str] = (),
     gate_fit: str = MEAN,
     test_rule: str = vote.MEAN,
-) -> Wish:
+) -> DecisionOptions:
     """Read the flags, and check that the maps can answer them before any is averaged.
 
     Args:
@@ -109,7 +109,7 @@ def read_wish(
     stated = PUBLISHED.get(rule) if words is None else params.parse(words)
     name = rule if words is None else STATED
     searched = None if stated or name == EXPECTED else choose
-    wish = Wish(name, searched, stated, tuple(gate), gate_fit, test_rule)
+    wish = DecisionOptions(name, searched, stated, tuple(gate), gate_fit, test_rule)
     if wish.fits and not any(source.out_of_fold for source in sources):
         raise InputError(
             "there are no out-of-fold maps of labelled images to fit on; "
@@ -121,7 +121,7 @@ def read_wish(
     return wish
 
 
-def _check_gate(wish: Wish, has_heads: bool) -> None:
+def _check_gate(wish: DecisionOptions, has_heads: bool) -> None:
     """Refuse a class gate without image probabilities, and gates for a rule that has none."""
     what = f"--rule {wish.rule}"
     if wish.rule == STATED:

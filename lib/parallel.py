@@ -17,14 +17,14 @@ from lib.errors import InputError
 # A stage that is stopped leaves its semaphores to Python's tracker, which would say so at length.
 os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
 
-MOST = 8  # more processes wait for the disk
-CHUNK = 8  # images that a process takes at once
+MAX_PROCESSES = 8  # more processes wait for the disk
+CHUNK_SIZE = 8  # images that a process takes at once
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def in_processes(
+def map_in_processes(
     task: Callable[[Job], Result], jobs: Sequence[Job], label: str, workers: int | None = None
 ) -> Iterator[Result]:
     """Yield the result of each job, in their order, whatever the number of processes.
@@ -38,8 +38,8 @@ def in_processes(
     Raises:
         InputError: if a process was killed.
     """
-    most = workers or min(os.cpu_count() or 1, MOST)
-    processes = min(most, -(-len(jobs) // CHUNK))
+    most = workers or min(os.cpu_count() or 1, MAX_PROCESSES)
+    processes = min(most, -(-len(jobs) // CHUNK_SIZE))
     if processes <= 1:
         yield from _bar(map(task, jobs), jobs, label)
         return
@@ -47,7 +47,7 @@ def in_processes(
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(processes, context, initializer=_start_worker) as pool:
-            yield from _bar(pool.map(task, jobs, chunksize=CHUNK), jobs, label)
+            yield from _bar(pool.map(task, jobs, chunksize=CHUNK_SIZE), jobs, label)
     except BrokenProcessPool:
         cure = f"fewer --workers than {processes}" if workers else "more free memory"
         raise InputError(

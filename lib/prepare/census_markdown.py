@@ -9,7 +9,7 @@ from lib.prepare.census import QUANTILES, SMALL_PX, Summary
 NUMBER = re.compile(r"[0-9,]+( \([0-9.]+ %\))?")
 
 
-def page(summary: Summary) -> str:
+def census_markdown(summary: Summary) -> str:
     """Write the census as a page in Markdown."""
     counts = summary["images"]
     parts = [

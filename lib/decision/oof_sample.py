@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lib import metrics
+from lib.decision.components import ComponentCache
 from lib.decision.deciders import Decider
-from lib.decision.expected import Expected
+from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.histograms import Histograms
 from lib.decision.rules import levels
-from lib.decision.shapes import Shapes
 
 
 @dataclass(frozen=True)
-class Sample:
+class OofSample:
     """Labelled images to fit rules on.
 
     Attributes:
@@ -23,33 +23,35 @@ class Sample:
         patients: (N,) the patient of each.
         features: (N, G) image probabilities, for rules with a class gate.
         shapes: the components of their masks, for rules that look at them.
-        blind: by fold, the histograms of maps whose weights were found without it; None if no
-            weights were searched.
+        heldout_histograms: by fold, the histograms of maps whose weights were found without it;
+            None if no weights were searched.
     """
 
     histograms: Histograms
     folds: np.ndarray
     patients: np.ndarray
     features: np.ndarray | None = None
-    shapes: Shapes | None = None
-    blind: Callable[[int], Histograms] | None = None
+    shapes: ComponentCache | None = None
+    heldout_histograms: Callable[[int], Histograms] | None = None
 
     def __len__(self) -> int:
         return len(self.folds)
 
-    def __getitem__(self, chosen: np.ndarray) -> "Sample":
+    def __getitem__(self, chosen: np.ndarray) -> "OofSample":
         """Some of the images, by index or bool."""
         features = None if self.features is None else self.features[chosen]
         few = self.histograms[chosen], self.folds[chosen], self.patients[chosen]
-        return Sample(*few, features, self.shapes)
+        return OofSample(*few, features, self.shapes)
 
-    def without(self, fold: int) -> "Sample":
+    def excluding_fold(self, fold: int) -> "OofSample":
         """All images, as they look to someone who never saw the truth of a fold."""
-        if self.blind is None:
+        if self.heldout_histograms is None:
             return self
-        return replace(self, histograms=self.blind(fold), shapes=None, blind=None)
+        return replace(
+            self, histograms=self.heldout_histograms(fold), shapes=None, heldout_histograms=None
+        )
 
-    def by_fold(self) -> dict[int, "Sample"]:
+    def by_fold(self) -> dict[int, "OofSample"]:
         """The images of each fold."""
         return {int(fold): self[self.folds == fold] for fold in np.unique(self.folds)}
 
@@ -66,7 +68,7 @@ class Sample:
         Returns:
             |P|, |T| and |P and T|, each (N,) in pixels.
         """
-        if isinstance(rule, Expected):
+        if isinstance(rule, ExpectedDiceRule):
             return rule.areas(self.histograms, classes)
         shapeless = replace(rule, component_min_area=0, fill_holes=False)
         predicted, truth, overlap = self.histograms.areas(shapeless, classes)

@@ -14,14 +14,14 @@ from functools import cached_property
 import numpy as np
 
 from lib import metrics
-from lib.decision.choice import Plateau, around_best, find_plateau
-from lib.decision.fits import Fit
+from lib.decision.fits import RuleSearch
 from lib.decision.histograms import Histograms
-from lib.decision.search import TIE, Curves, Surface, search
+from lib.decision.plateau import Plateau, around_best, find_plateau
+from lib.decision.threshold_search import TIE, AreaCurve, Surface, search
 from lib.recipes.schema import Rule
 
 
-class GatedFit(Fit):
+class GateSearch(RuleSearch):
     """The preset `gated`."""
 
     @cached_property
@@ -73,13 +73,13 @@ class GatedFit(Fit):
                 return class_min, surface
             class_min = best_gate(curve)
 
-    def _curve(self, triplet: Rule) -> Curves:
+    def _curve(self, triplet: Rule) -> AreaCurve:
         histograms = self.sample.histograms
         gain = histograms.dice(triplet) - metrics.dice(0, histograms.truth, 0)
         return class_curves(gain[:, None], histograms, self._classes)
 
 
-def class_curves(gain: np.ndarray, histograms: Histograms, classes: np.ndarray) -> Curves:
+def class_curves(gain: np.ndarray, histograms: Histograms, classes: np.ndarray) -> AreaCurve:
     """The score over every class gate.
 
     Args:
@@ -95,10 +95,10 @@ def class_curves(gain: np.ndarray, histograms: Histograms, classes: np.ndarray) 
     highest = classes[order][last]
     empty = metrics.dice(0, histograms.truth, 0).mean()
     score = empty + np.cumsum(gain[order], axis=0)[last] / len(gain)
-    return Curves(np.append(0, highest[:-1]), highest, score)
+    return AreaCurve(np.append(0, highest[:-1]), highest, score)
 
 
-def best_gate(curves: Curves) -> float:
+def best_gate(curves: AreaCurve) -> float:
     """The lowest class gate of the highest score; 0, no gate, if every image passes."""
     score = curves.score.max(axis=1)
     step = int(np.argmax(score >= score.max() - TIE))

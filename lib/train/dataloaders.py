@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from lib import images, layout, ranks, rle
+from lib import distributed, images, layout, rle
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.recipes import Recipe
@@ -18,7 +18,7 @@ from lib.train.augment import Augmentation
 from lib.train.sampling import EpochBatches, seed_of
 
 Sample = tuple[torch.Tensor, ...]
-MOST_WORKERS = 8  # there are two such loaders, for training and for validation
+MAX_WORKERS = 8  # there are two such loaders, for training and for validation
 
 
 class CachedImages:
@@ -34,7 +34,7 @@ class CachedImages:
 
     def mask(self, image_id: str) -> np.ndarray:
         if not self.dataset.positive(image_id):
-            return np.zeros((self.cache.facts["size"],) * 2, np.uint8)
+            return np.zeros((self.cache.config["size"],) * 2, np.uint8)
         return images.read_png(self.cache.path(layout.mask_file(image_id))) // 255
 
 
@@ -101,7 +101,7 @@ def validation_loader(
         list(range(start, min(start + batch, len(ids)))) for start in range(0, len(ids), batch)
     ]
     dataset = ValidationSet(source, ids)
-    return DataLoader(dataset, batch_sampler=ranks.share(batches), **how)
+    return DataLoader(dataset, batch_sampler=distributed.shard(batches), **how)
 
 
 def default_workers(device: torch.device) -> int:
@@ -109,7 +109,7 @@ def default_workers(device: torch.device) -> int:
     if device.type == "cpu":
         return 0
     neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, on this machine
-    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // neighbours))
+    return max(1, min(MAX_WORKERS, (os.cpu_count() or 1) // neighbours))
 
 
 def loading(workers: int, device: torch.device) -> dict[str, Any]:

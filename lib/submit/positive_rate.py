@@ -10,7 +10,7 @@ FAR = 2.0  # standard errors
 
 
 @dataclass(frozen=True)
-class Share:
+class Proportion:
     """So many of so many images."""
 
     part: int
@@ -24,7 +24,7 @@ class Share:
         return f"{self.part} of {self.whole} ({100 * self.value:.1f} %)"
 
 
-def warnings(test: Share, oof: Share | None) -> list[str]:
+def warnings(test: Proportion, oof: Proportion | None) -> list[str]:
     """Say where the share of test images with a mask cannot be chance.
 
     Args:
@@ -48,7 +48,7 @@ def warnings(test: Share, oof: Share | None) -> list[str]:
     return said
 
 
-def standard_error(one: Share, other: Share) -> float:
+def standard_error(one: Proportion, other: Proportion) -> float:
     """Of the difference of two shares, if both estimate the same one."""
     pooled = (one.part + other.part) / (one.whole + other.whole)
     return math.sqrt(pooled * (1 - pooled) * (1 / one.whole + 1 / other.whole))

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from lib.layout import FLIP, NO_FLIP
 from lib.leaderboard.board import Board
+from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.markdown import NONE, below, number, percent, table
-from lib.leaderboard.measured import Measured
-from lib.leaderboard.papers import (
+from lib.leaderboard.paper_results import (
     ABEDALLA_5,
     ABEDALLA_7,
     ABEDALLA_10,
@@ -42,7 +42,7 @@ def niu(board: Board) -> Iterator[str]:
     """Niu, Table 1: encoders."""
     rows = []
     for recipe, paper in NIU.items():
-        run, dice, loss = _ours(board.of_recipe(recipe), Measured.dice, Measured.loss)
+        run, dice, loss = _ours(board.of_recipe(recipe), RunMetrics.dice, RunMetrics.loss)
         rows.append([paper.model, run, dice, number(paper.dice, 3), loss, number(paper.loss, 2)])
     yield from table(["model", "run", "Dice", "paper", "loss", "paper"], rows)
     yield from _below(board, ABOUT_NIU, NIU)
@@ -50,7 +50,7 @@ def niu(board: Board) -> Iterator[str]:
 
 def zhang(board: Board) -> Iterator[str]:
     """Zhang, Table 1: networks."""
-    figures = Measured.dice, Measured.precision, Measured.recall, Measured.iou
+    figures = RunMetrics.dice, RunMetrics.precision, RunMetrics.recall, RunMetrics.iou
     rows = []
     for recipe, paper in ZHANG.items():
         run, *ours = _ours(board.of_recipe(recipe), *figures, shown=percent)
@@ -81,7 +81,11 @@ def abedalla(board: Board) -> Iterator[str]:
 
 def viel(board: Board) -> Iterator[str]:
     """Viel and Orhan, Table 6: 16 combinations of four switches."""
-    figures = Measured.balanced_dice, Measured.balanced_class_accuracy, Measured.class_accuracy
+    figures = (
+        RunMetrics.balanced_dice,
+        RunMetrics.balanced_class_accuracy,
+        RunMetrics.class_accuracy,
+    )
     recipes = {f"viel_{'_'.join(on) or 'baseline'}": on for on in VIEL}
     rows = []
     for recipe, on in recipes.items():
@@ -115,12 +119,12 @@ def _at(board: Board, recipe: str, flips: bool, removal: bool) -> list[str]:
     one = board.of_recipe(recipe, FLIP if flips else NO_FLIP)
     if one and not removal:
         one = one.without_removal()
-    return _ours(one, Measured.iou, Measured.dice)
+    return _ours(one, RunMetrics.iou, RunMetrics.dice)
 
 
 def _ours(
-    one: Measured | None,
-    *figures: Callable[[Measured], float],
+    one: RunMetrics | None,
+    *figures: Callable[[RunMetrics], float],
     shown: Callable[[float], str] = number,
 ) -> list[str]:
     """The run's name and its figures; dashes where there is none."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lib.decision.deciders import Decider
-from lib.decision.expected import Expected
+from lib.decision.expected_dice import ExpectedDiceRule
 
 NONE = "–"
 STATED = "params"  # the name of a rule that has none
@@ -62,8 +62,8 @@ def circumstances(
     """What a rule is applied to, where that is not the plain mean of the members.
 
     Args:
-        decided: the facts of the decision: `choose`, `gate`, `gate_fit`.
-        ensemble: the facts of the ensemble: `weights`.
+        decided: the config of the decision: `choose`, `gate`, `gate_fit`.
+        ensemble: the config of the ensemble: `weights`.
         class_gate: whether the rule asks for the image's probability.
         voted: whether each fold decided on the test images by itself.
     """
@@ -102,7 +102,7 @@ def steps(rule: Decider, size: int) -> list[str]:
         rule: with areas in pixels of the frame.
         size: the frame's side, in pixels.
     """
-    if isinstance(rule, Expected):
+    if isinstance(rule, ExpectedDiceRule):
         return EXPECTED_STEPS
     said = []
     if rule.class_min is not None:

@@ -5,7 +5,7 @@ models, ICML 2004): a bag begins empty, and STEPS times takes in the member, per
 which it scores best; the best bag on the way wins, if it scores more than equal weights do.
 Members that it holds no copy of weigh nothing.
 
-A bag's score is the fold-honest Dice of its blended maps: the images of each fold at the rule that
+A bag's score is the cross-fitted Dice of its blended maps: the images of each fold at the rule that
 is exactly the best (of all triplets) on the other folds.
 
 Exact are the rules, the truth and all areas. Conditional is the map: while weights are searched, a
@@ -27,10 +27,10 @@ from pathlib import Path
 import numpy as np
 
 from lib.artifacts import Draft
-from lib.decision import search as rules
+from lib.decision import threshold_search as rules
 from lib.decision.histograms import Histograms
 from lib.ensemble.blend import Counter, Labelled
-from lib.ensemble.members import Source
+from lib.ensemble.members import MemberFold
 from lib.files import Journal, write_json
 from lib.layout import Fold
 from lib.recipes.schema import Rule
@@ -40,7 +40,7 @@ BLOCK = 4  # 256 x 256 of 1024 x 1024: a perfect mask still has Dice .98
 AT_ONCE = 8
 WEIGHTS = "weights.json"
 
-Bag = tuple[int, ...]  # how many copies of each member
+MemberCounts = tuple[int, ...]  # how many copies of each member
 LeftOut = int | None  # the fold that a selection is made without; None: on all
 
 
@@ -49,7 +49,9 @@ def blind_file(fold: int) -> str:
     return f"histograms.without{fold}.npz"
 
 
-def find(draft: Draft, sources: Sequence[Source], images: Sequence[Labelled]) -> list[Source]:
+def find(
+    draft: Draft, sources: Sequence[MemberFold], images: Sequence[Labelled]
+) -> list[MemberFold]:
     """Search the weights of the members; goes on where an interrupted call ended.
 
     Writes weights.json, and the histograms without each fold if there are several.
@@ -64,7 +66,7 @@ def find(draft: Draft, sources: Sequence[Source], images: Sequence[Labelled]) ->
     """
     members = list(dict.fromkeys(source.member for source in sources))
     folds = sorted({image.fold for image in images})
-    counter = _counter(sources, draft.facts["rle_size"])
+    counter = _counter(sources, draft.config["rle_size"])
     scores = Scores(counter, images, draft.journal)
     whole, *blind = select(scores, len(members), [None, *(folds if len(folds) > 1 else [])])
     for fold, histograms in _count_blind(replace(counter, block=1), images, blind):
@@ -74,8 +76,8 @@ def find(draft: Draft, sources: Sequence[Source], images: Sequence[Labelled]) ->
         "weights": whole.shares,
         "without_fold": {str(selection.left_out): selection.shares for selection in blind},
         "block": counter.block,
-        "fold_honest_dice": scores[whole.best, None],
-        "fold_honest_dice_of_equal": scores[(1,) * len(members), None],
+        "cross_fitted_dice": scores[whole.best, None],
+        "cross_fitted_dice_of_equal": scores[(1,) * len(members), None],
     }
     write_json(draft.path(WEIGHTS), report)
     shares = dict(zip(members, whole.shares, strict=True))
@@ -93,11 +95,11 @@ class Selection:
     """
 
     left_out: LeftOut
-    bag: Bag
-    best: Bag
+    bag: MemberCounts
+    best: MemberCounts
 
     @property
-    def larger(self) -> list[Bag]:
+    def larger(self) -> list[MemberCounts]:
         """The bag with a further copy of each member in turn."""
         return [
             tuple(count + (member == other) for other, count in enumerate(self.bag))
@@ -128,20 +130,20 @@ def select(scores: "Scores", members: int, folds: Sequence[LeftOut]) -> list[Sel
 
 
 class Scores:
-    """The fold-honest Dice of bags, as each selection sees it."""
+    """The cross-fitted Dice of bags, as each selection sees it."""
 
     def __init__(self, counter: Counter, images: Sequence[Labelled], journal: Journal) -> None:
         self.counter, self.images, self.journal = counter, images, journal
         self.folds = np.array([image.fold for image in images])
-        self.known: dict[tuple[Bag, LeftOut], float] = {
+        self.known: dict[tuple[MemberCounts, LeftOut], float] = {
             (tuple(record["bag"]), record["without"]): record["dice"] for record in journal.read()
         }
 
-    def __getitem__(self, key: tuple[Bag, LeftOut]) -> float:
+    def __getitem__(self, key: tuple[MemberCounts, LeftOut]) -> float:
         bag, left_out = key
         return self.known[_reduced(bag), left_out]
 
-    def measure(self, wanted: Iterable[tuple[Bag, LeftOut]]) -> None:
+    def measure(self, wanted: Iterable[tuple[MemberCounts, LeftOut]]) -> None:
         """Score bags together, AT_ONCE of them on one reading of the maps.
 
         Args:
@@ -156,7 +158,7 @@ class Scores:
                 asked = [left_out for other, left_out in unknown if other == bag]
                 self._keep(bag, {left_out: tuned.honest_dice(left_out) for left_out in asked})
 
-    def _keep(self, bag: Bag, dices: dict[LeftOut, float]) -> None:
+    def _keep(self, bag: MemberCounts, dices: dict[LeftOut, float]) -> None:
         self.known |= {(bag, left_out): dice for left_out, dice in dices.items()}
         self.journal.append(
             {"bag": bag, "without": left_out, "dice": dice} for left_out, dice in dices.items()
@@ -190,11 +192,11 @@ class Tuned:
         return self.rules[folds]
 
 
-def _counter(sources: Sequence[Source], size: int) -> Counter:
+def _counter(sources: Sequence[MemberFold], size: int) -> Counter:
     """Of blocks, as long as nobody asks for the whole frame; its weights are still to be set."""
     folders: dict[Fold, list[Path]] = {}
     for source in sources:
-        folders.setdefault(source.fold, []).append(source.probs.place.folder)
+        folders.setdefault(source.fold, []).append(source.probs.location.folder)
     return Counter(size, folders, np.empty((0, 0)), math.gcd(size, BLOCK))
 
 
@@ -211,10 +213,10 @@ def _count_blind(
                 yield selection.left_out, counted[selection.best]
 
 
-def _reduced(bag: Bag) -> Bag:
+def _reduced(bag: MemberCounts) -> MemberCounts:
     """The smallest bag with these weights: 2 2 0 is 1 1 0."""
     return tuple(count // math.gcd(*bag) for count in bag)
 
 
-def _batches(bags: Sequence[Bag]) -> Iterator[Sequence[Bag]]:
+def _batches(bags: Sequence[MemberCounts]) -> Iterator[Sequence[MemberCounts]]:
     return (bags[first : first + AT_ONCE] for first in range(0, len(bags), AT_ONCE))

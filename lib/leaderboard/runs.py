@@ -8,19 +8,19 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from lib import artifacts, layout, tables
+from lib import artifacts, csv_files, layout
 from lib.artifacts import Artifact
 from lib.errors import InputError
 from lib.layout import ALL_DATA, CLASSES, FLIP, NO_FLIP, NO_FLIP_SUFFIX, Fold, Work
 from lib.recipes import Recipe, Rule
-from lib.recipes.facts import from_facts
+from lib.recipes.serialize import from_dict
 
 HISTORY, AVERAGES = "history.csv", "averages.csv"
 Key = tuple[str, str]  # a run's name, and with or without flips
 
 
 @dataclass(frozen=True)
-class Part:
+class FoldRun:
     """One fold: what was trained, and its maps."""
 
     fold: Fold
@@ -41,7 +41,7 @@ class Run:
     name: str
     tta: str
     recipe: Recipe
-    parts: tuple[Part, ...]
+    parts: tuple[FoldRun, ...]
     loss: float
 
     @property
@@ -58,13 +58,13 @@ class Run:
     def classes(self) -> dict[str, float]:
         """p(positive) by image, the mean over folds; empty without an image-level output."""
         paths = [part.probs.path(CLASSES) for part in self.parts]
-        rows = pd.concat([tables.read(path, ("ImageId", "p")) for path in paths])
+        rows = pd.concat([csv_files.read(path, ("ImageId", "p")) for path in paths])
         means = rows["p"].astype(float).groupby(rows["ImageId"]).mean()
         return {str(name): p for name, p in means.items()}
 
 
 @dataclass
-class Found:
+class RunIndex:
     """What lies under WORK.
 
     Attributes:
@@ -76,9 +76,9 @@ class Found:
     left_out: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-def find(work: Work) -> Found:
+def find(work: Work) -> RunIndex:
     """Open the maps of every run; what is unfinished or damaged is left out, with the reason."""
-    found = Found()
+    found = RunIndex()
     for (name, tta), folders in _folders(work).items():
         parts = []
         for folder in folders:
@@ -96,11 +96,11 @@ def find(work: Work) -> Found:
 def valid_loss(run: Artifact, recipe: Recipe) -> float:
     """The validation loss of what a fold kept, the first of several; NaN if none was held out."""
     keep = recipe.phases[-1].keep
-    rows = tables.read(run.path(AVERAGES if keep.merges else HISTORY), ("phase",))
+    rows = csv_files.read(run.path(AVERAGES if keep.merges else HISTORY), ("phase",))
     if "valid_loss" not in rows:
         return float("nan")
     rows = rows[rows["phase"].astype(float) == len(recipe.phases) - 1]
-    if keep.what == "best" and not keep.merges:
+    if keep.strategy == "best" and not keep.merges:
         rows = rows.astype({"score": float, "epoch": float}).sort_values(["score", "epoch"])
     return float(rows["valid_loss"].iloc[-1])
 
@@ -120,22 +120,22 @@ def _folders(work: Work) -> dict[Key, list[str]]:
 
 def _below(work: Work, kind: str) -> Iterator[tuple[str, str]]:
     """Name and fold of every folder of a kind, unfinished ones too."""
-    for folder in layout.folders(work.root, kind):
+    for folder in layout.artifact_folders(work.root, kind):
         yield folder.parent.name, folder.name.removesuffix(layout.UNFINISHED)
 
 
-def _part(work: Work, name: str, folder: str, tta: str) -> Part:
+def _part(work: Work, name: str, folder: str, tta: str) -> FoldRun:
     fold = layout.parse_fold(folder.removeprefix("fold"))
     run = artifacts.read(work.run(name, fold))
-    return Part(fold, run, artifacts.read_chained(work.probs(name, fold, tta)))
+    return FoldRun(fold, run, artifacts.read_chained(work.probs(name, fold, tta)))
 
 
-def _run(name: str, tta: str, parts: list[Part]) -> Run:
-    recipe = from_facts(parts[0].run.facts["recipe"])
+def _run(name: str, tta: str, parts: list[FoldRun]) -> Run:
+    recipe = from_dict(parts[0].run.config["recipe"])
     for part in parts:
-        if part.run.facts["recipe"] != parts[0].run.facts["recipe"]:
+        if part.run.config["recipe"] != parts[0].run.config["recipe"]:
             raise InputError(
-                f"{part.run.place} has another recipe than {parts[0].run.place}; "
+                f"{part.run.location} has another recipe than {parts[0].run.location}; "
                 "train one of them under another --name"
             )
     kept = [part for part in parts if part.fold != ALL_DATA] or parts

@@ -1,4 +1,4 @@
-"""Recipes as the plain facts of a manifest, and back; and `--set` on top of one."""
+"""Recipes as the plain config of a manifest, and back; and `--set` on top of one."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,27 +8,27 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from lib.errors import InputError
-from lib.recipes.schema import Ema, Input, Keep, Loss, Network, Phase, Recipe, Rule
+from lib.recipes.schema import Ema, Input, Keep, LossWeights, Network, Phase, Recipe, Rule
 
 # A misspelt key must never be ignored, and JSON has no infinity.
-for _part in (Ema, Input, Keep, Loss, Network, Phase, Recipe, Rule):
+for _part in (Ema, Input, Keep, LossWeights, Network, Phase, Recipe, Rule):
     with_config(ConfigDict(extra="forbid", allow_inf_nan=False))(_part)
 _ADAPTER = TypeAdapter(Recipe)
 
 
-def to_facts(recipe: Recipe) -> dict[str, Any]:
+def to_dict(recipe: Recipe) -> dict[str, Any]:
     """A recipe in full, as JSON can hold it."""
     return asdict(recipe)
 
 
-def from_facts(facts: Mapping[str, Any]) -> Recipe:
+def from_dict(config: Mapping[str, Any]) -> Recipe:
     """A recipe from what `to_facts` gave.
 
     Raises:
         InputError: for a key or a value that a recipe cannot have.
     """
     try:
-        return _ADAPTER.validate_python(facts)
+        return _ADAPTER.validate_python(config)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
@@ -36,7 +36,7 @@ def from_facts(facts: Mapping[str, Any]) -> Recipe:
         value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
         raise InputError(
             f"recipe key {key}{value}: {first['msg']}; "
-            f"python -m lib.recipes {facts.get('name', 'NAME')} shows them all"
+            f"python -m lib.recipes {config.get('name', 'NAME')} shows them all"
         ) from None
 
 
@@ -51,21 +51,21 @@ def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     Raises:
         InputError: for a key that does not exist, or a value that it cannot have.
     """
-    facts = json.loads(json.dumps(to_facts(recipe)))
+    config = json.loads(json.dumps(to_dict(recipe)))
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise InputError(f"--set {setting}: write key=value, such as phases.0.epochs=2")
         *parents, last = key.split(".")
-        parent = facts
+        parent = config
         for name in parents:
             parent = parent[_index(parent, name, key)]
         parent[_index(parent, last, key)] = _value(value)
-    return from_facts(facts)
+    return from_dict(config)
 
 
 def _index(parent: Any, name: str, key: str) -> str | int:
-    """Where `name` stands in a dict or a list of facts."""
+    """Where `name` stands in a dict or a list of config."""
     if isinstance(parent, dict) and name in parent:
         return name
     entries = [str(index) for index in range(len(parent))] if isinstance(parent, list) else []

@@ -13,12 +13,12 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from lib import csv_files, distributed, images, layout
 from lib import device as machine
-from lib import images, layout, ranks, tables
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.errors import InputError
-from lib.infer.tta import predict
+from lib.infer.tta import predict_with_flips
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.recipes import Recipe
 
@@ -64,13 +64,14 @@ def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
     """
     if not data.folds:
         return []
-    trained_on = run.inputs[data.artifact.place.name]
+    trained_on = run.inputs[data.artifact.location.name]
     if trained_on != data.artifact.id:
         raise InputError(
-            f"{run.place} was trained on another dataset than {data.artifact.place} is now: its "
-            "out-of-fold images may be ones it has seen; train it again with 02_train.py --replace"
+            f"{run.location} was trained on another dataset than {data.artifact.location} is "
+            "now: its out-of-fold images may be ones it has seen; train it again with "
+            "02_train.py --replace"
         )
-    return data.validation_ids(run.facts["fold"])
+    return data.validation_ids(run.config["fold"])
 
 
 def infer_fold(job: Job) -> int:
@@ -86,17 +87,17 @@ def infer_fold(job: Job) -> int:
     """
     keys = [("oof", name) for name in job.oof] + [("test", name) for name in job.test]
     batches = [keys[start : start + job.batch] for start in range(0, len(keys), job.batch)]
-    done = ranks.from_first(lambda: _done(job.draft, keys))
-    left = ranks.share([batch for batch in batches if not done.issuperset(batch)])
+    done = distributed.run_on_main(lambda: _done(job.draft, keys))
+    left = distributed.shard([batch for batch in batches if not done.issuperset(batch)])
     cure = f"give a smaller --batch than {job.batch}; maps that are done stay"
-    with machine.explained(cure), ThreadPoolExecutor(job.workers) as pool:
-        grays = ahead(pool, partial(_read, job), left, job.workers)
+    with machine.friendly_errors(cure), ThreadPoolExecutor(job.workers) as pool:
+        grays = prefetch(pool, partial(_read, job), left, job.workers)
         found = zip(left, _predicted(job, grays), strict=True)
-        written = ahead(pool, partial(_write, job), found, job.workers)
-        for records in tqdm(written, total=len(left), disable=ranks.hides_bars()):
+        written = prefetch(pool, partial(_write, job), found, job.workers)
+        for records in tqdm(written, total=len(left), disable=distributed.progress_disabled()):
             job.draft.journal.append(records)
-    ranks.wait()
-    if ranks.is_first():
+    distributed.barrier()
+    if distributed.is_main():
         if lacking := sorted({*keys} - _done(job.draft, keys)):
             raise InputError(
                 f"{len(lacking)} of {len(keys)} maps are not there or empty, the first "
@@ -118,7 +119,7 @@ def _image_probabilities(draft: Draft) -> dict[str, float | None]:
     return {record["ImageId"]: record["p"] for record in draft.journal.read()}
 
 
-def ahead(
+def prefetch(
     pool: Executor, task: Callable[[Item], Result], items: Iterable[Item], depth: int
 ) -> Iterator[Result]:
     """`task` of each item, in order, while a pool is at work on at most `depth` items after it."""
@@ -146,7 +147,7 @@ def _predicted(job: Job, grays: Iterable[torch.Tensor]) -> Iterator[Predicted]:
     models = _checkpoints(job)
     for gray in grays:
         with machine.autocast(job.device):
-            maps, p = predict(models, gray.to(job.device, non_blocking=True), job.flip)
+            maps, p = predict_with_flips(models, gray.to(job.device, non_blocking=True), job.flip)
         found = [maps] if p is None else [maps, p]
         finite = torch.stack([part.isfinite().all() for part in found]).all()
         yield quantize(maps.squeeze(1)), finite, p
@@ -163,8 +164,8 @@ def _write(job: Job, found: tuple[Batch, Predicted]) -> list[dict[str, Any]]:
     values = [None] * len(batch) if p is None else p.tolist()
     if not finite:
         raise InputError(
-            f"{job.run.place} predicts what is no number on {batch[0][1]} or those after it: "
-            f"train it again with {job.run.place.maker} --replace and a lower lr"
+            f"{job.run.location} predicts what is no number on {batch[0][1]} or those after it: "
+            f"train it again with {job.run.location.maker} --replace and a lower lr"
         )
     for key, image in zip(batch, maps.cpu().numpy(), strict=True):
         images.write_png(job.draft.path(layout.map_file(*key)), image)
@@ -186,4 +187,4 @@ def _write_class(draft: Draft) -> None:
     rows = [(name, p) for name, p in sorted(positives.items()) if p is not None]
     frame = pd.DataFrame(rows, columns=["ImageId", "p"])
     frame["p"] = frame["p"].map("{:.6f}".format)
-    tables.write(draft.path(layout.CLASSES), frame)
+    csv_files.write(draft.path(layout.CLASSES), frame)

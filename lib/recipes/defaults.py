@@ -1,6 +1,6 @@
 """Our own recipes: a sound default for one GPU, and one small enough for two CPU cores."""
 
-from lib.recipes.schema import Input, Keep, Loss, Network, Phase, Recipe, Rule
+from lib.recipes.schema import Input, Keep, LossWeights, Network, Phase, Recipe, Rule
 
 R34_512 = Recipe(
     name="r34_512",
@@ -12,13 +12,13 @@ R34_512 = Recipe(
         Phase(
             size=512, epochs=12, batch=16, lr=3e-4, min_lr=1e-5, optimizer="adamw",
             weight_decay=1e-4, positive_rate=0.6, clip=1.0,
-            loss=Loss(bce=1.0, positive_dice=0.5, image_bce=0.2),
+            loss=LossWeights(bce=1.0, positive_dice=0.5, image_bce=0.2),
         ),
         # The share of positives comes down towards the real 22 %, so that false alarms do too.
         Phase(
             size=512, epochs=18, batch=16, lr=1e-4, min_lr=1e-6, optimizer="adamw",
             weight_decay=1e-4, positive_rate=0.35, clip=1.0, keep=Keep(count=3), early_stop=8,
-            loss=Loss(bce=1.0, positive_dice=0.5, image_bce=0.2),
+            loss=LossWeights(bce=1.0, positive_dice=0.5, image_bce=0.2),
         ),
     ),
     rule=Rule(top=0.7, min_area=800, bottom=0.3),
@@ -39,7 +39,7 @@ DEMO = Recipe(
         Phase(
             # Small batches: a hundred images give few steps.
             size=128, epochs=60, batch=4, lr=2e-3, min_lr=1e-5, positive_rate=0.5, clip=1.0,
-            loss=Loss(bce=1.0, positive_dice=0.5, image_bce=0.2),
+            loss=LossWeights(bce=1.0, positive_dice=0.5, image_bce=0.2),
         ),
     ),
     select="loss",  # Dice at a fixed rule hardly moves on 24 images

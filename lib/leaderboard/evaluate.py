@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib import metrics, rle, score, tables
+from lib import csv_files, metrics, rle, score
 from lib.dataset import Dataset
 from lib.decision import rules
-from lib.decision.uncertainty import interval
+from lib.decision.bootstrap import interval
 from lib.layout import ALL_DATA, map_file
-from lib.leaderboard.found import Run
-from lib.maps import blend
-from lib.pool import in_processes
+from lib.leaderboard.runs import Run
+from lib.parallel import map_in_processes
+from lib.prob_maps import blend
 from lib.recipes.schema import Rule
 from lib.score import Score
 
@@ -49,7 +49,7 @@ class Counter:
 
 
 @dataclass(frozen=True)
-class Measured:
+class RunMetrics:
     """What a run scores: figures are methods, so that a table can name its columns' by them.
 
     Attributes:
@@ -65,7 +65,7 @@ class Measured:
     patients: np.ndarray
     p: np.ndarray | None
 
-    def without_removal(self) -> "Measured":
+    def without_removal(self) -> "RunMetrics":
         """The same run, its rule without a minimum area."""
         return replace(self, score=self.unremoved)
 
@@ -136,7 +136,7 @@ def out_of_fold(run: Run, dataset: Dataset) -> list[Labelled]:
             name,
             dataset.patients[name],
             [dataset.truth[name]],
-            [part.probs.place.folder / map_file("oof", name)],
+            [part.probs.location.folder / map_file("oof", name)],
             run.classes.get(name),
         )
         for part in run.parts
@@ -147,7 +147,7 @@ def out_of_fold(run: Run, dataset: Dataset) -> list[Labelled]:
 
 def tested(run: Run, dataset: Dataset, truth: Truth) -> list[Labelled]:
     """The test images of the truth; what is measured is the mean over the run's folds."""
-    folders = [part.probs.place.folder for part in run.parts]
+    folders = [part.probs.location.folder for part in run.parts]
     patients = dataset.images.get("patient_id", dataset.images["ImageId"])
     return [
         Labelled(
@@ -170,14 +170,14 @@ def read_truth(path: Path, dataset: Dataset) -> tuple[Truth, int]:
     Raises:
         InputError: if a code is wrong, or no image is a test image.
     """
-    score.check_test(path, dataset.rle_size, dataset.test_ids, dataset.artifact.place)
-    frame = tables.read_rles(path)
+    score.check_test(path, dataset.rle_size, dataset.test_ids, dataset.artifact.location)
+    frame = csv_files.read_rles(path)
     codes = frame.groupby("ImageId", sort=False)["EncodedPixels"].agg(list).to_dict()
     known = {name: codes[name] for name in dataset.test_ids if name in codes}
     return known, len(codes) - len(known)
 
 
-def measure(run: Run, images: Sequence[Labelled], size: int) -> Measured:
+def measure(run: Run, images: Sequence[Labelled], size: int) -> RunMetrics:
     """Apply the run's rule to every image, with and without its minimum area.
 
     Args:
@@ -189,9 +189,9 @@ def measure(run: Run, images: Sequence[Labelled], size: int) -> Measured:
     """
     used = list(dict.fromkeys([run.rule, replace(run.rule, min_area=0)]))
     workers = 1 if len(images) <= FEW else None
-    areas = np.array(list(in_processes(Counter(size, used), images, run.title, workers)))
+    areas = np.array(list(map_in_processes(Counter(size, used), images, run.title, workers)))
     ids = tuple(image.image_id for image in images)
-    return Measured(
+    return RunMetrics(
         run,
         Score(ids, areas[:, 0]),
         Score(ids, areas[:, -1]),

@@ -12,9 +12,9 @@ import numpy as np
 from scipy import ndimage
 
 from lib import metrics
+from lib.decision.bootstrap import standard_error
 from lib.decision.rules import from_levels
-from lib.decision.search import TIE, Curves, Surface
-from lib.decision.uncertainty import standard_error
+from lib.decision.threshold_search import TIE, AreaCurve, Surface
 from lib.recipes.schema import Rule
 
 
@@ -87,7 +87,7 @@ def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
     return Plateau(surface, standard_error(gain, patients))
 
 
-def around_best(curve: Curves, floor: float) -> tuple[Any, Any]:
+def around_best(curve: AreaCurve, floor: float) -> tuple[Any, Any]:
     """The unbroken range that holds the best of a curve and stays on the floor or above.
 
     Args:

@@ -12,7 +12,7 @@ from lib.errors import InputError
 from lib.layout import Work, check_image_id
 from lib.prepare.dicom import DICOM_SUFFIXES, PICTURE_SUFFIXES
 
-LABELS = ("train-rle", "train_rle", "stage_1_train", "stage_2_train", "train")
+LABEL_STEMS = ("train-rle", "train_rle", "stage_1_train", "stage_2_train", "train")
 SAMPLES = tuple(f"{stage}sample{mark}submission" for stage in ("", "stage_1_", "stage_2_")
                 for mark in "_-")  # fmt: skip
 TABLE_SUFFIXES = (".csv", ".csv.gz")
@@ -23,7 +23,7 @@ DEMO = {"n_train": 120, "n_test": 80, "seed": 0, "size": 1024}
 
 
 @dataclass(frozen=True)
-class Raw:
+class RawFolder:
     """The files of a raw folder.
 
     Attributes:
@@ -51,7 +51,7 @@ class Raw:
         return any("test" in folder or folder == "stage_2_images" for folder in folders)
 
 
-def discover(root: Path, labels: Path | None = None, work: Path | None = None) -> Raw:
+def discover(root: Path, labels: Path | None = None, work: Path | None = None) -> RawFolder:
     """Find the images and tables in a raw folder.
 
     Args:
@@ -73,12 +73,12 @@ def discover(root: Path, labels: Path | None = None, work: Path | None = None) -
     files = list(_walk(root))
     images = _by_id(root, files)
     if not labels:
-        found = _tables(root, files, LABELS)
+        found = _tables(root, files, LABEL_STEMS)
         if len(found) > 1:
             named = ", ".join(str(path.relative_to(root)) for path in found)
             raise InputError(f"{root} has more than one label file ({named}); choose with --labels")
         labels = found[0] if found else None
-    return Raw(root, images, labels, _tables(root, files, SAMPLES))
+    return RawFolder(root, images, labels, _tables(root, files, SAMPLES))
 
 
 def demo(work: Work, workers: int, replace: bool) -> Artifact:
@@ -96,12 +96,12 @@ def _walk(root: Path) -> Iterator[Path]:
     """Every file but the hidden ones, sorted; links to folders are followed, once each."""
     seen = set()
     for parent, folders, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
-        place = os.path.realpath(parent)
+        location = os.path.realpath(parent)
         visible = [name for name in folders if not name.startswith(".") and name not in NO_IMAGES]
-        folders[:] = [] if place in seen else sorted(visible)
+        folders[:] = [] if location in seen else sorted(visible)
         yield from (Path(parent, name) for name in sorted(names)
-                    if place not in seen and not name.startswith("."))  # fmt: skip
-        seen.add(place)
+                    if location not in seen and not name.startswith("."))  # fmt: skip
+        seen.add(location)
 
 
 def _refuse_folder(error: OSError) -> None:
