@@ -7,9 +7,9 @@ Reads   RAW: images (DICOM, PNG, JPEG), label CSV, sample submission, wherever t
 Writes  WORK/dataset/, WORK/cache/<size>/, and WORK/raw_demo/ with --demo
 """
 
-from lib.errors import run_stage, stop_on_signals
+from lib import cli
 
-stop_on_signals()  # now: the imports below take a second
+cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
 import os
@@ -17,7 +17,6 @@ from pathlib import Path
 
 from lib import artifacts, layout, recipes
 from lib import dataset as datasets
-from lib.cli import int_in_range
 from lib.prepare import cache, dataset, discover, folds, plan
 
 DEFAULT_SIZE = 512
@@ -25,10 +24,8 @@ MOST_SIDE = 10_000  # pixels: more than any radiograph has
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    count, side = int_in_range(1), int_in_range(1, MOST_SIDE)
+    parser = cli.stage_parser(__doc__)
+    count, side = cli.int_in_range(1), cli.int_in_range(1, MOST_SIDE)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--raw", type=Path, metavar="DIR", help="the folder with everything")
     source.add_argument("--demo", action="store_true", help="draw phantoms and use them")
@@ -44,8 +41,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--allow-missing", action="store_true", help="leave out ids without a file")
     parser.add_argument("--allow-unreadable", action="store_true", help="also in test")
     parser.add_argument("--workers", type=count, default=os.cpu_count(), help="processes")
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
 
 
@@ -76,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    cli.run_stage(main)

@@ -8,33 +8,30 @@ Reads   WORK/dataset/, WORK/cache/<size>/
 Writes  WORK/runs/<recipe, or name>/fold<k>/
 """
 
-from lib.errors import InputError, run_stage, stop_on_signals
+from lib import cli
 
-stop_on_signals()  # now: the imports below take a second
+cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 from lib import artifacts, dataset, layout, recipes
-from lib.cli import int_in_range
+from lib.errors import InputError
 from lib.recipes import serialize
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.stage_parser(__doc__)
     parser.add_argument("--recipe", required=True, help="python -m lib.recipes lists them")
     parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: all folds")
     parser.add_argument("--name", help="of the run; default: the recipe's name")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
     parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--workers", type=int_in_range(0, 1024), help="processes that load images")
+    parser.add_argument(
+        "--workers", type=cli.int_in_range(0, 1024), help="processes that load images"
+    )
     parser.add_argument("--compile", action="store_true", help="the network first, for long runs")
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
 
 
@@ -83,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    cli.run_stage(main)

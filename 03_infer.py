@@ -7,35 +7,29 @@ Reads   WORK/runs/<run>/fold<k>/, WORK/cache/<size>/, WORK/dataset/
 Writes  WORK/probs/<run>/fold<k>/  (probs/<run>.noflip/ with --tta none)
 """
 
-from lib.errors import run_stage, stop_on_signals
+from lib import cli
 
-stop_on_signals()  # now: the imports below take a second
+cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 from lib import artifacts, dataset, layout
-from lib.cli import int_in_range
 from lib.recipes import serialize
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.stage_parser(__doc__)
     parser.add_argument("--run", required=True, help="a folder under WORK/runs")
     parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: those trained")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--tta", choices=[layout.FLIP, layout.NO_FLIP], default=layout.FLIP)
     parser.add_argument(
-        "--batch", type=int_in_range(1), help="images at a time; default: by their size"
+        "--batch", type=cli.int_in_range(1), help="images at a time; default: by their size"
     )
     parser.add_argument(
-        "--workers", type=int_in_range(1, 1024), help="threads that read and write images"
+        "--workers", type=cli.int_in_range(1, 1024), help="threads that read and write images"
     )
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
 
 
@@ -76,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    cli.run_stage(main)

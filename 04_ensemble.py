@@ -7,12 +7,11 @@ Reads   WORK/dataset/, WORK/probs/<run>/fold<k>/
 Writes  WORK/ensembles/final/, WORK/decisions/final-triplet/
 """
 
-from lib.errors import run_stage, stop_on_signals
+from lib import cli
 
-stop_on_signals()  # now: the imports below take a second
+cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
-from pathlib import Path
 
 from lib import artifacts, dataset
 from lib.ensemble import gates, members, options, vote
@@ -23,9 +22,7 @@ from lib.layout import Work
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.stage_parser(__doc__)
     parser.add_argument("--members", nargs="+", required=True, metavar="RUN", help="in WORK/probs")
     parser.add_argument("--name", required=True, help="of the ensemble")
     parser.add_argument("--folds", nargs="+", metavar="K", help="default: the first member's")
@@ -43,8 +40,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--test-rule", choices=[vote.MEAN, vote.VOTE], default=vote.MEAN,
         help="one decision on the mean of the folds' maps, or the majority of theirs")  # fmt: skip
     parser.add_argument("--tag", help="of the decision; default: the rule's name, or params")
-    parser.add_argument("--work", type=Path, default=Path("work"))
-    parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
     return parser.parse_args()
 
 
@@ -77,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    cli.run_stage(main)

@@ -8,9 +8,9 @@ Reads   WORK/decisions/final-triplet/, WORK/ensembles/final/, WORK/dataset/;
 Writes  WORK/submissions/final-triplet/
 """
 
-from lib.errors import run_stage, stop_on_signals
+from lib import cli
 
-stop_on_signals()  # now: the imports below take a second
+cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
 from pathlib import Path
@@ -21,12 +21,8 @@ from lib.submit import inputs, submission, upload
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.stage_parser(__doc__)
     add = parser.add_argument
-    add("--work", type=Path, default=Path("work"), help="working folder (default: work)")
-    add("--replace", action="store_true", help="remove and remake the submission")
     add("--decision", required=True, metavar="NAME-TAG", help="a folder of WORK/decisions")
     add("--truth", type=Path, metavar="CSV", help="masks of the test images, to score against")
     add("--upload", metavar="COMPETITION", help="hand it in with the kaggle command")
@@ -56,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    cli.run_stage(main)

@@ -41,8 +41,8 @@ once RECIPES "${recipes[@]}"
 once FOLDS "${folds[@]}"
 "$python" - "$name" "$name-triplet" <<'PYTHON'
 import sys
-from lib import errors, layout
-errors.run_stage(lambda: [layout.check_name(name) for name in sys.argv[1:]])
+from lib import cli, layout
+cli.run_stage(lambda: [layout.check_name(name) for name in sys.argv[1:]])
 PYTHON
 
 [ ${#folds[@]} -eq 0 ] || folds=(--folds "${folds[@]}")

@@ -1,18 +1,92 @@
-"""Numbers in the flags of stages."""
+"""Command lines of the stages and tools: common flags, number types, errors and signals."""
 
 import argparse
+import errno
+import multiprocessing
+import os
+import signal
+import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from lib.errors import InputError
+
+STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-def int_in_range(least: int, most: int = 1_000_000) -> Callable[[str], int]:
-    """The `type` of a flag that is a whole number within bounds, both included."""
+def stage_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a stage script, with the flags that all stages have.
 
-    def read(text: str) -> int:
-        # What is longer than `most` is not read: Python refuses thousands of digits.
-        if text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most:
+    Args:
+        doc: docstring of the script, shown by --help as it is.
+    """
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, default=Path("work"), help="working folder")
+    parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
+    return parser
+
+
+def int_in_range(low: int, high: int = 1_000_000) -> Callable[[str], int]:
+    """Return the `type` of a flag that takes an integer from `low` to `high`, both included."""
+
+    def parse(text: str) -> int:
+        # Longer text than `high` is not parsed: Python refuses thousands of digits.
+        if text.isdecimal() and len(text) <= len(str(high)) and low <= int(text) <= high:
             return int(text)
-        raise argparse.ArgumentTypeError(
-            f"{text[:40]} is not a whole number from {least} to {most}"
-        )
+        raise argparse.ArgumentTypeError(f"{text[:40]} is not a whole number from {low} to {high}")
 
-    return read
+    return parse
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run a stage; what its user can mend becomes one line on stderr and exit code 2.
+
+    Signals end it as `stop_on_signals` says. So does a line that nobody reads any more, as after
+    `head`: code 141, as from any program.
+
+    Raises:
+        SystemExit: 2 after an InputError or an error of the file system.
+    """
+    stop_on_signals()
+    try:
+        main()
+        print(end="", flush=True)  # here, where an error has a line
+    except InputError as error:
+        _leave(f"error: {error}")
+    except BrokenPipeError:
+        _stop(signal.SIGPIPE)
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        cure = ""
+        if error.errno in STORAGE_ERRORS:
+            cure = "; nothing is lost: once that is mended, the same command goes on from here"
+        _leave(f"error: {error.strerror or error}{where}{cure}")
+
+
+def stop_on_signals() -> None:
+    """From here on SIGINT (Ctrl-C) and SIGTERM end the process at once: a line, code 130 or 143.
+
+    Without tidying up: what is on disk is good for a SIGKILL too, and an exception would have to
+    wait for pools and their queues. Workers inherit this.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None = None) -> NoReturn:
+    """Leave as a signal would have it; a worker does so without a word."""
+    if not multiprocessing.parent_process():
+        name = signal.Signals(number).name
+        with suppress(OSError):  # who reads may be gone
+            os.write(2, f"\nstopped by {name}: the same command goes on from here\n".encode())
+    os._exit(128 + number)
+
+
+def _leave(line: str) -> None:
+    print(line, file=sys.stderr)
+    raise SystemExit(2) from None

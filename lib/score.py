@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from lib import csv_files, metrics, rle
-from lib.cli import int_in_range
+from lib.cli import int_in_range, run_stage
 from lib.decision import bootstrap
-from lib.errors import InputError, run_stage
+from lib.errors import InputError
 from lib.layout import ArtifactPath
 
 MAX_SIDE = 16_384  # side of a frame, in pixels: a mask of it takes 256 MiB

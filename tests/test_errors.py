@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lib.errors import InputError, run_stage
+from lib.cli import run_stage
+from lib.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = sorted(path.name for path in ROOT.glob("0*.py"))
@@ -77,7 +78,7 @@ def test_a_signal_ends_a_stage_at_once_with_a_line(number: signal.Signals) -> No
     code = (
         "import time\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
-        "from lib.errors import run_stage\n"
+        "from lib.cli import run_stage\n"
         "def main():\n"
         "    with ThreadPoolExecutor() as pool:\n"
         "        print('started', flush=True)\n"
@@ -124,7 +125,7 @@ def test_a_worker_that_is_starting_leaves_without_a_word(tmp_path: Path) -> None
 @pytest.mark.parametrize("lines", [1, 100_000], ids=["at-the-end", "on-the-way"])
 def test_who_reads_no_more_stops_a_stage_as_any_program(lines: int) -> None:
     """`stage | head -1`: a training that ended so is not done."""
-    code = f"from lib.errors import run_stage; run_stage(lambda: print('epoch\\n' * {lines}))"
+    code = f"from lib.cli import run_stage; run_stage(lambda: print('epoch\\n' * {lines}))"
     reads, writes = os.pipe()
     os.close(reads)
     ended = subprocess.run([sys.executable, "-c", code], stdout=writes, stderr=subprocess.PIPE)
@@ -135,7 +136,7 @@ def test_who_reads_no_more_stops_a_stage_as_any_program(lines: int) -> None:
 
 def test_who_reads_neither_lines_nor_errors_learns_it_from_the_code() -> None:
     """`stage 2>&1 | head -1`."""
-    code = "from lib.errors import run_stage; run_stage(lambda: print('epoch'))"
+    code = "from lib.cli import run_stage; run_stage(lambda: print('epoch'))"
     reads, writes = os.pipe()
     os.close(reads)
     ended = subprocess.run([sys.executable, "-c", code], stdout=writes, stderr=writes)
@@ -144,5 +145,5 @@ def test_who_reads_neither_lines_nor_errors_learns_it_from_the_code() -> None:
 
 
 def test_a_stage_without_stdout_works() -> None:
-    code = "import sys; sys.stdout = None; from lib.errors import run_stage; run_stage(print)"
+    code = "import sys; sys.stdout = None; from lib.cli import run_stage; run_stage(print)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

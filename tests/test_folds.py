@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from lib import csv_files
-from lib.errors import InputError, run_stage
+from lib.cli import run_stage
+from lib.errors import InputError
 from lib.prepare import folds, labels
 from tests.raw_folders import write_csv
 

@@ -14,7 +14,7 @@ STAGE = """
 import errno, os, resource, sys
 from pathlib import Path
 from lib import artifacts, files
-from lib.errors import run_stage
+from lib.cli import run_stage
 from lib.layout import Work
 
 ERRORS = {"Read-only file system": errno.EROFS, "Permission denied": errno.EACCES}

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from lib import layout
 from lib.artifacts import verify
-from lib.errors import InputError, run_stage
+from lib.cli import run_stage
+from lib.errors import InputError
 
 
 def main() -> None:

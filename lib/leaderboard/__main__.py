@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lib.errors import run_stage
+from lib.cli import run_stage
 from lib.layout import Work
 from lib.leaderboard import paper_tables, summary_tables
 from lib.leaderboard.board import Board

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from lib import csv_files
-from lib.cli import int_in_range
-from lib.errors import InputError, run_stage
+from lib.cli import int_in_range, run_stage
+from lib.errors import InputError
 from lib.prepare import labels, patients
 
 N_FOLDS, SEED = 5, 42

@@ -7,7 +7,7 @@ import argparse
 import json
 
 from lib import recipes
-from lib.errors import run_stage
+from lib.cli import run_stage
 from lib.recipes import serialize
 from lib.recipes.demo_variant import DEMO_SUFFIX
 

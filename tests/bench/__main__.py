@@ -17,7 +17,7 @@ python -m tests.bench recipes [--work WORK] [--recipes NAME ...] [--folds 0]   (
 import argparse
 from importlib import import_module
 
-from lib.errors import run_stage
+from lib.cli import run_stage
 
 # What takes minutes.
 ALL = (

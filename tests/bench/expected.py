@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lib.cli import run_stage
 from lib.decision.bootstrap import interval
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.histograms import Histograms
 from lib.decision.honest import cross_fit, fit
 from lib.decision.oof_sample import OofSample
 from lib.decision.threshold_search import PRESETS
-from lib.errors import run_stage
 from lib.leaderboard.markdown import between
 
 IMAGES, NEW_IMAGES, SIDE, FOLDS = 2000, 10000, 128, 5

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from lib import artifacts, csv_files, dataset, recipes
-from lib.errors import InputError, run_stage
+from lib.cli import run_stage
+from lib.errors import InputError
 from lib.layout import Fold, Work, parse_fold
 from lib.leaderboard import markdown
 from lib.prepare.phantom import write_phantoms

@@ -10,7 +10,8 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lib.errors import InputError, run_stage
+from lib.cli import run_stage
+from lib.errors import InputError
 from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Rule
 from tests.bench.measured import Measured, measure

@@ -9,7 +9,8 @@ Writes  OUT/dicom-images-train/, OUT/dicom-images-test/, OUT/train-rle.csv,
 import argparse
 from pathlib import Path
 
-from lib.errors import InputError, run_stage
+from lib.cli import run_stage
+from lib.errors import InputError
 from lib.prepare.phantom import write_phantoms
 
 
