@@ -15,7 +15,6 @@ from scipy import ndimage
 
 from lib import rle
 from lib.decision import (
-    bootstrap,
     component_search,
     components,
     gate_search,
@@ -344,34 +343,6 @@ def test_a_narrow_peak_loses_to_a_broad_plateau() -> None:
     surface = threshold_search.Surface(None, preset, None, score, area)
     assert plateau.Plateau(surface, 0.1).pair == (110, 50)
     assert plateau.Plateau(surface, 0.01).pair == (200, 100)
-
-
-# How sure
-
-
-def test_the_standard_error_is_the_usual_one_where_every_image_has_its_own_patient() -> None:
-    dice = np.random.default_rng(0).random(50)
-    usual = dice.std() / np.sqrt(50)
-    assert bootstrap.standard_error(dice, np.arange(50)) == pytest.approx(usual)
-
-
-def test_an_image_that_is_there_twice_tells_nothing_new() -> None:
-    dice = np.random.default_rng(0).random(50)
-    twice, patients = np.tile(dice, 2), np.tile(np.arange(50), 2)
-    once = bootstrap.standard_error(dice, np.arange(50))
-    assert bootstrap.standard_error(twice, patients) == pytest.approx(once)
-    assert bootstrap.interval(twice, patients) == pytest.approx(
-        bootstrap.interval(dice, np.arange(50))
-    )
-
-
-def test_the_interval_is_two_standard_errors_wide_on_each_side() -> None:
-    dice = np.random.default_rng(0).random(400)
-    error = bootstrap.standard_error(dice, np.arange(400))
-    low, high = bootstrap.interval(dice, np.arange(400))
-    assert low == pytest.approx(dice.mean() - 1.96 * error, abs=error / 4)
-    assert high == pytest.approx(dice.mean() + 1.96 * error, abs=error / 4)
-    assert bootstrap.interval(dice, np.arange(400)) == (low, high)
 
 
 # Honest numbers

@@ -11,5 +11,4 @@ expected    the mask of the highest expected Dice, for which no threshold is sea
 deciders    a rule of thresholds or the expected Dice: written, read, applied
 fits        the best and the middle, of a preset; in components and gated of those beyond histograms
 honest      the same, refitted without each fold
-uncertainty standard errors and intervals over patients
 """

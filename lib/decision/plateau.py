@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from lib import metrics
-from lib.decision.bootstrap import standard_error
+from lib.bootstrap import standard_error
 from lib.decision.rules import from_levels
 from lib.decision.threshold_search import TIE, AreaCurve, Surface
 from lib.recipes.schema import Rule

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.decision.bootstrap import standard_error
+from lib.bootstrap import standard_error
 from lib.decision.honest import cross_fit
 from lib.decision.oof_sample import OofSample
 from lib.decision.threshold_search import PRESETS

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from lib import metrics
+from lib.bootstrap import interval
 from lib.dataset import Dataset
 from lib.decision import deciders
-from lib.decision.bootstrap import interval
 from lib.decision.fits import RuleSearch
 from lib.decision.honest import CrossFit, FittedRule, cross_fit
 from lib.decision.oof_sample import OofSample

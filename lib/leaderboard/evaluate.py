@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import csv_files, metrics, rle, score
+from lib.bootstrap import interval
 from lib.dataset import Dataset
 from lib.decision import rules
-from lib.decision.bootstrap import interval
 from lib.layout import ALL_DATA, map_file
 from lib.leaderboard.runs import Run
 from lib.parallel import map_in_processes

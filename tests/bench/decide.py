@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from lib import artifacts, dataset, images, metrics, rle
+from lib.bootstrap import interval
 from lib.decision import histograms, rules
-from lib.decision.bootstrap import interval
 from lib.decision.histograms import Histograms
 from lib.decision.honest import OofSample, cross_fit
 from lib.decision.threshold_search import PRESETS, search

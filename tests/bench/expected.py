@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lib.bootstrap import interval
 from lib.cli import run_stage
-from lib.decision.bootstrap import interval
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.histograms import Histograms
 from lib.decision.honest import cross_fit, fit

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib import score
-from lib.decision.bootstrap import interval
+from lib.bootstrap import interval
 from lib.decision.deciders import from_json
 from lib.decision.oof_sample import OofSample
 from lib.ensemble import oof
