@@ -44,10 +44,10 @@ def int_in_range(low: int, high: int = 1_000_000) -> Callable[[str], int]:
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage; what its user can mend becomes one line on stderr and exit code 2.
+    """Run a stage; print one line for an error that its user can correct, and exit with code 2.
 
-    Signals end it as `stop_on_signals` says. So does a line that nobody reads any more, as after
-    `head`: code 141, as from any program.
+    Signals end it, see `stop_on_signals`. A closed stdout, as after `| head`, ends it with code
+    141, like any program.
 
     Raises:
         SystemExit: 2 after an InputError or an error of the file system.
@@ -55,34 +55,34 @@ def run_stage(main: Callable[[], None]) -> None:
     stop_on_signals()
     try:
         main()
-        print(end="", flush=True)  # here, where an error has a line
+        print(end="", flush=True)  # an error of stdout is raised here, and not at exit
     except InputError as error:
         _leave(f"error: {error}")
     except BrokenPipeError:
         _stop(signal.SIGPIPE)
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
+        file = f": {error.filename}" if error.filename else ""
         cure = ""
         if error.errno in STORAGE_ERRORS:
-            cure = "; nothing is lost: once that is mended, the same command goes on from here"
-        _leave(f"error: {error.strerror or error}{where}{cure}")
+            cure = "; nothing is lost: correct that, and the same command continues"
+        _leave(f"error: {error.strerror or error}{file}{cure}")
 
 
 def stop_on_signals() -> None:
-    """From here on SIGINT (Ctrl-C) and SIGTERM end the process at once: a line, code 130 or 143.
+    """Make SIGINT (Ctrl-C) and SIGTERM end the process at once, with a line and code 130 or 143.
 
-    Without tidying up: what is on disk is good for a SIGKILL too, and an exception would have to
-    wait for pools and their queues. Workers inherit this.
+    Nothing is cleaned up: files on disk survive a SIGKILL too, and an exception would have to wait
+    for pools and their queues. Workers inherit this.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
 
 
 def _stop(number: int, frame: FrameType | None = None) -> NoReturn:
-    """Leave as a signal would have it; a worker does so without a word."""
+    """Exit with the code of a signal; only the parent process prints a line."""
     if not multiprocessing.parent_process():
         name = signal.Signals(number).name
-        with suppress(OSError):  # who reads may be gone
+        with suppress(OSError):  # stderr may be closed
             os.write(2, f"\nstopped by {name}: the same command goes on from here\n".encode())
     os._exit(128 + number)
 

@@ -1,4 +1,4 @@
-"""CSV files, ours and other people's: ImageId with codes, in all their ways of writing -1."""
+"""CSV files of the pipeline and of other people: tables by ImageId, and RLE files."""
 
 import csv
 import gzip
@@ -17,28 +17,28 @@ from lib.layout import check_image_id
 
 IMAGE_ID = "ImageId"
 RLE_COLUMNS = (IMAGE_ID, "EncodedPixels")
-MAX_CELL_CHARS = 2**31 - 1  # the csv module's own limit, 128 KiB, is less than a code may have
+MAX_CELL_CHARS = 2**31 - 1  # an RLE may be longer than the csv module's limit of 128 KiB
 
 
 def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV (.gz too) as text: an ImageId such as 1.20 must not become a number.
 
-    Header cells lose the blanks around them (stage 1 writes " EncodedPixels"), and so do all cells.
-    Every ImageId is checked here, whatever the file is: it may become a file's name.
+    Blanks around header and cells are removed: stage 1 of the competition has " EncodedPixels".
+    Every ImageId is checked here, because it may become a file name.
 
     Args:
         path: the file.
-        columns: those that must be there.
+        columns: required columns.
 
     Returns:
         All columns, as str; a missing value is "". The index is the line in the file.
 
     Raises:
-        InputError: if the file is no CSV in UTF-8, a column is missing or there twice, a row has
-            more or fewer cells than the header, or an ImageId cannot be a file's name; with the
-            line.
+        InputError: with the line, if the file is not a CSV in UTF-8, a column is missing or occurs
+            twice, a row has more or fewer cells than the header, or an ImageId cannot be a file
+            name.
     """
-    rows = _rows(path, _text(path))
+    rows = _parse_rows(path, _read_text(path))
     line, header = next(rows, (1, []))
     _check_header(f"{path}, line {line}", header, columns)
     lines, table = [], []
@@ -57,47 +57,51 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def read_images(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a table with one row an image.
+    """Read a table with one row for each image.
 
     Raises:
-        InputError: as `read`, and for an image that is there twice.
+        InputError: as `read`, and for an image that occurs twice.
     """
     frame = read(path, columns)
-    seen: dict[str, object] = {}
+    first_lines: dict[str, object] = {}
     for line, name in frame[IMAGE_ID].items():
-        if name in seen:
+        if name in first_lines:
             raise InputError(
-                f"{path}, line {line}: {name} is there twice, first in line {seen[name]}; "
+                f"{path}, line {line}: {name} is there twice, first in line {first_lines[name]}; "
                 "leave one row"
             )
-        seen[name] = line
+        first_lines[name] = line
     return frame
 
 
-def read_rles(path: Path) -> pd.DataFrame:
-    """Read a label, submission or truth file: a row an annotation.
+def read_rles(path: Path, allow_blank: bool = False) -> pd.DataFrame:
+    """Read a label, submission or truth file with one row for each annotation.
+
+    Args:
+        path: the file.
+        allow_blank: return an empty EncodedPixels as "", instead of refusing it.
 
     Returns:
-        ImageId and EncodedPixels, "-1" for none in all its spellings; the index is the line.
+        ImageId and EncodedPixels, "-1" for no mask in all its spellings; the index is the line.
 
     Raises:
-        InputError: as `read`, and for a row without a code.
+        InputError: as `read`, and for a row without an RLE.
     """
     frame = read(path, RLE_COLUMNS)[list(RLE_COLUMNS)]
     codes = frame["EncodedPixels"].replace("-1.0", rle.EMPTY)
-    empty = codes.index[codes == ""]
-    if len(empty):
-        raise InputError(f"{path}, line {empty[0]}: EncodedPixels is empty; -1 means no mask")
+    blank = codes.index[codes == ""]
+    if len(blank) and not allow_blank:
+        raise InputError(f"{path}, line {blank[0]}: EncodedPixels is empty; -1 means no mask")
     return frame.assign(EncodedPixels=codes)
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:
-    """Write a CSV aside and rename it; equal tables are equal bytes."""
+    """Write a CSV under a temporary name and rename it; equal tables give equal bytes."""
     with write_aside(path) as aside:
         frame.to_csv(aside, index=False, lineterminator="\n")
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
         if path.suffix.lower() == ".gz":
@@ -110,19 +114,19 @@ def _text(path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        _refuse_byte(path, content[: error.start], "what is no UTF-8 text")
+        _raise_bad_byte(path, content[: error.start], "what is no UTF-8 text")
     if "\0" in text:
-        _refuse_byte(path, content[: content.index(0)], "a null byte")
+        _raise_bad_byte(path, content[: content.index(0)], "a null byte")
     return text
 
 
-def _refuse_byte(path: Path, before: bytes, what: str) -> NoReturn:
+def _raise_bad_byte(path: Path, before: bytes, fault: str) -> NoReturn:
     line = len(before.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"))
-    raise InputError(f"{path}, line {line} holds {what}; save the table as CSV in UTF-8")
+    raise InputError(f"{path}, line {line} holds {fault}; save the table as CSV in UTF-8")
 
 
-def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the line in which it begins."""
+def _parse_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not blank, each with the line in which it begins."""
     csv.field_size_limit(MAX_CELL_CHARS)
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     line = 1
@@ -139,17 +143,17 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         ) from None
 
 
-def _check_header(where: str, header: Sequence[str], wanted: Sequence[str]) -> None:
-    named = [name for name in header if name]
-    for name in wanted:
-        if name not in named:
+def _check_header(location: str, header: Sequence[str], required: Sequence[str]) -> None:
+    columns = [name for name in header if name]
+    for name in required:
+        if name not in columns:
             raise InputError(
-                f"{where}: the table has no column {name}, it has {named!r:.200}; the first line "
-                "names the columns, with commas between them"
+                f"{location}: the table has no column {name}, it has {columns!r:.200}; the first "
+                "line names the columns, with commas between them"
             )
-    for name in named:
-        if named.count(name) > 1:
-            raise InputError(f"{where}: more than one column {name[:60]!r}; leave one")
+    for name in columns:
+        if columns.count(name) > 1:
+            raise InputError(f"{location}: more than one column {name[:60]!r}; leave one")
 
 
 def _check_image_ids(path: Path, image_ids: pd.Series) -> None:

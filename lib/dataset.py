@@ -1,4 +1,4 @@
-"""The tables of WORK/dataset, as every stage after the first reads them."""
+"""Tables of WORK/dataset, for the stages after the first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,70 +14,70 @@ from lib.layout import ALL_DATA, Fold, Work
 
 @dataclass(frozen=True)
 class Dataset:
-    """Which images there are, what is known of them, and how they are split."""
+    """Images of the dataset, their labels and patients, and their split."""
 
     artifact: Artifact
 
     @property
     def rle_size(self) -> int:
-        """The side of the RLE frame, in pixels."""
+        """Side of the RLE frame, in pixels."""
         return self.artifact.config["rle_size"]
 
     @cached_property
     def truth(self) -> dict[str, str]:
-        """The united code of every labelled training image, "-1" for none."""
-        frame = self._table("truth.csv", csv_files.RLE_COLUMNS)
+        """RLE of every labelled training image, annotations united; "-1" for no mask."""
+        frame = self._read("truth.csv", csv_files.RLE_COLUMNS)
         return dict(zip(frame["ImageId"], frame["EncodedPixels"], strict=True))
 
     @cached_property
     def folds(self) -> dict[str, int]:
-        """The fold of every labelled training image."""
-        frame = self._table("folds.csv", ("ImageId", "fold", "patient_id", "positive"))
+        """Fold of every labelled training image."""
+        frame = self._read("folds.csv", ("ImageId", "fold", "patient_id", "positive"))
         return dict(zip(frame["ImageId"], frame["fold"].astype(int), strict=True))
 
     @cached_property
     def patients(self) -> dict[str, str]:
-        """The patient of every labelled training image; the image itself where it is unknown."""
-        frame = self._table("folds.csv", ("ImageId", "fold", "patient_id", "positive"))
+        """Patient of every labelled training image; the ImageId where the patient is unknown."""
+        frame = self._read("folds.csv", ("ImageId", "fold", "patient_id", "positive"))
         patients = frame["patient_id"].where(frame["patient_id"] != "", frame["ImageId"])
         return dict(zip(frame["ImageId"], patients, strict=True))
 
     @cached_property
     def sample(self) -> list[str]:
-        """The ids that a submission must have, in its order."""
-        return list(self._table("sample.csv", ("ImageId",))["ImageId"])
+        """ImageIds that a submission must have, in its order."""
+        return list(self._read("sample.csv", ("ImageId",))["ImageId"])
 
     @cached_property
     def images(self) -> pd.DataFrame:
-        """images.csv as text, indexed by ImageId."""
-        return self._table("images.csv", ("ImageId", "split")).set_index("ImageId", drop=False)
+        """Table images.csv as text, indexed by ImageId."""
+        return self._read("images.csv", ("ImageId", "split")).set_index("ImageId", drop=False)
 
     @cached_property
     def test_ids(self) -> list[str]:
-        """Test images, sorted."""
+        """ImageIds of the test images, sorted."""
         return sorted(self.images.index[self.images["split"] == "test"])
 
     def positive(self, image_id: str) -> bool:
-        """Whether a labelled image shows a pneumothorax."""
+        """Return True if a labelled image shows a pneumothorax."""
         return self.truth[image_id] != rle.EMPTY
 
     def training_ids(self, fold: Fold) -> list[str]:
-        """What a fold trains on, sorted: every labelled image outside it."""
+        """Return the training images of a fold, sorted: every labelled image outside it."""
         self.check_fold(fold)
-        return sorted(name for name, own in self.folds.items() if own != fold)
+        return sorted(name for name, number in self.folds.items() if number != fold)
 
     def validation_ids(self, fold: Fold) -> list[str]:
-        """The images of a fold, sorted; none for all-data."""
+        """Return the images of a fold, sorted; none for all-data."""
         self.check_fold(fold)
-        return sorted(name for name, own in self.folds.items() if own == fold)
+        return sorted(name for name, number in self.folds.items() if number == fold)
 
-    def checked_folds(self, asked: Sequence[str] | None) -> list[Fold]:
-        """The folds asked for, or else all of the split.
+    def checked_folds(self, requested: Sequence[str] | None) -> list[Fold]:
+        """Return the requested folds; without a request, all of the split.
 
         Raises:
             InputError: if one does not exist.
         """
-        folds: list[Fold] = [layout.parse_fold(fold) for fold in asked or ()]
+        folds: list[Fold] = [layout.parse_fold(fold) for fold in requested or ()]
         for fold in folds or [0]:
             self.check_fold(fold)
         return folds or list(sorted(set(self.folds.values())))
@@ -86,19 +86,19 @@ class Dataset:
         """Refuse a fold that the split does not have.
 
         Raises:
-            InputError: naming the folds that there are.
+            InputError: naming the folds that exist.
         """
-        there = sorted(set(self.folds.values()))
-        if not there:
+        existing = sorted(set(self.folds.values()))
+        if not existing:
             raise InputError(
                 "the dataset has no labels, so there are no folds to train or validate; give them "
                 "to 01_prepare.py: --labels CSV"
             )
-        if fold != ALL_DATA and fold not in there:
-            listed = ", ".join(map(str, there))
+        if fold != ALL_DATA and fold not in existing:
+            listed = ", ".join(map(str, existing))
             raise InputError(f"fold {fold} does not exist; the split has folds {listed}")
 
-    def _table(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    def _read(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
         return csv_files.read(self.artifact.path(name), columns)
 
 

@@ -1,10 +1,10 @@
-"""Where the networks run, and in what precision."""
+"""Device and precision of the networks, compilation, and torch's errors in plain words."""
 
 import os
 
-# Threads that wait for each other spin, by default for milliseconds. Beside another busy process
-# that made training on 2 cores 30 to 100 times slower; this costs nothing on a quiet machine. It is
-# read when torch is loaded.
+# OpenMP threads that wait for each other spin for milliseconds by default. Beside another busy
+# process, that made training on 2 cores 30 to 100 times slower; a short spin costs nothing on a
+# quiet machine. torch reads this when it is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from collections.abc import Callable, Iterator
@@ -15,16 +15,16 @@ import torch
 
 from lib.errors import InputError
 
-COMPILERS = ("torch._dynamo", "torch._inductor", "triton")  # where torch.compile's errors are from
+COMPILERS = ("torch._dynamo", "torch._inductor", "triton")  # modules of torch.compile's errors
 T = TypeVar("T")
 
 
 def select_device(name: str) -> torch.device:
-    """The device of a `--device` flag.
+    """Return the device of a `--device` flag.
 
     Args:
-        name: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...; torchrun's processes
-            each have a GPU of their own with "auto" and "cuda".
+        name: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", ...; with "auto" and "cuda",
+            each process of torchrun gets another GPU.
 
     Raises:
         InputError: if there is no such device.
@@ -45,28 +45,28 @@ def select_device(name: str) -> torch.device:
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device computes in it, else float16 on a GPU, float32 on a CPU."""
+    """Return bfloat16 if the device computes in it, else float16 on a GPU, float32 on a CPU."""
     if device.type == "cuda":
-        # Older ones emulate bfloat16: torch then calls it supported.
+        # Older GPUs emulate bfloat16, which torch reports as support.
         native = torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if native else torch.float16
-    # Older torch cannot tell.
+    # Older versions of torch have no get_capabilities.
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return torch.bfloat16 if device.type == "cpu" and native else torch.float32
 
 
 def autocast(device: torch.device) -> AbstractContextManager:
-    """Run what is inside in the device's precision."""
+    """Return a context in which networks run in the precision of the device."""
     dtype = precision(device)
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
 
 
 def compiled(function: Callable[..., T]) -> Callable[..., T]:
-    """`function` as one graph for each shape of its arguments, made when that shape first comes.
+    """Compile a function into one graph for each shape of its arguments, at the first such call.
 
-    What cannot be made one graph is an error, at the call: nothing runs uncompiled unasked. Graphs
-    that this returned before are dropped, as torch makes a limited number.
+    A function that is more than one graph raises an error at the call, instead of running partly
+    uncompiled. Graphs compiled earlier are dropped, because torch keeps a limited number.
     """
     torch.compiler.reset()
     return torch.compile(function, fullgraph=True, dynamic=False)
@@ -74,31 +74,32 @@ def compiled(function: Callable[..., T]) -> Callable[..., T]:
 
 @contextmanager
 def friendly_errors(cure: str) -> Iterator[None]:
-    """Say in words what torch says for its developers: no memory, a lone image, no compiler, ...
+    """Replace torch's errors by messages for users: no memory, a batch of one, no compiler, ...
 
     Args:
-        cure: which knobs change the memory that is needed, and their values.
+        cure: settings that change the memory needed, and their values.
 
     Raises:
-        InputError: in place of these errors; others go through.
+        InputError: in place of these errors; others pass unchanged.
     """
     try:
         yield
     except Exception as error:
-        said = str(error)
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in said:
+        message = str(error)
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in message:
             raise InputError(f"out of memory; {cure}") from error
-        if "Expected more than 1 value per channel" in said:
+        if "Expected more than 1 value per channel" in message:
             raise InputError(f"a batch of one image cannot be normalised; {cure}") from error
-        if "DataLoader worker" in said:
+        if "DataLoader worker" in message:
             raise InputError(
                 "a process that loads images was killed, most often for lack of memory; "
                 "the same command with fewer --workers goes on from here"
             ) from error
-        if type(error).__module__.startswith(COMPILERS) or "torch.compile" in said:
-            reason = next((line for line in said.splitlines() if line.strip()), "no reason given")
+        if type(error).__module__.startswith(COMPILERS) or "torch.compile" in message:
+            lines = [line for line in message.splitlines() if line.strip()]
+            reason = lines[0].strip() if lines else "no reason given"
             raise InputError(
-                f"--compile does not work here ({reason.strip()[:150]}); it needs a C++ compiler, "
+                f"--compile does not work here ({reason[:150]}); it needs a C++ compiler, "
                 "on a GPU Triton, and a network that torch can compile whole; the same command "
                 "without it goes on from here"
             ) from error
@@ -106,7 +107,7 @@ def friendly_errors(cure: str) -> Iterator[None]:
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """What a manifest says of the machine."""
+    """Return device, precision and threads, for the manifest."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     dtype = str(precision(device)).removeprefix("torch.")
     return {"device": name, "precision": dtype, "threads": torch.get_num_threads()}

@@ -1,7 +1,7 @@
-"""Processes that do one task together, as torchrun starts them: who this one is, what all know.
+"""Several processes on one task, as torchrun starts them: ranks, shards, and collectives.
 
-Every function also works alone, where it does nothing or returns what it was given. WORK must be
-the same folder for all: each reads it, the first one writes what is written once.
+In a single process, every function does nothing or returns its argument. All processes must have
+the same WORK folder: each reads it, and the main one (rank 0) writes the common files.
 """
 
 import os
@@ -18,38 +18,38 @@ from lib import device as machine
 from lib.errors import InputError
 
 T = TypeVar("T")
-TIMEOUT = timedelta(hours=1)  # with another process: the first one may have weights to fetch
+TIMEOUT = timedelta(hours=1)  # of a collective: the main process may have weights to download
 
 
 def world_size() -> int:
-    """How many processes there are; 1 alone."""
+    """Return the number of processes; 1 without torchrun."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """Return the rank of this process, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def is_main() -> bool:
-    """Whether this is the one that writes what is written once."""
+    """Return True in the process of rank 0, which writes the common files."""
     return rank() == 0
 
 
 def progress_disabled() -> bool | None:
-    """For tqdm's `disable`: the first one shows its bar, and only on a terminal."""
+    """Return the `disable` of tqdm: only the main process shows a bar, and only on a terminal."""
     return None if is_main() else True
 
 
 @contextmanager
 def process_group(device: str) -> Iterator[torch.device]:
-    """Be one of the processes that torchrun started, or alone; the first one's lines are shown.
+    """Join the processes that torchrun started, if any; only the main one prints.
 
     Args:
-        device: of the `--device` flag; "auto" and "cuda" are another GPU in each process.
+        device: value of the `--device` flag; "auto" and "cuda" mean another GPU in each process.
 
     Yields:
-        Where this process computes.
+        The device of this process.
 
     Raises:
         InputError: if there is no such device, or another process was lost.
@@ -57,20 +57,20 @@ def process_group(device: str) -> Iterator[torch.device]:
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
     if not alone and device.startswith("cuda:"):
         raise InputError(f"--device {device} is one GPU for all of torchrun's processes; give cuda")
-    where = machine.select_device(device)
-    if where.type == "cuda":
-        torch.cuda.set_device(where)
+    selected = machine.select_device(device)
+    if selected.type == "cuda":
+        torch.cuda.set_device(selected)
     if alone:
-        yield where
+        yield selected
         return
-    backend = "cpu:gloo,cuda:nccl" if where.type == "cuda" else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if selected.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=TIMEOUT)
     try:
         if is_main():
-            yield where
+            yield selected
         else:
-            with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-                yield where
+            with open(os.devnull, "w") as devnull, redirect_stdout(devnull):
+                yield selected
     except RuntimeError as error:
         if "onnection" in str(error):  # closed or reset by peer
             raise InputError(f"process {rank()} lost another one, whose lines say why") from error
@@ -79,49 +79,50 @@ def process_group(device: str) -> Iterator[torch.device]:
 
 
 def barrier() -> None:
-    """Wait until every process is here."""
-    all_gather([None])  # what the first one tells the others would not make it wait for them
+    """Wait until every process has arrived."""
+    all_gather([None])  # a broadcast would not make the main process wait for the others
 
 
-def run_on_main(make: Callable[[], T]) -> T:
-    """What `make` returns in the first process, where alone it is called.
+def run_on_main(function: Callable[[], T]) -> T:
+    """Call a function in the main process only, and return its result in all.
 
     Raises:
-        SystemExit: in the others, if the first one failed, and says so itself.
+        SystemExit: in the other processes, if the main one failed; it reports the error itself.
     """
     if world_size() == 1:
-        return make()
-    box: list[Any] = [None, True]
+        return function()
+    message: list[Any] = [None, True]  # result, failed
     try:
         if is_main():
-            box = [make(), False]
+            message = [function(), False]
     finally:
-        distributed.broadcast_object_list(box)
-    if box[1]:
+        distributed.broadcast_object_list(message)
+    result, failed = message
+    if failed:
         raise SystemExit(2)
-    return box[0]
+    return result
 
 
 def shard(items: Sequence[T]) -> Sequence[T]:
-    """This process's share: every so manyth."""
+    """Return the items of this process: every world_size-th, from its rank."""
     return items[rank() :: world_size()]
 
 
-def all_gather(mine: Iterable[T]) -> list[T]:
-    """All items, in the order that they had before `share` dealt them out, in every process."""
-    own = list(mine)
+def all_gather(local_items: Iterable[T]) -> list[T]:
+    """Return the items of all processes, in their order before `shard`, in every process."""
+    items = list(local_items)
     if world_size() == 1:
-        return own
-    hands: list[Any] = [None] * world_size()
-    distributed.all_gather_object(hands, own)
-    nothing = object()
-    dealt = chain.from_iterable(zip_longest(*hands, fillvalue=nothing))
-    return [item for item in dealt if item is not nothing]
+        return items
+    shards: list[Any] = [None] * world_size()
+    distributed.all_gather_object(shards, items)
+    padding = object()
+    interleaved = chain.from_iterable(zip_longest(*shards, fillvalue=padding))
+    return [item for item in interleaved if item is not padding]
 
 
 @torch.no_grad()
 def all_reduce(tensors: Sequence[torch.Tensor]) -> None:
-    """Make each tensor the sum of all processes', in place and at once."""
+    """Replace each tensor by its sum over all processes, in place, in one message."""
     if world_size() == 1 or not tensors:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])
@@ -132,7 +133,7 @@ def all_reduce(tensors: Sequence[torch.Tensor]) -> None:
 
 @torch.no_grad()
 def all_reduce_mean(tensors: Sequence[torch.Tensor]) -> None:
-    """Make each tensor the mean of all processes', in place."""
+    """Replace each tensor by its mean over all processes, in place."""
     all_reduce(tensors)
     for tensor in tensors:
         tensor.div_(world_size())

@@ -1,4 +1,4 @@
-"""Images as training and inference share them: 8-bit gray PNGs, one way to resize each kind."""
+"""Images for training and inference: 8-bit gray PNGs, resizing, contrast, quantization."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +10,10 @@ from lib import layout
 from lib.errors import InputError
 from lib.files import write_bytes
 
-# Measured on radiographs at 512: one filter for all rows, not the best of five for each, and runs
-# as the only repetitions that are looked for halve the time to write, take a third off that to
-# read, and a tenth off the file. Maps and masks gain as much.
-PNG = [
+# Measured on radiographs at 512 px: one filter for all rows instead of the best of five for each
+# row, and run lengths as the only compression, halve the time to write, and save a third of the
+# time to read and a tenth of the file. Maps and masks gain as much.
+PNG_OPTIONS = [
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
@@ -37,35 +37,35 @@ def read_png(path: Path) -> np.ndarray:
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write a uint8 image, (height, width) or (height, width, 3) in BGR, aside and rename it."""
-    _, code = cv2.imencode(".png", image, PNG)
+    """Write a uint8 image, (height, width) or (height, width, 3) in BGR, as `write_bytes` does."""
+    _, code = cv2.imencode(".png", image, PNG_OPTIONS)
     write_bytes(path, code.data)
 
 
 def shrink(image: np.ndarray, size: int) -> np.ndarray:
-    """Resize an image to (size, size) by averaging areas, in integers; a smaller one is enlarged.
+    """Resize an image to (size, size) by averaging areas, in integers; enlarge a smaller one.
 
-    A radiograph that is not square loses its aspect; the RLE frame of a re-host is square too.
+    A radiograph that is not square loses its aspect ratio, as in the square frame of a re-host.
     """
     if image.shape == (size, size):
         return image
-    enlarged = size > max(image.shape)  # where averaging areas would repeat pixels
+    enlarged = size > max(image.shape)  # averaging areas would repeat pixels
     interpolation = cv2.INTER_LINEAR if enlarged else cv2.INTER_AREA
     return cv2.resize(image, (size, size), interpolation=interpolation)
 
 
 def shrink_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """Resize a bool mask: a pixel is inside where at least half of its area is.
+    """Resize a bool mask: a pixel is inside if at least half of its area is.
 
     Returns:
         (size, size) uint8, 0 or 255, as the cache stores it.
     """
-    share = shrink(np.multiply(mask, 255, dtype=np.uint8), size)
-    return cv2.threshold(share, 127, 255, cv2.THRESH_BINARY)[1]
+    fraction = shrink(np.multiply(mask, 255, dtype=np.uint8), size)
+    return cv2.threshold(fraction, 127, 255, cv2.THRESH_BINARY)[1]
 
 
 def clahe(image: np.ndarray) -> np.ndarray:
-    """Equalize the histogram of each of 8 x 8 tiles, its contrast limited to 2 times the mean.
+    """Equalize the histogram of each of 8 x 8 tiles, with contrast limited to 2 times the mean.
 
     Args:
         image: (height, width) uint8.
@@ -76,7 +76,7 @@ def clahe(image: np.ndarray) -> np.ndarray:
     return cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(image)
 
 
-# What Input.contrast names.
+# Values of Input.contrast.
 CONTRASTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "none": lambda image: image,
     "clahe": clahe,
@@ -84,11 +84,11 @@ CONTRASTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def to_frame(probabilities: np.ndarray, size: int) -> np.ndarray:
-    """Bring a map to the RLE frame by bilinear interpolation, before anything is counted.
+    """Resize a map to the RLE frame by bilinear interpolation; every area is counted there.
 
     Args:
         probabilities: (height, width) float32 in [0, 1].
-        size: the frame's side, in pixels.
+        size: side of the frame, in pixels.
 
     Returns:
         (size, size) float32.
@@ -99,5 +99,5 @@ def to_frame(probabilities: np.ndarray, size: int) -> np.ndarray:
 
 
 def quantize(probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities as the 8-bit values of a map: v = round(255 p)."""
+    """Return probabilities as the 8-bit values of a map: v = round(255 p)."""
     return np.rint(probabilities * 255).astype(np.uint8)

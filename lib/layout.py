@@ -1,4 +1,4 @@
-"""Every path under WORK, and the stage that makes what lies there."""
+"""Paths of all artifacts under WORK, and the commands that make them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lib.errors import InputError
 
-# What makes each kind of artifact: the cure in every "not there" error.
+# Command that makes each kind of artifact: the cure in every "not there" error.
 COMMANDS = {
     "raw_demo": "01_prepare.py --demo",
     "dataset": "01_prepare.py",
@@ -19,7 +19,7 @@ COMMANDS = {
     "submission": "05_submit.py",
 }
 
-# Where each kind lies under WORK.
+# Folders of each kind under WORK.
 PATTERNS = {
     "raw_demo": "raw_demo",
     "dataset": "dataset",
@@ -30,9 +30,9 @@ PATTERNS = {
     "decision": "decisions/*",
     "submission": "submissions/*",
 }
-UNFINISHED, REMOVED, LOCK = ".partial", ".removed", ".lock"  # what ends so is no artifact
-FLIP, NO_FLIP = "flip", "none"  # test-time augmentation: what 03 --tta takes
-NO_FLIP_SUFFIX = ".noflip"  # of the run's name, in probs/
+UNFINISHED, REMOVED, LOCK = ".partial", ".removed", ".lock"  # suffixes that no artifact has
+FLIP, NO_FLIP = "flip", "none"  # values of 03 --tta: test-time augmentation
+NO_FLIP_SUFFIX = ".noflip"  # after the run's name in probs/
 CLASSES = "class.csv"  # p(positive) by ImageId: in probs/, ensembles/ and decisions/
 
 Fold = int | str
@@ -41,7 +41,7 @@ ALL_DATA = "all-data"
 
 @dataclass(frozen=True)
 class ArtifactPath:
-    """Where one artifact lies: a name relative to WORK, and what kind of thing it is."""
+    """Location of one artifact: its path relative to WORK, and its kind."""
 
     root: Path
     name: str
@@ -60,8 +60,8 @@ class ArtifactPath:
         return self.root / f"{self.name}{LOCK}"
 
     @property
-    def maker(self) -> str:
-        """The command that makes it, for error messages."""
+    def command(self) -> str:
+        """Command that makes the artifact, for error messages."""
         return COMMANDS[self.kind].format(last=self.name.rsplit("/", 1)[-1])
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class ArtifactPath:
 
 @dataclass(frozen=True)
 class Work:
-    """The working folder and the places in it."""
+    """The working folder, and the locations of the artifacts in it."""
 
     root: Path
 
@@ -94,16 +94,16 @@ class Work:
             self.root, f"probs/{check_name(run)}{suffix}/{fold_name(fold)}", "probs"
         )
 
-    def trained_folds(self, run: str, asked: Sequence[str] | None) -> list[Fold]:
-        """The folds asked for, or else all that lie in runs/<run>/, unfinished ones too.
+    def trained_folds(self, run: str, requested: Sequence[str] | None) -> list[Fold]:
+        """Return the requested folds; without a request, all in runs/<run>/, unfinished ones too.
 
         Raises:
-            InputError: if there is no such run.
+            InputError: if there is no such run, or a request is not a fold.
         """
-        if asked:
-            return [parse_fold(fold) for fold in asked]
+        if requested:
+            return [parse_fold(fold) for fold in requested]
         folder = self.run(run, 0).folder.parent
-        names = sorted({path.name.removesuffix(UNFINISHED) for path in _matching(folder, "*")})
+        names = sorted({path.name.removesuffix(UNFINISHED) for path in _match_folders(folder, "*")})
         if not names:
             raise InputError(f"{folder} is not there or empty; run 02_train.py")
         return [parse_fold(name.removeprefix("fold")) for name in names]
@@ -119,7 +119,7 @@ class Work:
 
 
 def artifact_paths(root: Path) -> list[ArtifactPath]:
-    """Every folder under WORK that should be a complete artifact, sorted by kind and name."""
+    """Return every folder under WORK that should be a complete artifact, by kind and name."""
     return [
         ArtifactPath(root, folder.relative_to(root).as_posix(), kind)
         for kind in PATTERNS
@@ -129,26 +129,26 @@ def artifact_paths(root: Path) -> list[ArtifactPath]:
 
 
 def artifact_folders(root: Path, kind: str) -> Iterator[Path]:
-    """Every folder of a kind of artifact, unfinished ones too, sorted.
+    """Yield every folder of a kind of artifact, unfinished ones too, sorted.
 
     Raises:
-        OSError: if a folder above them may not be read, which is no empty one.
+        OSError: if a folder above them cannot be listed; it must not count as empty.
     """
-    return _matching(root, PATTERNS[kind])
+    return _match_folders(root, PATTERNS[kind])
 
 
-def _matching(parent: Path, pattern: str) -> Iterator[Path]:
-    """Folders of a pattern, the hidden and half-removed ones apart."""
+def _match_folders(parent: Path, pattern: str) -> Iterator[Path]:
+    """Yield the folders of a pattern, except hidden and half-removed ones."""
     name, _, rest = pattern.partition("/")
     if not parent.is_dir():
         return
     for folder in sorted(parent.iterdir()) if name == "*" else [parent / name]:
         if folder.is_dir() and folder.suffix != REMOVED and not folder.name.startswith("."):
-            yield from _matching(folder, rest) if rest else [folder]
+            yield from _match_folders(folder, rest) if rest else [folder]
 
 
 def command_for(path: Path) -> str:
-    """The command that makes the artifact that a file belongs to, for error messages."""
+    """Return the command that makes the artifact of a file, for error messages."""
     for folder in path.parents:
         for kind, pattern in PATTERNS.items():
             if folder.match(pattern):
@@ -157,10 +157,10 @@ def command_for(path: Path) -> str:
 
 
 def parse_fold(text: str) -> Fold:
-    """A fold as a flag or a folder names it: a number, or all-data.
+    """Return the fold that a flag or a folder names: a number, or all-data.
 
     Raises:
-        InputError: if it is neither.
+        InputError: if the text is neither.
     """
     if text == ALL_DATA:
         return ALL_DATA
@@ -170,12 +170,12 @@ def parse_fold(text: str) -> Fold:
 
 
 def fold_name(fold: Fold) -> str:
-    """The folder of a fold: fold0, fold1, ... or all-data."""
+    """Return the folder of a fold: fold0, fold1, ... or all-data."""
     return ALL_DATA if fold == ALL_DATA else f"fold{int(fold)}"
 
 
 def check_name(name: str) -> str:
-    """Return a recipe's, run's, ensemble's or tag's name if it can be a folder's.
+    """Return the name of a recipe, run, ensemble or tag, if it can be the name of a folder.
 
     Raises:
         InputError: if it is empty, too long, or holds anything but letters, digits, and `_ . + -`.
@@ -188,7 +188,7 @@ def check_name(name: str) -> str:
 
 
 def check_image_id(image_id: str) -> str:
-    """Return an ImageId if it is safe as a file's name: it comes from files that anyone may write.
+    """Return an ImageId if it is safe as a file name: it comes from files that anyone may write.
 
     Raises:
         InputError: if it is empty, longer than 128 characters, begins with a dot, or holds anything
@@ -202,15 +202,15 @@ def check_image_id(image_id: str) -> str:
 
 
 def image_file(image_id: str) -> str:
-    """The image in cache/<size>/."""
+    """Return the path of an image, relative to cache/<size>/."""
     return f"images/{image_id}.png"
 
 
 def mask_file(image_id: str) -> str:
-    """The mask in cache/<size>/, for positives only."""
+    """Return the path of a mask, relative to cache/<size>/; only positives have one."""
     return f"masks/{image_id}.png"
 
 
 def map_file(split: str, image_id: str) -> str:
-    """The probability map in probs/ and ensembles/; split is "oof" or "test"."""
+    """Return the path of a probability map in probs/ or ensembles/; split is "oof" or "test"."""
     return f"{split}/{image_id}.png"

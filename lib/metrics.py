@@ -1,6 +1,6 @@
-"""The scores, from areas in pixels: of one image, or of as many as the arrays hold.
+"""Metrics from areas in pixels, for one image or for arrays of images.
 
-P is what is predicted, T the truth; both empty score 1, exactly one empty scores 0.
+P is the predicted mask, T the true one. Both empty: 1; exactly one empty: 0.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 
 def dice(predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike) -> np.ndarray:
-    """Dice of each image, 2|P and T| / (|P| + |T|): the competition's score is its mean.
+    """Return the Dice of each image, 2|P and T| / (|P| + |T|); its mean is the competition's score.
 
     Args:
         predicted, truth, overlap: |P|, |T| and |P and T| in pixels, of shapes that broadcast.
@@ -20,27 +20,28 @@ def dice(predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike) -> np.ndarr
 
 
 def iou(predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike) -> np.ndarray:
-    """Intersection over union of each image, |P and T| / |P or T|; arguments as `dice`."""
+    """Return the intersection over union of each image, |P and T| / |P or T|; as `dice`."""
     overlap = np.asarray(overlap)
     return _ratio(overlap, np.asarray(predicted) + np.asarray(truth) - overlap)
 
 
 def precision(predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike) -> np.ndarray:
-    """Share of the predicted pixels of each image that are true; arguments as `dice`.
+    """Return the fraction of the predicted pixels of each image that are true; as `dice`.
 
-    An image with nothing found and something to find scores 0, as with Dice, not undefined. Zhang's
-    table has a precision and a recall, but the paper defines neither: a mean over images is ours.
+    An image with an empty prediction and a lesion scores 0, as with Dice, and is not undefined.
+    Zhang's table has a precision and a recall, but the paper does not define them; the mean over
+    images is our choice.
     """
-    return _ratio(overlap, predicted, nothing=np.asarray(truth) == 0)
+    return _ratio(overlap, predicted, both_empty=np.asarray(truth) == 0)
 
 
 def recall(predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike) -> np.ndarray:
-    """Share of the true pixels of each image that are predicted; as `precision`."""
+    """Return the fraction of the true pixels of each image that are predicted; as `precision`."""
     return precision(truth, predicted, overlap)
 
 
 def areas(prediction: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count what `dice` and `iou` need: `dice(*areas(prediction, truth))`.
+    """Count the arguments of `dice` and `iou`: `dice(*areas(prediction, truth))`.
 
     Args:
         prediction, truth: (..., H, W) bool masks.
@@ -55,69 +56,68 @@ def areas(prediction: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def positive_dice(dices: np.ndarray, positive: np.ndarray) -> float:
-    """Mean Dice of the images whose truth is not empty; NaN if there are none.
+    """Return the mean Dice of the images with a lesion; NaN if there are none.
 
     Args:
         dices: (N,) Dice of each image.
-        positive: (N,) bool, whether its truth is not empty.
+        positive: (N,) bool, True if the true mask is not empty.
     """
     return float(dices[positive].mean()) if positive.any() else float("nan")
 
 
 def balanced_dice(dices: np.ndarray, positive: np.ndarray) -> float:
-    """Mean of the mean Dices of positives and of negatives; NaN if either is missing.
+    """Return the mean of the mean Dices of positives and of negatives; NaN if either is missing.
 
-    An all-empty answer scores .5 whatever the share of positives; arguments as `positive_dice`.
+    The all-empty baseline scores .5 at any positive rate; arguments as `positive_dice`.
     """
     return (positive_dice(dices, positive) + positive_dice(dices, ~positive)) / 2
 
 
-def confusion(found: np.ndarray, positive: np.ndarray) -> dict[str, int]:
-    """How many images have a mask in both, in the truth only, in the prediction only, in neither.
+def confusion(predicted: np.ndarray, positive: np.ndarray) -> dict[str, int]:
+    """Count images with a mask in both, in the truth only, in the prediction only, in neither.
 
     Args:
-        found, positive: (N,) bool, whether the prediction and the truth are not empty.
+        predicted: (N,) bool, True if the predicted mask is not empty.
+        positive: (N,) bool, True if the true mask is not empty.
     """
     return {
-        "both": int((found & positive).sum()),
-        "missed": int((~found & positive).sum()),
-        "false": int((found & ~positive).sum()),
-        "neither": int((~found & ~positive).sum()),
+        "both": int((predicted & positive).sum()),
+        "missed": int((~predicted & positive).sum()),
+        "false": int((predicted & ~positive).sum()),
+        "neither": int((~predicted & ~positive).sum()),
     }
 
 
-def sensitivity(found: np.ndarray, positive: np.ndarray) -> float:
-    """Share of the positives that are found; NaN without positives.
+def sensitivity(predicted: np.ndarray, positive: np.ndarray) -> float:
+    """Return the fraction of the positives that are predicted; NaN without positives.
 
     Args:
-        found, positive: (N,) bool, whether an image is taken for a positive, and whether it is one.
+        predicted: (N,) bool, True if an image is predicted to be positive.
+        positive: (N,) bool, True if it is.
     """
-    return float(found[positive].mean()) if positive.any() else float("nan")
+    return float(predicted[positive].mean()) if positive.any() else float("nan")
 
 
-def specificity(found: np.ndarray, positive: np.ndarray) -> float:
-    """Share of the negatives that are not found; NaN without negatives; as `sensitivity`."""
-    return sensitivity(~found, ~positive)
+def specificity(predicted: np.ndarray, positive: np.ndarray) -> float:
+    """Return the fraction of the negatives that are not predicted; NaN without negatives."""
+    return sensitivity(~predicted, ~positive)
 
 
 def auc(p: np.ndarray, positive: np.ndarray) -> float:
-    """Area under the ROC curve: how often a positive is above a negative, a tie counting half.
+    """Return the area under the ROC curve; NaN if a class or a probability is missing.
 
     Args:
-        p: (N,) p(positive) of each image.
-        positive: (N,) bool, whether its truth is not empty.
-
-    Returns:
-        A share; NaN without positives or without negatives.
+        p: (N,) p(positive) of each image, NaN where a network diverged.
+        positive: (N,) bool, True if the true mask is not empty.
     """
-    negatives = np.sort(p[~positive])
-    if not positive.any() or not len(negatives):
+    if positive.all() or not positive.any() or np.isnan(p).any():
         return float("nan")
-    below, upto = (np.searchsorted(negatives, p[positive], side) for side in ("left", "right"))
-    return float((below + upto).mean() / (2 * len(negatives)))
+    from sklearn.metrics import roc_auc_score  # here, because it takes a second to load
+
+    return float(roc_auc_score(positive, p))
 
 
-def _ratio(part: ArrayLike, whole: ArrayLike, nothing: ArrayLike = True) -> np.ndarray:
-    """part / whole; of an image without a whole, 1 if there is `nothing` elsewhere, or else 0."""
+def _ratio(part: ArrayLike, whole: ArrayLike, both_empty: ArrayLike = True) -> np.ndarray:
+    """Return part / whole; where whole is 0: 1 if both masks are empty, else 0."""
     whole = np.asarray(whole)
-    return np.where(whole == 0, np.asarray(nothing, float), part / np.maximum(whole, 1))
+    return np.where(whole == 0, np.asarray(both_empty, float), part / np.maximum(whole, 1))

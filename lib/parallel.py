@@ -1,4 +1,4 @@
-"""The same work on many images, in several processes, with a progress bar."""
+"""Map a function over many images in several processes, with a progress bar."""
 
 import multiprocessing
 import os
@@ -14,40 +14,44 @@ from tqdm import tqdm
 
 from lib.errors import InputError
 
-# A stage that is stopped leaves its semaphores to Python's tracker, which would say so at length.
+# Python's tracker warns at length about the semaphores of a stage that was stopped.
 os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
 
-MAX_PROCESSES = 8  # more processes wait for the disk
-CHUNK_SIZE = 8  # images that a process takes at once
+MAX_PROCESSES = 8  # more would wait for the disk
+CHUNK_SIZE = 8  # images sent to a process at once
 
-Job = TypeVar("Job")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def map_in_processes(
-    task: Callable[[Job], Result], jobs: Sequence[Job], label: str, workers: int | None = None
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    label: str,
+    workers: int | None = None,
 ) -> Iterator[Result]:
-    """Yield the result of each job, in their order, whatever the number of processes.
+    """Yield the result for each item, in order; the number of processes changes nothing.
 
     Args:
-        task: a function that another process can import; its results are small.
-        jobs: what it is called with, one by one.
-        label: what the progress bar says.
-        workers: processes at most; a core each, up to 8, unless given.
+        function: importable in another process; its results should be small.
+        items: arguments of the function, one for each call.
+        label: text of the progress bar.
+        workers: maximum number of processes; by default one for each core, up to 8.
 
     Raises:
         InputError: if a process was killed.
     """
-    most = workers or min(os.cpu_count() or 1, MAX_PROCESSES)
-    processes = min(most, -(-len(jobs) // CHUNK_SIZE))
+    limit = workers or min(os.cpu_count() or 1, MAX_PROCESSES)
+    processes = min(limit, -(-len(items) // CHUNK_SIZE))
     if processes <= 1:
-        yield from _bar(map(task, jobs), jobs, label)
+        yield from _show_progress(map(function, items), len(items), label)
         return
-    # Not forked: a fork copies the locks of OpenCV's threads, but not the threads that free them.
+    # No fork: it would copy the locks of OpenCV's threads, but not the threads that free them.
     context = multiprocessing.get_context("spawn")
     try:
         with ProcessPoolExecutor(processes, context, initializer=_start_worker) as pool:
-            yield from _bar(pool.map(task, jobs, chunksize=CHUNK_SIZE), jobs, label)
+            results = pool.map(function, items, chunksize=CHUNK_SIZE)
+            yield from _show_progress(results, len(items), label)
     except BrokenProcessPool:
         cure = f"fewer --workers than {processes}" if workers else "more free memory"
         raise InputError(
@@ -56,14 +60,14 @@ def map_in_processes(
         ) from None
 
 
-def _bar(results: Iterator[Result], jobs: Sequence[Job], label: str) -> Iterator[Result]:
-    return iter(tqdm(results, desc=label, total=len(jobs), unit="image", disable=None))
+def _show_progress(results: Iterator[Result], total: int, label: str) -> Iterator[Result]:
+    return iter(tqdm(results, desc=label, total=total, unit="image", disable=None))
 
 
 def _start_worker() -> None:
-    """Prepare a worker: one thread, and an end when its parent ends, even if that was killed."""
+    """Prepare a worker: one thread; it ends with its parent, even if the parent was killed."""
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and stops the pool
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends the pool
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

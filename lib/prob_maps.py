@@ -1,4 +1,4 @@
-"""Probability maps of one image, brought to the RLE frame and averaged there."""
+"""Probability maps of one image, resized to the RLE frame and averaged there."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +10,12 @@ from lib.errors import InputError
 
 
 def read_map(path: Path, size: int, block: int = 1) -> np.ndarray:
-    """Read a map and bring it to the RLE frame.
+    """Read a map and resize it to the RLE frame.
 
     Args:
-        size: the frame's side, in pixels.
-        block: if not 1, the side of the blocks of pixels that the map is averaged over.
+        path: PNG of the map.
+        size: side of the frame, in pixels.
+        block: side of the blocks of pixels to average over; 1 for single pixels.
 
     Returns:
         (size / block, size / block) float32 in [0, 1].
@@ -36,13 +37,13 @@ def read_map(path: Path, size: int, block: int = 1) -> np.ndarray:
 
 
 def blend(paths: Sequence[Path], weights: np.ndarray, size: int, block: int = 1) -> np.ndarray:
-    """Average the maps of one image: several sets of weights from one reading.
+    """Average the maps of one image with several sets of weights, reading each map once.
 
     Args:
-        paths: of M maps.
-        weights: (B, M), not negative; a row for each blend. What no blend weighs is not read.
-        size: the frame's side, in pixels.
-        block: 1 for blends in the frame; more for blends with a value per block of so many pixels.
+        paths: PNGs of M maps.
+        weights: (B, M), not negative; one row for each blend. Maps of weight 0 are not read.
+        size: side of the frame, in pixels.
+        block: side of the blocks of pixels that get one value; 1 for single pixels.
 
     Returns:
         (B, size / block, size / block) uint8.
@@ -50,11 +51,11 @@ def blend(paths: Sequence[Path], weights: np.ndarray, size: int, block: int = 1)
     Raises:
         InputError: if a map is damaged, not square, or larger than the frame.
     """
-    shares = weights / weights.sum(axis=1, keepdims=True)
+    normalised = weights / weights.sum(axis=1, keepdims=True)
     means = np.zeros((len(weights), size // block, size // block), np.float32)
-    for path, column in zip(paths, shares.T, strict=True):
+    for path, column in zip(paths, normalised.T, strict=True):
         if column.any():
             values = read_map(path, size, block)
-            for mean, share in zip(means, column, strict=True):
-                mean += np.float32(share) * values
+            for mean, weight in zip(means, column, strict=True):
+                mean += np.float32(weight) * values
     return images.quantize(means)

@@ -1,4 +1,4 @@
-"""What is worth knowing of how something was made, and is no part of what was made."""
+"""Provenance: facts about how an artifact was made that do not change its content."""
 
 import os
 import platform
@@ -16,33 +16,33 @@ LIBRARIES = ("torch", "segmentation-models-pytorch", "albumentations", "opencv-p
 
 
 def collect(started: float) -> dict[str, Any]:
-    """The command, the code and the libraries of this process, and how long it took.
+    """Return the command, commit, library versions, start and duration of this process.
 
     Args:
-        started: when, in seconds since the epoch.
+        started: time of the start, in seconds since the epoch.
     """
     return {
         "command": shlex.join(sys.argv),
-        "commit": _commit(),
+        "commit": _read_commit(),
         "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in LIBRARIES if _installed(name)},
+        "libraries": {name: metadata.version(name) for name in LIBRARIES if _is_installed(name)},
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - started, 1),
     }
 
 
-def _installed(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     return any(True for _ in metadata.distributions(name=name))
 
 
-def _commit() -> str:
-    """The commit of this code; "unknown" without git, as in a source archive."""
+def _read_commit() -> str:
+    """Return the commit of this code; "unknown" without git, as in a source archive."""
     home = Path(__file__).resolve().parents[1]
     command = ["git", "-C", str(home), "describe", "--always", "--dirty"]
-    # An archive unpacked inside another repository must not pass for that one.
-    own = os.environ | {"GIT_CEILING_DIRECTORIES": str(home.parent)}
+    # An archive unpacked inside another repository must not report the commit of that one.
+    env = os.environ | {"GIT_CEILING_DIRECTORIES": str(home.parent)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=own)
-        return done.stdout.strip()
+        result = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+        return result.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

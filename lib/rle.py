@@ -1,7 +1,8 @@
-"""The competition's run-length code, in both directions, without a loop over pixels.
+"""Run-length encoding (RLE) of the competition: encode and decode without a loop over pixels.
 
-A code is pairs "offset length". Pixels are counted down the columns, from 0; each offset counts
-from the end of the run before it, the first from pixel 0. An empty mask is "-1".
+An RLE is pairs "offset length". Pixels are counted down the columns, from 0; each offset counts
+from the end of the run before it, the first from pixel 0. An empty mask is "-1". No library has
+these relative offsets.
 """
 
 import re
@@ -21,18 +22,18 @@ WHOLE_NUMBERS = re.compile(rf"\s*(?:{WHOLE_NUMBER.pattern}(?:\s+|$))*")
 def encode(mask: np.ndarray) -> str:
     """Encode a mask.
 
-    The host's own encoder drops a run that reaches the last pixel; here it ends there.
+    The competition's own encoder drops a run that reaches the last pixel; this one keeps it.
 
     Args:
         mask: (height, width), non-zero inside.
 
     Returns:
-        The code; "-1" for an empty mask.
+        The RLE; "-1" for an empty mask.
     """
     inside = np.asarray(mask).astype(bool, copy=False)
     height, width = inside.shape
-    # Whether a pixel differs from the one before it, down the columns: compared along rows, as
-    # they lie in memory, and only the few that differ are brought into the code's order.
+    # True where a pixel differs from the one before it, down the columns. Compared along rows, as
+    # they lie in memory; only the few that differ are then sorted by column.
     differs = np.empty_like(inside)
     np.not_equal(inside[1:], inside[:-1], out=differs[1:])
     np.not_equal(inside[0, 1:], inside[-1, :-1], out=differs[0, 1:])
@@ -48,20 +49,20 @@ def encode(mask: np.ndarray) -> str:
 
 
 def decode(code: str, height: int, width: int) -> np.ndarray:
-    """Decode a code.
+    """Decode an RLE.
 
     Args:
         code: pairs of offset and length, or "-1".
-        height, width: the frame, in pixels.
+        height, width: size of the frame, in pixels.
 
     Returns:
         (height, width) bool.
 
     Raises:
-        InputError: if the code has letters, an odd count, a negative offset, a run of length
-            below 1, or runs past the frame.
+        InputError: if the code has letters, an odd count of numbers, a negative offset, a run of
+            length below 1, or runs past the frame.
     """
-    runs = _numbers(code)
+    runs = _parse(code)
     mask = np.zeros((height, width), bool)
     if runs.size == 0:
         return mask
@@ -70,22 +71,22 @@ def decode(code: str, height: int, width: int) -> np.ndarray:
         raise InputError(
             f"RLE runs past {height}x{width}: it ends at pixel {end} of {height * width}"
         )
-    # Only the columns from the first run to the last are written out.
+    # Only the columns from the first run to the last are filled in.
     first, last = runs[0] // height, -(-end // height)
     lengths = np.append(runs, last * height - end)
     lengths[0] -= first * height
-    values = np.arange(lengths.size) % 2 == 1
-    mask[:, first:last] = np.repeat(values, lengths).reshape(-1, height).T
+    inside = np.arange(lengths.size) % 2 == 1
+    mask[:, first:last] = np.repeat(inside, lengths).reshape(-1, height).T
     return mask
 
 
 def area(code: str) -> int:
-    """Count the pixels of a code without decoding it.
+    """Count the pixels of an RLE without decoding it.
 
     Raises:
-        InputError: as `decode`, the frame apart.
+        InputError: as `decode`, except that there is no frame.
     """
-    return int(_numbers(code)[1::2].sum())
+    return int(_parse(code)[1::2].sum())
 
 
 def union(codes: Iterable[str], height: int, width: int) -> np.ndarray:
@@ -103,8 +104,8 @@ def union(codes: Iterable[str], height: int, width: int) -> np.ndarray:
     return united
 
 
-def _numbers(code: str) -> np.ndarray:
-    """The numbers of a code, checked; an empty array for an empty mask."""
+def _parse(code: str) -> np.ndarray:
+    """Return the numbers of an RLE, checked; an empty array for an empty mask."""
     words = code.split()
     if words == [EMPTY]:
         return np.zeros(0, np.int64)

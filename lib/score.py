@@ -1,9 +1,10 @@
-"""The competition's score of any submission against any truth.
+"""Score a submission against the truth, as the competition does.
 
     python -m lib.score SUBMISSION TRUTH [--json] [--size 1024]
 
-Both are CSV files with ImageId and EncodedPixels; several rows of an image are united. The mean is
-over the images of the truth: one that the submission lacks counts as empty, and is named.
+Both are CSV files with ImageId and EncodedPixels; several rows of an image are united. The score is
+the mean Dice over the images of the truth. An image that the submission lacks counts as empty and
+is named. So does a row with an empty EncodedPixels in the submission; in a truth it is an error.
 """
 
 import argparse
@@ -27,19 +28,21 @@ MAX_SIDE = 16_384  # side of a frame, in pixels: a mask of it takes 256 MiB
 
 @dataclass(frozen=True)
 class Score:
-    """What a submission scores, image by image.
+    """Score of a submission, image by image.
 
     Attributes:
-        ids: (N,) the images of the truth, in its order.
+        ids: (N,) images of the truth, in its order.
         areas: (N, 3) pixels predicted, true, and both.
         missing: ids that the submission lacks; they count as empty.
         unknown: ids that the truth lacks; they do not count.
+        blank: ids with an empty EncodedPixels in the submission; they count as no mask.
     """
 
     ids: tuple[str, ...]
     areas: np.ndarray
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
 
     @cached_property
     def dices(self) -> np.ndarray:
@@ -48,16 +51,17 @@ class Score:
 
     @property
     def found(self) -> np.ndarray:
-        """(N,) whether a mask is predicted."""
+        """(N,) bool, True if a mask is predicted."""
         return self.areas[:, 0] > 0
 
     @property
     def positive(self) -> np.ndarray:
-        """(N,) whether the truth is not empty."""
+        """(N,) bool, True if the true mask is not empty."""
         return self.areas[:, 1] > 0
 
     @property
     def dice(self) -> float:
+        """Mean Dice, the score of the competition."""
         return float(self.dices.mean())
 
     @property
@@ -67,24 +71,25 @@ class Score:
 
     @property
     def all_empty_dice(self) -> float:
-        """What a submission without any mask would score."""
+        """Mean Dice of a submission without any mask."""
         return float(1 - self.positive.mean())
 
     @cached_property
     def ci95(self) -> tuple[float, float]:
-        """The 95 % bootstrap interval of the mean, drawing images."""
+        """95 % bootstrap interval of the mean Dice, drawing images."""
         return bootstrap.interval(self.dices, np.arange(len(self.dices)))
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a CSV file, and where it stands."""
+    """RLE of one row of a CSV file, with file and line for error messages."""
 
     path: Path
     line: int
     code: str
 
-    def mask(self, size: int) -> np.ndarray:
+    def decode(self, size: int) -> np.ndarray:
+        """Return the mask, (size, size) bool."""
         try:
             return rle.decode(self.code, size, size)
         except InputError as error:
@@ -95,60 +100,73 @@ def compare(submission: Path, truth: Path, size: int) -> Score:
     """Score a submission, one image at a time.
 
     Args:
-        submission, truth: CSV files with a row an image or an annotation.
-        size: the side of the RLE frame, in pixels.
+        submission, truth: CSV files with one row for each image or annotation.
+        size: side of the RLE frame, in pixels.
 
     Raises:
-        InputError: if a file cannot be read, a code is wrong, or the truth is empty; with the line.
+        InputError: with the line, if a file cannot be read, an RLE is wrong, or the truth is empty.
     """
-    predicted, true = _rows(submission), _rows_of_truth(truth)
+    true = _read_truth(truth)
+    predicted, blank = _read_rows(submission, allow_blank=True)
     return Score(
         ids=tuple(true),
         areas=np.array([_areas(predicted.get(name, []), true[name], size) for name in true]),
         missing=tuple(name for name in true if name not in predicted),
         unknown=tuple(name for name in predicted if name not in true),
+        blank=blank,
     )
 
 
 def check(truth: Path, size: int) -> None:
-    """Refuse a truth that nothing can be scored against, before work is done for it.
+    """Refuse an unusable truth before any work is done for it.
 
     Raises:
         InputError: as `compare`.
     """
-    for rows in _rows_of_truth(truth).values():
+    for rows in _read_truth(truth).values():
         _union(rows, size)
 
 
 def check_test(truth: Path, size: int, images: Sequence[str], owner: ArtifactPath) -> None:
-    """Refuse a truth, as `check`, and one of none of an owner's test images.
+    """Refuse an unusable truth, as `check`, and a truth without any test image of the owner.
+
+    Args:
+        truth: CSV file.
+        size: side of the RLE frame, in pixels.
+        images: test images of the owner.
+        owner: dataset, named in the message.
 
     Raises:
-        InputError: naming one of the images, if there are any.
+        InputError: as `compare`; naming one of the test images, if there are any.
     """
     check(truth, size)
-    if _rows_of_truth(truth).keys().isdisjoint(images):
+    if _read_truth(truth).keys().isdisjoint(images):
         example = f", such as {images[0]}" if images else ""
         raise InputError(f"{truth} has no test image of {owner}{example}; give their truth")
 
 
-def _rows_of_truth(path: Path) -> dict[str, list[Row]]:
-    rows = _rows(path)
+def _read_truth(path: Path) -> dict[str, list[Row]]:
+    rows, _ = _read_rows(path)
     if not rows:
-        raise InputError(f"{path} has no rows to score against")
+        raise InputError(f"{path} has no rows to score against; give the truth of the test images")
     return rows
 
 
-def _rows(path: Path) -> dict[str, list[Row]]:
-    rows = defaultdict(list)
-    frame = csv_files.read_rles(path)
+def _read_rows(
+    path: Path, allow_blank: bool = False
+) -> tuple[dict[str, list[Row]], tuple[str, ...]]:
+    """Return the rows of each image, and the images of the rows without an RLE."""
+    rows, blank = defaultdict(list), []
+    frame = csv_files.read_rles(path, allow_blank)
     for line, name, code in zip(frame.index, frame["ImageId"], frame["EncodedPixels"], strict=True):
-        rows[name].append(Row(path, line, code))
-    return dict(rows)
+        rows[name].append(Row(path, line, code or rle.EMPTY))
+        if not code:
+            blank.append(name)
+    return dict(rows), tuple(blank)
 
 
 def _areas(predicted: list[Row], true: list[Row], size: int) -> tuple[int, int, int]:
-    """|P|, |T| and |P and T| in pixels; most images have no mask at all."""
+    """Return |P|, |T| and |P and T| in pixels, without decoding if both have no mask."""
     if all(row.code == rle.EMPTY for row in predicted + true):
         return 0, 0, 0
     counts = metrics.areas(_union(predicted, size), _union(true, size))
@@ -158,14 +176,21 @@ def _areas(predicted: list[Row], true: list[Row], size: int) -> tuple[int, int, 
 def _union(rows: list[Row], size: int) -> np.ndarray:
     united = np.zeros((size, size), bool)
     for row in rows:
-        united |= row.mask(size)
+        united |= row.decode(size)
     return united
 
 
-def _as_json(score: Score) -> str:
+def _to_json(score: Score) -> str:
     positive = score.positive_dice if score.positive.any() else None
     values = {"dice": score.dice, "positive_dice": positive}
     return json.dumps(values | {"images": len(score.ids), "missing": len(score.missing)})
+
+
+def _warn(problem: str, image_ids: Sequence[str], shown: int = 5) -> None:
+    """Print the number of images with a problem, and the first of them, on stderr."""
+    if image_ids:
+        names = ", ".join(image_ids[:shown]) + (" ..." if len(image_ids) > shown else "")
+        print(f"{len(image_ids)} {problem}: {names}", file=sys.stderr)
 
 
 def main() -> None:
@@ -181,14 +206,11 @@ def main() -> None:
     )
     args = parser.parse_args()
     score = compare(args.submission, args.truth, args.size)
-    if score.missing:
-        names = ", ".join(score.missing)
-        print(f"{len(score.missing)} not in {args.submission}, so empty: {names}", file=sys.stderr)
-    if score.unknown:
-        names = ", ".join(score.unknown[:5])
-        print(f"{len(score.unknown)} not in {args.truth}, ignored: {names} ...", file=sys.stderr)
+    _warn(f"not in {args.submission}, so empty", score.missing, len(score.missing))
+    _warn(f"not in {args.truth}, ignored", score.unknown)
+    _warn(f"without EncodedPixels in {args.submission}, taken as no mask", score.blank)
     if args.json:
-        print(_as_json(score))
+        print(_to_json(score))
     else:
         print(
             f"Dice {score.dice:.4f} over {len(score.ids)} images, "

@@ -1,8 +1,10 @@
-"""What several test modules need."""
+"""Fixtures of several test modules."""
 
 import os
 import signal
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as lib/device.py, before any test loads torch
@@ -11,12 +13,14 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import pytest
 
+from lib.layout import Work
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(autouse=True)
-def signals_end_the_tests_and_not_a_stage() -> Iterator[None]:
-    """What a stage that ran in this process has changed is undone."""
+def restored_signal_handlers() -> Iterator[None]:
+    """A stage that runs in this process replaces them."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():
@@ -29,3 +33,29 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no real data beside the checkout")
     return SHARED_DATA
+
+
+@pytest.fixture
+def open_work() -> Iterator[Work]:
+    """A WORK that other users may enter, unlike `tmp_path`."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Work(Path(folder))
+
+
+@pytest.fixture
+def user() -> Callable[[], AbstractContextManager[None]]:
+    """A context without the rights of root, who may read everything."""
+
+    @contextmanager
+    def without_root() -> Iterator[None]:
+        if os.geteuid():
+            yield
+            return
+        os.seteuid(65534)  # nobody
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return without_root

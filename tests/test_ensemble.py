@@ -427,7 +427,7 @@ def test_the_stage_averages_once_and_decides_as_often_as_wanted(work: Work) -> N
     assert "of the stated rule on 12 images" in stated.stdout
     other = run(*flags, "--choose", "best")
     assert other.returncode == 2
-    assert "was made with choose = 'plateau', not 'best'" in other.stderr
+    assert "was made from choose plateau; asked for: best" in other.stderr
     assert artifacts.verify(work.root) == []
 
 

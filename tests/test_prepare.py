@@ -114,7 +114,7 @@ def test_other_facts_are_refused_and_replaced_on_demand(
     stage()
     with pytest.raises(SystemExit):
         stage("--limit", 9)
-    assert "dataset was made with limit = None, not 9" in capsys.readouterr().err
+    assert "dataset was made from limit none; asked for: 9" in capsys.readouterr().err
     stage("--limit", 9, "--replace")
     assert len(stage.table("truth.csv")) == 9
     assert artifacts.verify(stage.work.root) == []

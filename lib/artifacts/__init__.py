@@ -1,9 +1,9 @@
-"""What stages leave for each other: folders that are complete or do not count.
+"""Artifacts: the folders through which stages exchange their results.
 
-An artifact is filled as `<folder>.partial`, which begins with config.json; every file in it is
-written aside and renamed; manifest.json comes last, then the folder is renamed. So a folder without
-the suffix is complete, and a stage that was killed goes on in the partial one. While it is made,
-`<folder>.lock` says by whom.
+A folder is complete or does not count. It is filled as `<folder>.partial`, beginning with
+config.json; each file is written under a temporary name and renamed; manifest.json comes last, then
+the folder is renamed. So a folder without the suffix is complete, and a killed stage continues in
+the partial one. Meanwhile `<folder>.lock` names the process that makes it.
 
     python -m lib.artifacts verify WORK
 """

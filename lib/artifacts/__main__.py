@@ -1,4 +1,7 @@
-"""python -m lib.artifacts verify WORK: is every artifact whole, and made from those beside it?"""
+"""Check every artifact under WORK: its files, and that it was made from the inputs beside it.
+
+python -m lib.artifacts verify WORK
+"""
 
 import argparse
 from pathlib import Path
@@ -15,14 +18,14 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     args = parser.parse_args()
     if not args.work.is_dir():
-        raise InputError(f"{args.work} is not a folder")
+        raise InputError(f"{args.work} is not a folder; give the folder of --work")
     count = len(layout.artifact_paths(args.work))
     if not count:
         raise InputError(f"{args.work} has no artifact; give the folder of --work")
     faults = verify(args.work)
     if faults:
         raise InputError("\nerror: ".join(faults))
-    print(f"{args.work}: {count} artifacts, each whole and fitting its inputs")
+    print(f"{args.work}: {count} artifacts, each complete and made from the inputs beside it")
 
 
 if __name__ == "__main__":

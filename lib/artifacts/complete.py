@@ -1,4 +1,4 @@
-"""A complete artifact: opened, checked, and checked together with those it was made from."""
+"""Complete artifacts: open and check one, or all with the inputs that they were made from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,58 +14,61 @@ from lib.layout import ArtifactPath
 
 @dataclass(frozen=True)
 class Artifact:
-    """A complete artifact, as its manifest tells."""
+    """A complete artifact and its manifest."""
 
     location: ArtifactPath
     manifest: Mapping[str, Any]
 
     @property
     def id(self) -> str:
+        """SHA-256 of kind, format, config, inputs and files."""
         return self.manifest["id"]
 
     @property
     def config(self) -> Mapping[str, Any]:
+        """Everything that decides the content, apart from the inputs."""
         return self.manifest["config"]
 
     @property
     def inputs(self) -> Mapping[str, str]:
-        """The path of each input, relative to WORK, and its id."""
+        """Id of each input, by its path relative to WORK."""
         return self.manifest["inputs"]
 
     @property
     def files(self) -> Mapping[str, Mapping[str, Any]]:
+        """Size and SHA-256 of each file, by its path relative to the folder."""
         return self.manifest["files"]
 
     def path(self, name: str) -> Path:
-        """The path of one of its files, for reading.
+        """Return the path of a file, for reading.
 
-        What is no PNG is hashed: weights and tables would be read without a word if a bit had
-        changed. PNGs are the bulk, and have checksums that decoding tests.
+        Every file that is not a PNG is hashed: a changed bit in weights or tables would otherwise
+        go unnoticed. PNGs are too many, and decoding checks their own checksums.
 
         Raises:
-            InputError: if the manifest does not list it, or it is damaged.
+            InputError: if the manifest does not list the file, or the file is damaged.
         """
         if name not in self.files:
-            raise InputError(f"{self.location} has no {name}; remake it with {self.location.maker}")
-        if not name.endswith(".png") and not self.is_whole(name):
-            raise InputError(self.damaged(name))
+            command = self.location.command
+            raise InputError(f"{self.location} has no {name}; remake it with {command} --replace")
+        if not name.endswith(".png") and not self.is_intact(name):
+            raise InputError(self.damage_message(name))
         return self.location.folder / name
 
-    def is_whole(self, name: str) -> bool:
-        """Whether a file has the SHA-256 that the manifest says."""
+    def is_intact(self, name: str) -> bool:
+        """Return True if the SHA-256 of a file is the one in the manifest."""
         return sha256(self.location.folder / name) == self.files[name]["sha256"]
 
-    def damaged(self, name: str) -> str:
-        """What is said of a file that is not whole."""
-        location = self.location
+    def damage_message(self, name: str) -> str:
+        """Return the error message for a damaged file."""
         return (
-            f"{location}/{name} is damaged: another sha256 than in the manifest; "
-            f"remake it with {location.maker} --replace"
+            f"{self.location}/{name} is damaged: another sha256 than in the manifest; "
+            f"remake it with {self.location.command} --replace"
         )
 
 
 def read(location: ArtifactPath) -> Artifact:
-    """Open a complete artifact; kind, format, id, and every file's name and size are checked.
+    """Open a complete artifact; check kind, format, id, and the name and size of every file.
 
     Raises:
         InputError: if it is missing, unfinished, of another kind or format, or damaged; the message
@@ -73,15 +76,15 @@ def read(location: ArtifactPath) -> Artifact:
     """
     if not location.folder.exists():
         state = "is unfinished" if location.partial.exists() else "is not there"
-        raise InputError(f"{location} {state}; run {location.maker}")
+        raise InputError(f"{location} {state}; run {location.command}")
     manifest, fault = manifests.check(location, location.folder)
     if fault:
-        raise InputError(f"{location} {fault}; remake it with {location.maker} --replace")
+        raise InputError(f"{location} {fault}; remake it with {location.command} --replace")
     return Artifact(location, manifest)
 
 
 def read_chained(location: ArtifactPath) -> Artifact:
-    """Open a complete artifact of which the inputs that lie here are those it was made from.
+    """Open a complete artifact; check too that it was made from the inputs now under WORK.
 
     Raises:
         InputError: as `read`, and for the first input that was remade since.
@@ -90,50 +93,56 @@ def read_chained(location: ArtifactPath) -> Artifact:
     inputs = [
         other for other in layout.artifact_paths(location.root) if other.name in artifact.inputs
     ]
-    for fault in _broken_links(artifact, {other.name: _id_of(other) for other in inputs}):
+    for fault in _remade_inputs(artifact, {other.name: _id_of(other) for other in inputs}):
         raise InputError(fault)
     return artifact
 
 
 def verify(root: Path) -> list[str]:
-    """Check every artifact under WORK: the hashes of all files, and the chain of inputs.
+    """Check every artifact under WORK: the hashes of all files, and the inputs.
 
     Returns:
-        A line for each fault; none if all is well.
+        A line for each fault; an empty list if there is none.
     """
-    faults, found = [], {}
+    faults, artifacts = [], {}
     for location in layout.artifact_paths(root):
         try:
-            found[location.name] = read(location)
-            faults += _damaged_files(found[location.name])
+            artifact = read(location)
+            artifacts[location.name] = artifact
+            faults += [
+                artifact.damage_message(name)
+                for name in artifact.files
+                if not artifact.is_intact(name)
+            ]
         except InputError as error:
             faults.append(str(error))
         except OSError as error:
-            said = f"{error.strerror}: {error.filename}"
-            faults.append(f"{location} cannot be checked: {said}; mend that")
-    ids = {name: artifact.id for name, artifact in found.items()}
-    for artifact in found.values():
-        faults += _broken_links(artifact, ids)
+            faults.append(
+                f"{location} cannot be checked: {error.strerror}: {error.filename}; "
+                "correct that and verify again"
+            )
+    ids = {name: artifact.id for name, artifact in artifacts.items()}
+    for artifact in artifacts.values():
+        faults += _remade_inputs(artifact, ids)
     return faults
 
 
-def _damaged_files(artifact: Artifact) -> list[str]:
-    return [artifact.damaged(name) for name in artifact.files if not artifact.is_whole(name)]
-
-
 def _id_of(location: ArtifactPath) -> str:
-    """The id of a complete artifact, without a look at its files: a cache has thousands."""
+    """Return the id of a complete artifact without checking its files: a cache has thousands."""
     try:
         return manifests.load(location.folder)["id"]
     except (OSError, ValueError, KeyError, TypeError):
-        return read(location).id  # which says what is wrong
+        return read(location).id  # raises the error that names the cure
 
 
-def _broken_links(artifact: Artifact, ids: Mapping[str, str]) -> list[str]:
-    """Inputs that lie here and are not the ones it was made from; those made elsewhere may lack."""
+def _remade_inputs(artifact: Artifact, ids: Mapping[str, str]) -> list[str]:
+    """Return a fault for each input under WORK that is not the one the artifact was made from.
+
+    An input that is not under WORK is no fault: it may have stayed on another machine.
+    """
     return [
         f"{artifact.location} was made from another {name} than the one here; "
-        f"remake it with {artifact.location.maker} --replace"
-        for name, made_from in artifact.inputs.items()
-        if ids.get(name, made_from) != made_from
+        f"remake it with {artifact.location.command} --replace"
+        for name, used_id in artifact.inputs.items()
+        if ids.get(name, used_id) != used_id
     ]

@@ -1,4 +1,4 @@
-"""An artifact that is being made: begun, gone on with, published."""
+"""Drafts: artifacts that are being made. Begin one, continue it after a kill, publish it."""
 
 import json
 import os
@@ -11,11 +11,12 @@ from typing import Any
 from lib import layout
 from lib.artifacts import manifest as manifests
 from lib.artifacts.complete import Artifact, read
+from lib.artifacts.differences import describe_differences
+from lib.artifacts.lock import Lock
 from lib.artifacts.manifest import CONFIG, JOURNAL, MANIFEST, STATE
 from lib.errors import InputError
 from lib.files import TEMPORARY, Journal, remove, write_json
 from lib.layout import ArtifactPath
-from lib.lock import Lock
 from lib.provenance import collect
 
 
@@ -30,7 +31,7 @@ class Draft:
     lock: Lock = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lock = Lock(self.location.lock, self.location.name)
+        self.lock = Lock(self.location)
 
     @property
     def folder(self) -> Path:
@@ -38,35 +39,35 @@ class Draft:
 
     @property
     def journal(self) -> Journal:
-        """Records of what is done so far; gone when the artifact is finished."""
+        """Records of the work done so far; removed when the artifact is finished."""
         return Journal(self.folder / JOURNAL)
 
     def path(self, name: str) -> Path:
-        """Where a file goes; write it with `lib.files`."""
+        """Return the path of a file to write, with the functions of `lib.files`."""
         return self.folder / name
 
-    def finish(self, inputs: Iterable[Artifact] = (), **made: Any) -> Artifact:
-        """Write the manifest and give the folder its name.
+    def finish(self, inputs: Iterable[Artifact] = (), **circumstances: Any) -> Artifact:
+        """Write the manifest and give the folder its final name.
 
         Args:
-            inputs: those that were not yet known when the draft began.
-            made: what stands outside the id: device, threads.
+            inputs: those that were not known yet when the draft began.
+            circumstances: values for the manifest that are not part of the id: device, threads.
         """
-        for left_over in self.folder.rglob(f"*{TEMPORARY}"):
-            left_over.unlink()
+        for temporary in self.folder.rglob(f"*{TEMPORARY}"):
+            temporary.unlink()
         identity = {
             "kind": self.location.kind,
             "format": manifests.FORMAT,
             "config": self.config,
             "inputs": self.inputs | _ids(inputs),
             "files": {
-                name: manifests.stamp(self.folder / name)
+                name: manifests.describe_file(self.folder / name)
                 for name in manifests.file_names(self.folder)
             },
         }
         manifest = identity | {
             "id": manifests.digest(identity),
-            "made": collect(self.started) | made,
+            "made": collect(self.started) | circumstances,
         }
         manifest |= {manifests.CHECKSUM: manifests.digest(manifest)}
         write_json(self.folder / MANIFEST, manifest)
@@ -81,24 +82,24 @@ def begin(
     inputs: Iterable[Artifact] = (),
     replace: bool = False,
 ) -> Draft | None:
-    """Begin an artifact, or go on with one that was interrupted.
+    """Begin an artifact, or continue one that was interrupted.
 
     Args:
-        location: where it goes.
-        config: all that decides its content, the inputs apart; whatever JSON can hold.
+        location: its folder.
+        config: everything that decides its content, apart from the inputs, as JSON can hold it.
         inputs: the artifacts that it is made from.
-        replace: remove what is there, finished or not, and begin anew.
+        replace: remove an existing one, finished or not, and begin anew.
 
     Returns:
-        The draft, locked until it is finished or its process ends; None if the artifact is
-        complete, with these config and inputs.
+        The draft, locked until it is finished or the process ends; None if the artifact is
+        complete, with the same config and inputs.
 
     Raises:
-        InputError: if what is there, finished or not, has another config or other inputs, or
+        InputError: if an existing one, finished or not, has another config or other inputs, or
             another process is making it.
     """
     draft = Draft(location, json.loads(json.dumps(config)), _ids(inputs))
-    if not replace and _is_complete(draft):  # asks for no lock: WORK may be read-only
+    if not replace and _is_complete(draft):  # before the lock: WORK may be read-only
         return None
     draft.lock.acquire()
     try:
@@ -112,14 +113,14 @@ def begin(
     except BaseException:
         draft.lock.release()
         raise
-    if complete:  # another process was faster
+    if complete:  # finished by another process since the first look
         draft.lock.release()
         return None
     return draft
 
 
 def _is_complete(draft: Draft) -> bool:
-    """Whether the artifact is there, with the draft's config and inputs."""
+    """Return True if the artifact is complete, with the config and inputs of the draft."""
     folder = draft.location.folder
     if not folder.exists():
         if folder.is_symlink():
@@ -128,38 +129,38 @@ def _is_complete(draft: Draft) -> bool:
             )
         return False
     artifact = read(draft.location)
-    _refuse_other(draft, artifact.config, artifact.inputs)
+    _check_same(draft, artifact.config, artifact.inputs)
     return True
 
 
-def _holds_work(partial: Path) -> bool:
-    """Whether an unfinished folder has more than its config: they bind nobody before that."""
-    scratch = any((partial / name).exists() for name in (JOURNAL, STATE))
-    return (partial / CONFIG).exists() and (scratch or bool(manifests.file_names(partial)))
-
-
 def _open_partial(draft: Draft) -> None:
-    """Go on in an unfinished folder, or begin one."""
+    """Continue in an unfinished folder, or begin one."""
     location = draft.location
-    if _holds_work(location.partial):
+    if _has_work(location.partial):
         try:
             begun = json.loads((location.partial / CONFIG).read_bytes())
             config, inputs = dict(begun["config"]), dict(begun["inputs"])
         except (ValueError, KeyError, TypeError):
             raise InputError(
                 f"{location}{layout.UNFINISHED}/{CONFIG} is damaged; "
-                f"remove and remake its folder: {location.maker} --replace"
+                f"remove and remake its folder: {location.command} --replace"
             ) from None
-        _refuse_other(draft, config, inputs)
+        _check_same(draft, config, inputs)
     else:
         remove(location.partial)
         write_json(location.partial / CONFIG, {"config": draft.config, "inputs": draft.inputs})
 
 
-def _publish_if_finished(location: ArtifactPath) -> None:
-    """Publish a folder that was killed just before that.
+def _has_work(partial: Path) -> bool:
+    """Return True if an unfinished folder has more than its config; else any config may begin."""
+    scratch = any((partial / name).exists() for name in (JOURNAL, STATE))
+    return (partial / CONFIG).exists() and (scratch or bool(manifests.file_names(partial)))
 
-    A manifest that does not fit what lies there goes, and the work goes on.
+
+def _publish_if_finished(location: ArtifactPath) -> None:
+    """Publish a folder whose process was killed between the manifest and the renaming.
+
+    A manifest that does not fit the folder is removed, and the work continues.
     """
     _, fault = manifests.check(location, location.partial)
     if fault:
@@ -169,35 +170,24 @@ def _publish_if_finished(location: ArtifactPath) -> None:
 
 
 def _publish(location: ArtifactPath) -> None:
-    """Give a folder whose manifest is written its name."""
+    """Give a folder with its manifest the final name."""
     for name in manifests.SCRATCH:
         (location.partial / name).unlink(missing_ok=True)
     os.replace(location.partial, location.folder)
 
 
-def _refuse_other(draft: Draft, config: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
-    """Refuse an artifact, finished or not, that was made from another config or other inputs."""
-    location = draft.location
-    cure = "choose another name, or --replace to remove and remake it"
-    old, new = _flat(config), _flat(draft.config)
-    for key in sorted(old.keys() | new.keys()):
-        was, wanted = (repr(flat[key]) if key in flat else "absent" for flat in (old, new))
-        if was != wanted:
-            raise InputError(f"{location} was made with {key} = {was}, not {wanted}; {cure}")
-    for name, made_from in draft.inputs.items():
-        if inputs.get(name) != made_from:
-            raise InputError(f"{location} was made from another {name}; {cure}")
-
-
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    """Nested config as dotted keys: phases.0.epochs."""
-    if not isinstance(value, Mapping | list) or not value:  # an empty list is a fact too
-        return {key: value}
-    items = value.items() if isinstance(value, Mapping) else enumerate(value)
-    flat: dict[str, Any] = {}
-    for name, inner in items:
-        flat |= _flat(inner, f"{key}.{name}" if key else str(name))
-    return flat
+def _check_same(draft: Draft, config: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
+    """Refuse an existing artifact, finished or not, with another config or other inputs."""
+    difference = describe_differences(config, draft.config)
+    if difference is None:
+        others = [name for name, used_id in draft.inputs.items() if inputs.get(name) != used_id]
+        if not others:
+            return
+        difference = "another " + ", another ".join(others)
+    raise InputError(
+        f"{draft.location} was made from {difference}; "
+        "choose another name, or --replace to remove and remake it"
+    )
 
 
 def _ids(artifacts: Iterable[Artifact]) -> dict[str, str]:

@@ -165,7 +165,7 @@ def _write(job: Job, found: tuple[Batch, Predicted]) -> list[dict[str, Any]]:
     if not finite:
         raise InputError(
             f"{job.run.location} predicts what is no number on {batch[0][1]} or those after it: "
-            f"train it again with {job.run.location.maker} --replace and a lower lr"
+            f"train it again with {job.run.location.command} --replace and a lower lr"
         )
     for key, image in zip(batch, maps.cpu().numpy(), strict=True):
         images.write_png(job.draft.path(layout.map_file(*key)), image)

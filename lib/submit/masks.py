@@ -71,7 +71,7 @@ def without_map(source: SubmissionInputs) -> dict[str, str]:
             if known["split"] == "test":
                 raise InputError(
                     f"{source.test_maps.location} lacks the map of test image {name}; "
-                    f"remake it with {source.test_maps.location.maker} --replace"
+                    f"remake it with {source.test_maps.location.command} --replace"
                 )
             reasons[name] = str(known["reason"])
     return reasons
@@ -107,7 +107,7 @@ def score_out_of_fold(source: SubmissionInputs) -> Score | None:
     if decided is not None and abs(decided - score.dice) > AGREEMENT:
         raise InputError(
             f"{source.decision.location} states an out-of-fold Dice of {decided:.6f}, and its maps "
-            f"give {score.dice:.6f}; remake it with {source.decision.location.maker} --replace"
+            f"give {score.dice:.6f}; remake it with {source.decision.location.command} --replace"
         )
     return score
 

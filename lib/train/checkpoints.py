@@ -146,7 +146,7 @@ def check_weights(draft: Draft, record: Record) -> None:
         path = draft.path(name)
         if not path.is_file() or sha256(path) != digest:
             raise InputError(
-                f"{path} is damaged or gone; train the fold again with {draft.location.maker} "
+                f"{path} is damaged or gone; train the fold again with {draft.location.command} "
                 "--replace"
             )
 
@@ -168,7 +168,7 @@ def resume(draft: Draft, recipe: Recipe) -> tuple[Record, dict[str, Any] | None]
     except (InputError, KeyError, TypeError):
         raise InputError(
             f"{path} is damaged, so the training cannot go on from it; train the fold again with "
-            f"{draft.location.maker} --replace"
+            f"{draft.location.command} --replace"
         ) from None
     if distributed.is_main():
         check_weights(draft, record)

@@ -39,7 +39,7 @@ def least(file: File) -> None:
     jpeg = next(generate_frames(data.PixelData, number_of_frames=1))
     pixels = np.asarray(Image.open(BytesIO(jpeg)))
     small = cv2.resize(pixels, (file.size, file.size), interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(file.png), small, images.PNG)
+    cv2.imwrite(str(file.png), small, images.PNG_OPTIONS)
 
 
 def prepare_in_threads(files: Sequence[File], labels: pd.DataFrame, threads: int) -> None:

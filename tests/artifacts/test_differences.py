@@ -1,0 +1,52 @@
+"""Differences between configs, as an error message shows them."""
+
+import pytest
+
+from lib.artifacts.differences import describe_differences
+
+PHASE = {"epochs": 10, "size": 64}
+OLD = {"folds": [0, 1], "members": ["a", "b"], "recipe": {"phases": [PHASE], "ema": None}}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        pytest.param({"folds": [0]}, "folds 0 1; asked for: 0", id="list-whole"),
+        pytest.param({"members": ["a"]}, "members a b; asked for: a", id="list-of-names"),
+        pytest.param({"rle_size": 512}, "rle_size none; asked for: 512", id="new-key"),
+        pytest.param({"folds": []}, "folds 0 1; asked for: none", id="empty-list"),
+        pytest.param(
+            {"recipe": {"phases": [PHASE | {"epochs": 2}], "ema": None}},
+            "recipe.phases.0.epochs 10; asked for: 2",
+            id="nested-key",
+        ),
+        pytest.param(
+            {"recipe": {"phases": [PHASE, PHASE], "ema": {"decay": 0.9}}},
+            "recipe.ema none, recipe.phases.1 none; "
+            "asked for: recipe.ema decay 0.9, recipe.phases.1 epochs 10 size 64",
+            id="several-and-whole-parts",
+        ),
+        pytest.param({"new": []}, "new absent; asked for: []", id="absent-and-empty"),
+        pytest.param({"new": None}, "new absent; asked for: null", id="absent-and-null"),
+        pytest.param({"folds": ["0", 1]}, 'folds [0, 1]; asked for: ["0", 1]', id="other-types"),
+    ],
+)
+def test_values_are_written_as_people_write_them(change: dict, line: str) -> None:
+    assert describe_differences(OLD, OLD | change) == line
+
+
+def test_a_key_that_is_no_longer_asked_for_is_none() -> None:
+    assert describe_differences({"limit": 5}, {}) == "limit 5; asked for: none"
+
+
+def test_many_differences_are_counted_on_one_short_line() -> None:
+    old, new = ({f"key{n}": str(value) * 500 for n in range(9)} for value in (1, 2))
+    line = describe_differences(old, new)
+    assert line.endswith(" and 5 more")
+    assert len(line) < 1000
+    assert "key3" in line
+    assert "key4" not in line
+
+
+def test_equal_configs_have_no_difference_whatever_their_order() -> None:
+    assert describe_differences(OLD, dict(reversed(OLD.items()))) is None

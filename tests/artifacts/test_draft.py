@@ -1,0 +1,295 @@
+"""Drafts: begun, killed, damaged, replaced, finished."""
+
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lib import artifacts
+from lib.artifacts import CONFIG, JOURNAL, MANIFEST, STATE
+from lib.errors import InputError
+from lib.files import remove, write_bytes
+from lib.layout import Work
+from tests.artifacts.builders import RECIPE, files_under, make, unpublish
+
+
+class TestMaking:
+    def test_a_draft_begins_with_its_config(self, work: Work) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        assert [path.name for path in draft.folder.iterdir()] == [CONFIG]
+        assert json.loads((draft.folder / CONFIG).read_text()) == {"config": RECIPE, "inputs": {}}
+        assert draft.folder.name == "fold0.partial"
+
+    def test_a_finished_one_has_its_name_and_a_manifest(self, work: Work) -> None:
+        dataset = make(work.dataset)
+        run = make(work.run("a", 0), inputs=[dataset])
+        assert not run.location.partial.exists()
+        assert set(files_under(run.location.folder)) == {MANIFEST, "weights/a.pt", "history.csv"}
+        manifest = json.loads((run.location.folder / MANIFEST).read_text())
+        assert (manifest["kind"], manifest["format"]) == ("run", 2)
+        assert manifest["config"] == RECIPE
+        assert manifest["inputs"] == {"dataset": dataset.id}
+        assert manifest["files"]["history.csv"]["size"] == 8
+        assert manifest["made"]["device"] == "cpu"
+        assert {"command", "commit", "libraries", "started", "seconds"} <= manifest["made"].keys()
+
+    def test_a_complete_one_is_not_begun_again(self, work: Work) -> None:
+        dataset = make(work.dataset)
+        make(work.run("a", 0), inputs=[dataset])
+        assert artifacts.begin(work.run("a", 0), RECIPE, [dataset]) is None
+
+    def test_a_config_may_have_tuples_although_json_has_lists_only(self, work: Work) -> None:
+        make(work.cache(64), {"sizes": (64, 32)})
+        assert artifacts.begin(work.cache(64), {"sizes": (64, 32)}) is None
+
+    def test_inputs_known_late_are_listed(self, work: Work) -> None:
+        dataset = make(work.dataset)
+        draft = artifacts.begin(work.ensemble("e"), {})
+        assert draft.finish([dataset]).inputs == {"dataset": dataset.id}
+        assert artifacts.begin(work.ensemble("e"), {}) is None
+
+    def test_journal_and_temporary_files_are_gone_at_the_end(self, work: Work) -> None:
+        draft = artifacts.begin(work.dataset, {})
+        draft.journal.append([{"id": "a"}])
+        (draft.folder / "images").mkdir()
+        (draft.folder / "images" / "a.png.tmp").write_bytes(b"half")
+        assert draft.journal.read() == [{"id": "a"}]
+        assert draft.journal.path == draft.folder / JOURNAL
+        dataset = draft.finish()
+        assert set(dataset.files) == set()
+        assert set(files_under(dataset.location.folder)) == {MANIFEST}
+
+
+class TestIdentity:
+    def test_the_same_work_has_the_same_id_whatever_the_circumstances(
+        self, work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = make(work.run("a", 0))
+        monkeypatch.setattr(sys, "argv", ["another", "command"])
+        draft = artifacts.begin(Work(tmp_path / "elsewhere").run("a", 0), RECIPE)
+        write_bytes(draft.path("log/times.csv"), b"slow")
+        write_bytes(draft.path("weights/a.pt"), b"weights")
+        write_bytes(draft.path("history.csv"), b"epoch\n0\n")
+        again = draft.finish(device="cuda", threads=8)
+        assert again.id == run.id
+        assert again.manifest["made"]["command"] == "another command"
+        assert "log/times.csv" not in again.files
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"config": RECIPE | {"limit": 5}}, {"content": b"other weights"}],
+        ids=["config", "content"],
+    )
+    def test_other_work_has_another_id(self, work: Work, change: dict) -> None:
+        assert make(work.run("a", 0)).id != make(work.run("b", 0), **change).id
+
+    def test_other_inputs_give_another_id(self, work: Work) -> None:
+        with_input = make(work.run("a", 0), inputs=[make(work.dataset)])
+        assert with_input.id != make(work.run("b", 0)).id
+
+
+class TestKilled:
+    def test_half_way_the_next_process_continues(self, work: Work) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        write_bytes(draft.path("weights/a.pt"), b"weights")
+        again = artifacts.begin(work.run("a", 0), RECIPE)
+        assert again.path("weights/a.pt").read_bytes() == b"weights"
+
+    def test_before_the_config_was_written_nothing_counts(self, work: Work) -> None:
+        location = work.run("a", 0)
+        write_bytes(location.partial / "config.json.tmp", b'{"conf')
+        write_bytes(location.partial / "stray.bin", b"?")
+        assert set(files_under(artifacts.begin(location, RECIPE).folder)) == {CONFIG}
+
+    @pytest.mark.parametrize("removed", [(), (CONFIG,)], ids=["at-once", "then-config-removed"])
+    def test_after_the_manifest_nothing_is_lost(self, work: Work, removed: tuple[str, ...]) -> None:
+        run = make(work.run("a", 0))
+        partial = unpublish(run)
+        for name in removed:
+            (partial / name).unlink()
+        with pytest.raises(InputError, match="runs/a/fold0 is unfinished; run 02_train.py"):
+            artifacts.read(run.location)
+        assert artifacts.begin(run.location, RECIPE) is None
+        assert artifacts.read(run.location).id == run.id
+
+    def test_while_files_are_hashed_no_record_is_lost(self, work: Work) -> None:
+        draft = artifacts.begin(work.dataset, {})
+        draft.journal.append([{"id": "a"}])
+        write_bytes(draft.path(STATE), b"epoch 3")
+        write_bytes(draft.path("images.csv"), b"ImageId\n")
+        broken = draft.path("images/a.png")
+        broken.parent.mkdir()
+        broken.symlink_to("gone")  # cannot be hashed
+        with pytest.raises(FileNotFoundError):
+            draft.finish()
+        broken.unlink()
+        again = artifacts.begin(work.dataset, {})
+        assert again.journal.read() == [{"id": "a"}]
+        assert again.path(STATE).read_bytes() == b"epoch 3"
+        assert set(files_under(again.finish().location.folder)) == {MANIFEST, "images.csv"}
+
+    def test_while_it_is_replaced_the_old_one_never_looks_complete(self, work: Work) -> None:
+        location = work.run("a", 0)
+        draft = artifacts.begin(location, RECIPE)
+        (draft.folder / "maps").mkdir()
+        for number in range(3000):
+            (draft.folder / "maps" / f"{number}.png").touch()
+        draft.finish()
+        child = os.fork()
+        if child == 0:
+            try:
+                artifacts.begin(location, RECIPE, replace=True)
+            finally:
+                os._exit(0)
+        with suppress(FileNotFoundError):
+            while len(os.listdir(location.folder / "maps")) == 3000:
+                time.sleep(0.001)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert artifacts.verify(work.root) == []
+        make(location, RECIPE | {"limit": 3}, replace=True)
+        assert [path.name for path in location.folder.parent.iterdir()] == ["fold0"]
+
+
+class TestDamagedWhileUnfinished:
+    """By a power cut, a full disk, or by hand."""
+
+    @pytest.fixture
+    def draft(self, work: Work) -> artifacts.Draft:
+        """A training that was killed half-way."""
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        write_bytes(draft.path(STATE), b"epoch 24 of 40")
+        write_bytes(draft.path("weights/a.pt"), b"weights")
+        draft.journal.append([{"id": "a"}])
+        return draft
+
+    @pytest.mark.parametrize("manifest", ["", "{}", "null", "{", "folder", "other", "pipe"])
+    def test_a_manifest_that_does_not_fit_goes_and_the_work_continues(
+        self, work: Work, draft: artifacts.Draft, manifest: str
+    ) -> None:
+        path = draft.path(MANIFEST)
+        if manifest == "folder":
+            (path / "x").mkdir(parents=True)
+        elif manifest == "pipe":
+            os.mkfifo(path)
+        elif manifest == "other":  # intact, of other files
+            path.write_bytes((make(work.run("b", 0)).location.folder / MANIFEST).read_bytes())
+        else:
+            path.write_text(manifest)
+        again = artifacts.begin(work.run("a", 0), RECIPE)
+        assert not os.path.lexists(path)
+        assert again.path(STATE).read_bytes() == b"epoch 24 of 40"
+        assert again.journal.read() == [{"id": "a"}]
+        assert set(again.finish().files) == {"weights/a.pt"}
+
+    def test_a_file_that_was_cut_after_the_manifest_is_not_published(self, work: Work) -> None:
+        partial = unpublish(make(work.run("a", 0)))
+        write_bytes(partial / STATE, b"epoch 24 of 40")
+        (partial / "weights/a.pt").write_bytes(b"")
+        again = artifacts.begin(work.run("a", 0), RECIPE)
+        assert again.path(STATE).exists()
+        assert not again.path(MANIFEST).exists()
+
+    @pytest.mark.parametrize(
+        "config", ["", "{}", "null", "[]", "{", '{"config": 1}', '{"config": {}, "inputs": null}']
+    )
+    def test_an_unreadable_config_is_a_line_with_the_cure(
+        self, work: Work, draft: artifacts.Draft, config: str
+    ) -> None:
+        draft.path(CONFIG).write_text(config)
+        with pytest.raises(
+            InputError, match=r"^runs/a/fold0.partial/config.json is damaged; .* --replace$"
+        ):
+            artifacts.begin(work.run("a", 0), RECIPE)
+        assert artifacts.begin(work.run("a", 0), RECIPE, replace=True)
+
+
+class TestLinksAndFiles:
+    """In the place of a folder."""
+
+    @pytest.mark.parametrize("kind", ["link", "dangling", "loop", "file"])
+    @pytest.mark.parametrize("name", ["64", "64.partial", "64.removed"])
+    def test_replace_removes_it_and_not_what_it_leads_to(
+        self, work: Work, kind: str, name: str
+    ) -> None:
+        elsewhere = make(Work(work.root / "elsewhere").cache(64)).location.folder
+        make(work.cache(64))
+        path = work.root / "cache" / name
+        remove(path)
+        if kind == "file":
+            path.write_text("?")
+        else:
+            target = {"link": elsewhere, "dangling": work.root / "gone", "loop": path}[kind]
+            path.symlink_to(target)
+        cache = make(work.cache(64), replace=True)
+        assert [path.name for path in cache.location.folder.parent.iterdir()] == ["64"]
+        assert not cache.location.folder.is_symlink()
+        assert set(files_under(elsewhere)) == {MANIFEST, "weights/a.pt", "history.csv"}
+
+    @pytest.mark.parametrize("kind", ["dangling", "loop"])
+    def test_a_link_to_nothing_is_refused_before_any_work(self, work: Work, kind: str) -> None:
+        """The disk that it led to may come back."""
+        path = work.cache(64).folder
+        path.parent.mkdir()
+        path.symlink_to(work.root / "gone" if kind == "dangling" else path)
+        with pytest.raises(InputError, match="cache/64 is a link to nothing; .*or --replace"):
+            artifacts.begin(work.cache(64), {})
+        assert not work.cache(64).partial.exists()
+
+    def test_an_artifact_may_lie_elsewhere(self, work: Work, tmp_path: Path) -> None:
+        cache = make(Work(tmp_path / "elsewhere").cache(64))
+        work.cache(64).folder.parent.mkdir()
+        work.cache(64).folder.symlink_to(cache.location.folder)
+        assert artifacts.begin(work.cache(64), RECIPE) is None
+        assert artifacts.read(work.cache(64)).id == cache.id
+
+
+class TestOtherConfigOrInputs:
+    @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
+    def test_another_config_is_refused_with_both_values_and_the_cures(
+        self, work: Work, finished: bool
+    ) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        write_bytes(draft.path("history.csv"), b"epoch\n0\n")
+        if finished:
+            draft.finish()
+        with pytest.raises(
+            InputError,
+            match="^runs/a/fold0 was made from limit none; asked for: 9; .* name, or --replace",
+        ):
+            artifacts.begin(work.run("a", 0), RECIPE | {"limit": 9})
+
+    @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
+    def test_other_inputs_are_refused(self, work: Work, finished: bool) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE, [make(work.dataset)])
+        write_bytes(draft.path("history.csv"), b"epoch\n0\n")
+        if finished:
+            draft.finish()
+        other = make(work.dataset, {"rle_size": 256}, replace=True)
+        with pytest.raises(InputError, match="runs/a/fold0 was made from another dataset; choose"):
+            artifacts.begin(work.run("a", 0), RECIPE, [other])
+
+    def test_a_draft_with_its_config_only_takes_another_config(self, work: Work) -> None:
+        """As after a mistake that was noticed before any work was done."""
+        artifacts.begin(work.run("a", 0), RECIPE)
+        draft = artifacts.begin(work.run("a", 0), {"limit": 5})
+        assert json.loads((draft.folder / CONFIG).read_text())["config"] == {"limit": 5}
+
+    @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
+    def test_replace_removes_and_begins_anew(self, work: Work, finished: bool) -> None:
+        draft = artifacts.begin(work.run("a", 0), RECIPE)
+        write_bytes(draft.path("weights/a.pt"), b"weights")
+        if finished:
+            draft.finish()
+        anew = artifacts.begin(work.run("a", 0), {"limit": 1}, replace=True)
+        assert not work.run("a", 0).folder.exists()
+        assert set(files_under(anew.folder)) == {CONFIG}
+
+    def test_replace_remakes_the_same_too(self, work: Work) -> None:
+        run = make(work.run("a", 0))
+        assert make(work.run("a", 0), replace=True).id == run.id
