@@ -1,4 +1,4 @@
-"""Where networks run and in what precision; what is asked for and is not there."""
+"""Device and precision of the networks, and torch's errors in plain words."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
         pytest.param({}, torch.float32, id="unknown"),
     ],
 )
-def test_a_cpu_computes_in_what_it_has(
+def test_a_cpu_computes_in_bfloat16_only_if_it_has_it(
     capabilities: dict[str, bool], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
@@ -26,7 +26,7 @@ def test_a_cpu_computes_in_what_it_has(
     assert device.describe(CPU)["precision"] == str(dtype).removeprefix("torch.")
 
 
-def test_a_torch_that_cannot_tell_means_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_torch_without_capabilities_means_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert device.precision(CPU) == torch.float32
 
@@ -47,7 +47,7 @@ def test_a_gpu_computes_in_half_precision(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_what_is_inside_autocast_runs_in_the_precision(
+def test_autocast_computes_in_the_precision(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "precision", lambda _: dtype)
@@ -56,7 +56,7 @@ def test_what_is_inside_autocast_runs_in_the_precision(
         assert layer(images).dtype == dtype
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_missing_device_is_refused() -> None:
     with pytest.raises(InputError, match="--device cuda:99 cannot be used"):
         device.select_device("cuda:99")
     with pytest.raises(InputError, match="--device gpu cannot be used"):
@@ -67,3 +67,23 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_a_device_of_another_kind_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=f"--device {name} cannot be used .*; try auto or cpu"):
         device.select_device(name)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "out of memory; use --batch 2"),
+        (RuntimeError("can't allocate memory: 8 bytes"), "out of memory; use --batch 2"),
+        (ValueError("Expected more than 1 value per channel"), "one image .*; use --batch 2"),
+        (RuntimeError("DataLoader worker (pid 3) is killed"), "fewer --workers"),
+        (RuntimeError("\ntorch.compile needs gcc"), "--compile does not .*torch.compile needs gcc"),
+    ],
+)
+def test_errors_of_torch_become_messages_with_a_cure(error: Exception, message: str) -> None:
+    with pytest.raises(InputError, match=message), device.friendly_errors("use --batch 2"):
+        raise error
+
+
+def test_other_errors_pass_unchanged() -> None:
+    with pytest.raises(RuntimeError, match="^a bug$"), device.friendly_errors("use --batch 2"):
+        raise RuntimeError("a bug")

@@ -1,4 +1,4 @@
-"""Images on disk and between sizes; values worked by hand."""
+"""Images on disk, and resized; values worked by hand."""
 
 from pathlib import Path
 
@@ -42,27 +42,27 @@ def damaged_files() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", damaged_files())
-def test_refuses_a_file_that_is_no_whole_gray_png(tmp_path: Path, name: str) -> None:
+def test_refuses_a_damaged_or_other_file(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.png").write_bytes(damaged_files()[name])
     with pytest.raises(InputError, match=r"a\.png is missing or no whole 8-bit gray PNG"):
         images.read_png(tmp_path / "a.png")
 
 
-def test_no_byte_of_a_png_can_change_without_being_noticed(tmp_path: Path) -> None:
-    """Pictures are not hashed when they are read: their own checksums have to do."""
+def test_a_change_of_any_byte_of_a_png_is_noticed(tmp_path: Path) -> None:
+    """PNGs are not hashed when they are read: their own checksums must suffice."""
     folder = tmp_path / "cache" / "64" / "images"
     image = np.random.default_rng(0).integers(0, 256, (24, 24), np.uint8)
     images.write_png(folder / "a.png", image)
-    whole, said = (folder / "a.png").read_bytes(), set()
+    whole, messages = (folder / "a.png").read_bytes(), set()
     for at in range(0, len(whole), 5):
         (folder / "a.png").write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
         try:
             read = images.read_png(folder / "a.png")
         except InputError as error:
-            said.add(str(error))
+            messages.add(str(error))
         else:
             assert np.array_equal(read, image)
-    (line,) = said
+    (line,) = messages
     assert "remake its folder with 01_prepare.py --sizes 64 --replace" in line
 
 
@@ -87,7 +87,7 @@ def test_a_pixel_is_in_the_mask_where_half_of_its_area_is(inside: int, value: in
     assert images.shrink_mask(block.reshape(2, 2), 1).tolist() == [[value]]
 
 
-def test_clahe_brings_out_what_is_faint_in_the_dark_and_in_the_bright_alike() -> None:
+def test_clahe_raises_the_contrast_of_dark_and_bright_regions() -> None:
     faint = np.random.default_rng(0).integers(0, 24, (64, 64))
     faint[:, 32:] += 200
     corrected = images.clahe(faint.astype(np.uint8))
@@ -97,7 +97,7 @@ def test_clahe_brings_out_what_is_faint_in_the_dark_and_in_the_bright_alike() ->
         assert corrected[half].std() > 1.2 * faint[half].std()
 
 
-def test_clahe_limits_the_contrast_that_noise_is_given() -> None:
+def test_clahe_limits_the_contrast_of_noise() -> None:
     flat = np.full((64, 64), 100, np.uint8)
     flat[::2] += 1
     # Unlimited, two equally frequent gray values would end at 128 and 255.
@@ -123,7 +123,7 @@ def test_a_map_in_the_frame_stays_as_it_is() -> None:
 
 
 @given(hnp.arrays(np.float32, (3, 3), elements=st.floats(0, 1, width=32)))
-def test_the_frame_holds_probabilities_still(probabilities: np.ndarray) -> None:
+def test_resizing_to_the_frame_stays_within_the_probabilities(probabilities: np.ndarray) -> None:
     framed = images.to_frame(probabilities, 7)
     assert framed.min() >= probabilities.min() - 1e-6
     assert framed.max() <= probabilities.max() + 1e-6

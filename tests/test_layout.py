@@ -1,6 +1,5 @@
-"""Where things lie, and which names may become folders and files."""
+"""Paths of artifacts, and names that may become folders and files."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ WORK = Work(Path("work"))
 
 
 @pytest.mark.parametrize(
-    ("location", "folder", "kind", "maker"),
+    ("location", "folder", "kind", "command"),
     [
         (WORK.raw_demo, "work/raw_demo", "raw_demo", "01_prepare.py --demo"),
         (WORK.dataset, "work/dataset", "dataset", "01_prepare.py"),
@@ -28,17 +27,16 @@ WORK = Work(Path("work"))
         (WORK.submission("final-t"), "work/submissions/final-t", "submission", "05_submit.py"),
     ],
 )
-def test_every_place(location: layout.ArtifactPath, folder: str, kind: str, maker: str) -> None:
+def test_paths_and_commands(
+    location: layout.ArtifactPath, folder: str, kind: str, command: str
+) -> None:
     assert location.folder == Path(folder)
     assert location.partial == Path(f"{folder}.partial")
-    assert (location.kind, location.maker, str(location)) == (
-        kind,
-        maker,
-        folder.removeprefix("work/"),
-    )
+    assert (location.kind, location.command) == (kind, command)
+    assert str(location) == folder.removeprefix("work/")
 
 
-def test_places_finds_what_should_be_complete(tmp_path: Path) -> None:
+def test_artifact_paths_are_those_that_should_be_complete(tmp_path: Path) -> None:
     work = Work(tmp_path)
     expected = [
         work.raw_demo, work.dataset, work.cache(64), work.run("a", 0), work.run("a", "all-data"),
@@ -54,8 +52,8 @@ def test_places_finds_what_should_be_complete(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stray", [".ipynb_checkpoints", "fold7.removed", ".nfs"])
-def test_what_others_leave_beside_artifacts_is_none(tmp_path: Path, stray: str) -> None:
-    """Notebooks, file systems, and a kill while --replace removes."""
+def test_other_folders_beside_artifacts_do_not_count(tmp_path: Path, stray: str) -> None:
+    """As left by notebooks, file systems, and a kill during --replace."""
     work = Work(tmp_path)
     work.run("a", 0).folder.mkdir(parents=True)
     for parent in (tmp_path / "runs", tmp_path / "runs/a", tmp_path / "cache"):
@@ -64,7 +62,7 @@ def test_what_others_leave_beside_artifacts_is_none(tmp_path: Path, stray: str) 
     assert work.trained_folds("a", None) == [0]
 
 
-def test_the_folds_of_a_run_are_those_that_lie_there_or_those_asked_for(tmp_path: Path) -> None:
+def test_the_folds_of_a_run_are_the_existing_or_the_requested_ones(tmp_path: Path) -> None:
     work = Work(tmp_path)
     for folder in (work.run("a", 1).partial, work.run("a", 0).folder, work.run("a", 0).partial):
         folder.mkdir(parents=True)
@@ -76,22 +74,17 @@ def test_the_folds_of_a_run_are_those_that_lie_there_or_those_asked_for(tmp_path
 
 
 @pytest.mark.parametrize(
-    "look", [layout.artifact_paths, lambda root: Work(root).trained_folds("a", None)],
-    ids=["places", "folds"],
+    "find", [layout.artifact_paths, lambda root: Work(root).trained_folds("a", None)],
+    ids=["paths", "folds"],
 )  # fmt: skip
-def test_what_may_not_be_listed_is_not_empty(
-    tmp_path: Path, look: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
+def test_a_folder_that_cannot_be_listed_is_not_empty(
+    open_work: Work, find: Callable[[Path], object], user
 ) -> None:
-    """The listing stands in for the disk: who runs the tests may read anywhere."""
-
-    def refuse(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    Work(tmp_path).run("a", 0).folder.mkdir(parents=True)
-    for listing in ("scandir", "listdir"):
-        monkeypatch.setattr(os, listing, refuse)
-    with pytest.raises(PermissionError):
-        look(tmp_path)
+    run = open_work.run("a", 0).folder
+    run.mkdir(parents=True)
+    run.parent.chmod(0o311)  # may be entered, but not listed
+    with user(), pytest.raises(PermissionError):
+        find(open_work.root)
 
 
 @pytest.mark.parametrize(("text", "fold"), [("0", 0), ("12", 12), ("all-data", "all-data")])
@@ -101,7 +94,7 @@ def test_a_fold_is_a_number_or_all_data(text: str, fold: layout.Fold) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.0", "1e3", "one", "²", "9" * 5000, "x" * 5000])
-def test_what_is_no_fold_is_refused_in_a_line(text: str) -> None:
+def test_other_texts_are_refused_in_a_line(text: str) -> None:
     with pytest.raises(InputError, match="is no fold: give numbers such as 0 1") as refused:
         layout.parse_fold(text)
     assert len(str(refused.value)) < 150

@@ -1,6 +1,7 @@
-"""The commit of the code, and not of whatever it lies in."""
+"""Provenance: the commit is that of the code, not of a repository around it."""
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -24,18 +25,22 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return code
 
 
+def commit() -> str:
+    return provenance.collect(time.time())["commit"]
+
+
 def test_an_archive_inside_another_repository_has_no_commit(code: Path) -> None:
-    assert provenance._commit() == "unknown"
+    assert commit() == "unknown"
 
 
 def test_a_checkout_inside_another_repository_has_its_own(code: Path) -> None:
     git(code, "init", "-q")
     git(code, "commit", "-q", "--allow-empty", "-m", "this project")
-    assert provenance._commit() == git(code, "rev-parse", "--short", "HEAD")
+    assert commit() == git(code, "rev-parse", "--short", "HEAD")
 
 
 def test_without_git_the_commit_is_unknown(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git(code, "init", "-q")
     git(code, "commit", "-q", "--allow-empty", "-m", "this project")
     monkeypatch.setenv("PATH", "")
-    assert provenance._commit() == "unknown"
+    assert commit() == "unknown"

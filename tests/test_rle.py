@@ -1,4 +1,4 @@
-"""The run-length code: what it means, what it refuses. Worked by hand on 3 rows x 4 columns."""
+"""Run-length encoding, worked by hand on 3 rows x 4 columns, and its refusals."""
 
 import csv
 import gzip
@@ -32,8 +32,8 @@ def mask_of(pixels: list[tuple[int, int]]) -> np.ndarray:
     return mask
 
 
-def decoded_by_the_definition(code: str, height: int, width: int) -> np.ndarray:
-    """The competition's words, pixel by pixel."""
+def decode_by_definition(code: str, height: int, width: int) -> np.ndarray:
+    """Decode as the competition describes it, pixel by pixel."""
     mask, position = np.zeros((height, width), bool), 0
     numbers = [int(word) for word in code.split()]
     for offset, length in zip(numbers[0::2], numbers[1::2], strict=True):
@@ -69,7 +69,7 @@ def test_decoding_gives_back_what_was_encoded(mask: np.ndarray) -> None:
 def test_the_encoder_agrees_with_the_definition(mask: np.ndarray) -> None:
     code = rle.encode(mask)
     if mask.any():
-        assert (decoded_by_the_definition(code, *mask.shape) == mask).all()
+        assert (decode_by_definition(code, *mask.shape) == mask).all()
     assert rle.area(code) == mask.sum()
 
 
@@ -109,19 +109,19 @@ def test_blanks_do_not_count(blanks: str) -> None:
         ("999999999999999999 1", "no image can hold"),
     ],
 )
-def test_refuses_what_is_no_code(code: str, message: str) -> None:
+def test_refuses_other_texts(code: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         rle.decode(code, HEIGHT, WIDTH)
 
 
 @given(st.text(max_size=30))
 def test_any_text_is_decoded_or_refused_in_one_line(text: str) -> None:
-    said = "decoded"
+    message = ""
     try:
         assert rle.decode(text, HEIGHT, WIDTH).shape == (HEIGHT, WIDTH)
     except InputError as error:
-        said = str(error)
-    assert len(said.splitlines()) == 1
+        message = str(error)
+    assert len(message.splitlines()) <= 1
 
 
 def test_union_counts_overlaps_once() -> None:
@@ -134,13 +134,13 @@ def test_union_of_nothing_is_empty() -> None:
 
 
 def test_every_real_mask_survives_the_round_trip(shared_data) -> None:
-    codes = [row[1].strip() for row in _label_rows(shared_data) if row[1].strip() != rle.EMPTY]
+    codes = [row[1].strip() for row in label_rows(shared_data) if row[1].strip() != rle.EMPTY]
     assert len(codes) == 3576
     for code in codes:
         assert rle.encode(rle.decode(code, 1024, 1024)) == code
 
 
-def _label_rows(shared_data) -> list[list[str]]:
+def label_rows(shared_data) -> list[list[str]]:
     (path,) = (shared_data / "siim_labels").glob("*train*.csv*")
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt") as file:

@@ -1,4 +1,4 @@
-"""The score of a submission, by hand on a frame of 4 x 4 pixels."""
+"""Score of a submission, worked by hand on a frame of 4 x 4 pixels."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def files(tmp_path: Path):
 
 
 def test_the_score_is_the_mean_dice_over_images(files) -> None:
-    # a: 2 of 4 found, with 2 too many: 2*2/(4+4); b: nothing, rightly; c: missed; d: false alarm
+    # a: 2 of 4 pixels, with 2 too many: 2*2/(4+4); b: empty in both; c: missed; d: false alarm
     scored = score.compare(*files("a,2 4\nb,-1\nc,-1\nd,0 1\n"), size=4)
     assert scored.dices.tolist() == [0.5, 1, 0, 0]
     assert scored.areas.tolist() == [[4, 4, 2], [0, 0, 0], [0, 4, 0], [1, 0, 0]]
@@ -39,7 +39,7 @@ def test_the_score_is_the_mean_dice_over_images(files) -> None:
     assert scored.positive.tolist() == [True, False, True, False]
 
 
-def test_all_empty_scores_the_share_of_negatives(files) -> None:
+def test_the_all_empty_baseline_scores_the_fraction_of_negatives(files) -> None:
     scored = score.compare(*files("a,-1\nb,-1\nc,-1\nd,-1\n"), size=4)
     assert scored.dice == scored.all_empty_dice == 0.5
 
@@ -55,7 +55,7 @@ def test_rows_of_an_image_are_united_on_both_sides(files) -> None:
     assert scored.dice == pytest.approx(0.8)
 
 
-def test_order_does_not_count(files) -> None:
+def test_the_order_of_rows_changes_nothing(files) -> None:
     scored = score.compare(*files("d,-1\nc,0 4\na,0 4\nb,-1\n"), size=4)
     assert (scored.dice, scored.ids) == (1, ("a", "b", "c", "d"))
 
@@ -79,11 +79,11 @@ def test_the_interval_holds_the_score_and_is_the_same_each_time(files) -> None:
         ("a,0 17\n", TRUTH, r"submission\.csv, line 2: RLE runs past 4x4"),
         ("b,-1\na,0 x\n", TRUTH, r"submission\.csv, line 3: RLE holds 'x'"),
         ("a,-1\n", "b,-1\na,1 2 3\n", r"truth\.csv, line 3: RLE has 3 numbers"),
-        ("a,\n", TRUTH, r"submission\.csv, line 2: EncodedPixels is empty"),
+        ("a,-1\n", "a,\n", r"truth\.csv, line 2: EncodedPixels is empty"),
         ("a,-1\n", "", r"truth\.csv has no rows"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_line(files, submission, truth, message) -> None:
+def test_bad_rows_are_refused_with_their_line(files, submission, truth, message) -> None:
     with pytest.raises(InputError, match=message):
         score.compare(*files(submission, truth), size=4)
 
@@ -102,10 +102,31 @@ def test_the_command_prints_json_and_names_what_is_missing(files) -> None:
     missing, unknown = done.stderr.splitlines()
     assert missing.startswith("1 not in")
     assert missing.endswith("so empty: c")
-    assert "truth.csv, ignored: x" in unknown
+    assert unknown.startswith("1 not in")
+    assert unknown.endswith("truth.csv, ignored: x")
 
 
-def test_the_command_says_it_in_words(files) -> None:
+def test_a_blank_rle_of_a_submission_is_no_mask_and_the_command_counts_it(files) -> None:
+    """A published submission of the competition has one."""
+    paths = files("a,0 4\nb,\nc,\nd,-1\n")
+    scored = score.compare(*paths, size=4)
+    assert scored.dices.tolist() == [1, 1, 0, 1]
+    assert (scored.blank, scored.missing) == (("b", "c"), ())
+    done = run(*paths, "--json")
+    assert json.loads(done.stdout)["dice"] == 0.75
+    (warning,) = done.stderr.splitlines()
+    assert warning == f"2 without EncodedPixels in {paths[0]}, taken as no mask: b, c"
+
+
+def test_every_missing_image_is_named_and_five_unknown_ones(files) -> None:
+    truth = "".join(f"t{number},-1\n" for number in range(8))
+    done = run(*files("".join(f"u{number},-1\n" for number in range(8)), truth))
+    missing, unknown = done.stderr.splitlines()
+    assert missing.endswith(": t0, t1, t2, t3, t4, t5, t6, t7")
+    assert unknown.endswith(": u0, u1, u2, u3, u4 ...")
+
+
+def test_the_command_prints_a_sentence(files) -> None:
     done = run(*files(TRUTH))
     assert done.stdout.startswith("Dice 1.0000 over 4 images, 95 % interval 1.0000 to 1.0000")
     assert done.stderr == ""
@@ -116,7 +137,7 @@ def test_positive_dice_is_null_without_positives(files) -> None:
     assert json.loads(done.stdout)["positive_dice"] is None
 
 
-def test_the_command_ends_with_one_line_on_bad_input(files, tmp_path: Path) -> None:
+def test_the_command_prints_one_line_on_bad_input(files, tmp_path: Path) -> None:
     done = run(files(TRUTH)[0], tmp_path / "none.csv")
     assert done.returncode == 2
     assert done.stderr == f"error: {tmp_path}/none.csv is not there\n"
@@ -131,7 +152,7 @@ def test_a_size_that_no_frame_has_is_refused(files, size: str) -> None:
 
 def test_it_agrees_with_masks_compared_by_numpy(files) -> None:
     rng = np.random.default_rng(1)
-    pairs = [(rng.random((16, 16)) < share, rng.random((16, 16)) < 0.4) for share in (0, 0.1, 0.7)]
+    pairs = [(rng.random((16, 16)) < rate, rng.random((16, 16)) < 0.4) for rate in (0, 0.1, 0.7)]
     rows = [
         [f"i{n},{rle.encode(mask)}\n" for n, mask in enumerate(side)]
         for side in zip(*pairs, strict=True)

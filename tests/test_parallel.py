@@ -1,4 +1,4 @@
-"""Work in several processes: the same results, in the same order, as in one."""
+"""Several processes give the same results, in the same order, as one."""
 
 import os
 import signal
@@ -21,25 +21,25 @@ def square(number: int) -> int:
     return number**2
 
 
-def be_killed(number: int) -> int:
+def kill_own_process(number: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return number
 
 
-def sign_and_sleep(folder: Path) -> None:
+def write_pid_and_sleep(folder: Path) -> None:
     (folder / str(os.getpid())).touch()
     time.sleep(60)
 
 
 @pytest.mark.parametrize("count", [0, 1, parallel.CHUNK_SIZE, 3 * parallel.CHUNK_SIZE + 1])
-def test_results_come_in_the_order_of_the_jobs(count: int) -> None:
+def test_results_come_in_the_order_of_the_items(count: int) -> None:
     assert list(parallel.map_in_processes(square, range(count), "squares")) == [
         n**2 for n in range(count)
     ]
 
 
 @pytest.mark.parametrize("count", [1, 3 * parallel.CHUNK_SIZE])
-def test_what_a_job_refuses_reaches_the_caller(count: int) -> None:
+def test_an_error_of_the_function_reaches_the_caller(count: int) -> None:
     with pytest.raises(InputError, match="-1 is negative"):
         list(parallel.map_in_processes(square, [-1] * count, "squares"))
 
@@ -48,14 +48,16 @@ def test_what_a_job_refuses_reaches_the_caller(count: int) -> None:
 def test_a_killed_worker_is_a_line_with_the_cure(workers: int | None, cure: str) -> None:
     """As the kernel kills where memory is short."""
     with pytest.raises(InputError, match=f"was killed, .* {cure}.* goes on from here"):
-        list(parallel.map_in_processes(be_killed, range(2 * parallel.CHUNK_SIZE), "-", workers))
+        list(
+            parallel.map_in_processes(kill_own_process, range(2 * parallel.CHUNK_SIZE), "", workers)
+        )
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from lib import parallel; from tests.test_pool import *\n"
-        f"jobs = [Path({str(tmp_path)!r})] * 2 * parallel.CHUNK_SIZE\n"
-        "list(parallel.map_in_processes(sign_and_sleep, jobs, '-'))"
+        "from pathlib import Path; from lib import parallel; from tests.test_parallel import *\n"
+        f"folders = [Path({str(tmp_path)!r})] * 2 * parallel.CHUNK_SIZE\n"
+        "list(parallel.map_in_processes(write_pid_and_sleep, folders, '-'))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_until(lambda: len(list(tmp_path.iterdir())) == min(2, os.cpu_count() or 1))
@@ -65,7 +67,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 
 
 def is_alive(pid: str) -> bool:
-    """Whether a process runs; one that ended and that no one has asked about does not."""
+    """Return True if a process runs; a zombie has ended."""
     status = Path("/proc") / pid / "status"
     return status.exists() and "State:\tZ" not in status.read_text()
 
@@ -73,5 +75,5 @@ def is_alive(pid: str) -> bool:
 def wait_until(condition, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.05)
