@@ -28,14 +28,6 @@ def restored_signal_handlers() -> Iterator[None]:
 
 
 @pytest.fixture
-def shared_data() -> Path:
-    """Real radiographs and labels beside the checkout; tests that use them skip without."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip("no real data beside the checkout")
-    return SHARED_DATA
-
-
-@pytest.fixture
 def open_work() -> Iterator[Work]:
     """A WORK that other users may enter, unlike `tmp_path`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -59,3 +51,11 @@ def user() -> Callable[[], AbstractContextManager[None]]:
             os.seteuid(0)
 
     return without_root
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real radiographs and labels beside the checkout; tests that use them skip without."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no real data beside the checkout")
+    return SHARED_DATA

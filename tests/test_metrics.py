@@ -57,8 +57,8 @@ def test_dice_is_the_harmonic_mean_of_precision_and_recall(masks: np.ndarray) ->
 
 @given(pairs_of_masks)
 def test_scores_are_symmetric(masks: np.ndarray) -> None:
-    there, back = metrics.areas(*masks), metrics.areas(*masks[::-1])
-    assert metrics.dice(*there) == metrics.dice(*back)
+    counts, swapped = metrics.areas(*masks), metrics.areas(*masks[::-1])
+    assert metrics.dice(*counts) == metrics.dice(*swapped)
 
 
 @given(st.integers(0, 2**20), st.integers(0, 2**20))
@@ -80,17 +80,17 @@ def test_without_positives_there_is_no_positive_dice() -> None:
 
 
 def test_confusion_counts_images() -> None:
-    found = np.array([1, 1, 1, 0, 0, 0], bool)
+    predicted = np.array([1, 1, 1, 0, 0, 0], bool)
     positive = np.array([1, 1, 0, 1, 0, 0], bool)
-    counts = metrics.confusion(found, positive)
+    counts = metrics.confusion(predicted, positive)
     assert counts == {"both": 2, "missed": 1, "false": 1, "neither": 2}
 
 
 def test_sensitivity_and_specificity_are_fractions_of_positives_and_of_negatives() -> None:
-    found = np.array([1, 1, 1, 0, 0, 0, 0], bool)
+    predicted = np.array([1, 1, 1, 0, 0, 0, 0], bool)
     positive = np.array([1, 1, 0, 1, 0, 0, 0], bool)
-    assert metrics.sensitivity(found, positive) == pytest.approx(2 / 3)
-    assert metrics.specificity(found, positive) == pytest.approx(3 / 4)
+    assert metrics.sensitivity(predicted, positive) == pytest.approx(2 / 3)
+    assert metrics.specificity(predicted, positive) == pytest.approx(3 / 4)
 
 
 def test_without_negatives_there_is_no_specificity() -> None:
