@@ -219,7 +219,8 @@ def planned(tmp_path: Path) -> Callable[..., plan.Plan]:
 
     def make(groups: str, split: str | None = None) -> plan.Plan:
         return plan.make_plan(
-            discover.discover(tmp_path), FRAME, 2, groups_csv=saved(tmp_path, groups, "groups.csv"),
+            discover.scan_raw_folder(tmp_path), rle_size=FRAME, n_folds=2,
+            groups_csv=saved(tmp_path, groups, "groups.csv"),
             folds_csv=saved(tmp_path, split, "folds.csv") if split else None,
         )  # fmt: skip
 
