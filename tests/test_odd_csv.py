@@ -252,7 +252,7 @@ def test_odd_groups_are_refused(
 def test_groups_may_leave_patients_and_images_out(planned: Callable[..., plan.Plan]) -> None:
     split = SPLIT + "a,0\nb,1\nc,0\nd,1\n"
     made = planned("age,ImageId,patient_id\n,a,\n9,b,\n?,z,p\n", split)
-    assert made.groups["patient_id"].to_dict() == {"a": "", "b": "", "z": "p"}
+    assert made.patients["patient_id"].to_dict() == {"a": "", "b": "", "z": "p"}
 
 
 @pytest.mark.parametrize("nobody", ["NaN", "nan", "None", "NULL", "n/a", "<NA>", " NaN "])
@@ -260,7 +260,7 @@ def test_a_patient_that_is_no_one_is_unknown(
     planned: Callable[..., plan.Plan], nobody: str
 ) -> None:
     made = planned(f"{GROUP}a,{nobody}\nb,{nobody}\nc,Nan Li\n")
-    assert made.groups["patient_id"].to_dict() == {"a": "", "b": "", "c": "Nan Li"}
+    assert made.patients["patient_id"].to_dict() == {"a": "", "b": "", "c": "Nan Li"}
 
 
 SAMPLES = [

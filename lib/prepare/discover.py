@@ -124,7 +124,7 @@ def _index_images(root: Path, files: list[Path]) -> dict[str, str]:
             continue
         relative = path.relative_to(root).as_posix()
         if not path.is_file():
-            raise InputError(f"{path} is a link to nothing, or not a file; remove it")
+            raise InputError(f"{path} is a link to nothing, or no file; remove it")
         if path.stem in images:
             raise InputError(
                 f"{root} has two files for the image {path.stem}: {images[path.stem]} and "

@@ -1,18 +1,20 @@
-"""The caches: one decode a file for all sizes, masks from the RLE frame, sizes added later."""
+"""The caches: one pass over the raw files for all sizes, sizes added later, interrupted runs."""
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lib import artifacts, dataset, images, rle
-from lib.artifacts import Artifact
-from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import Work, image_file, mask_file
-from lib.prepare import cache, discover, plan
-from lib.prepare import dataset as tables_of
-from lib.prepare.cache import Job
+from lib.prepare import cache
+from lib.prepare.cache import DecodeJob
+from lib.prepare.dataset import build_dataset
+from lib.prepare.discover import scan_raw_folder
+from lib.prepare.plan import make_plan
 from tests.raw_folders import POSITIVE, SIDE, noise, write_dicom, write_raw
 
 
@@ -21,20 +23,29 @@ def root(tmp_path: Path) -> Path:
     return write_raw(tmp_path / "raw")
 
 
-def prepare(root: Path, work: Work, sizes: list[int], workers: int = 1) -> Dataset:
-    source = discover.discover(root)
-    planned = plan.make_plan(source, SIDE, n_folds=2)
-    draft = artifacts.begin(work.dataset, planned.config)
-    caches = cache.begin(work, sizes, planned.config, replace=False)
+def build(root: Path, work: Work, sizes: Sequence[int], workers: int = 1) -> cache.CacheDrafts:
+    """Do the first part of stage 01: the dataset is complete, the caches are filled."""
+    plan = make_plan(scan_raw_folder(root), rle_size=SIDE, n_folds=2)
+    draft = artifacts.begin(work.dataset, plan.config)
+    caches = cache.begin(work, sizes, plan.config, replace=False)
     if draft:
-        tables_of.build_dataset(draft, caches, planned, allow_unreadable=False, workers=workers)
-    made = dataset.read(work)
-    cache.complete(work, sizes, source, made, workers)
-    return made
+        build_dataset(draft, plan, caches, allow_unreadable=False, workers=workers)
+    return caches
 
 
-def everything(artifact: Artifact) -> dict[str, str]:
-    return {name: stamp["sha256"] for name, stamp in artifact.files.items()}
+def finish(root: Path, work: Work, caches: cache.CacheDrafts, workers: int = 1) -> None:
+    data = dataset.read(work)
+    cache.finish(work, caches, source=scan_raw_folder(root), data=data, workers=workers)
+
+
+def prepare(root: Path, work: Work, sizes: Sequence[int], workers: int = 1) -> None:
+    finish(root, work, build(root, work, sizes, workers), workers)
+
+
+def erase(*files: Path) -> None:
+    """Overwrite files with as many null bytes: listed as before, but not decodable."""
+    for file in files:
+        file.write_bytes(bytes(file.stat().st_size))
 
 
 def test_images_and_masks_of_every_size(root: Path, tmp_path: Path) -> None:
@@ -53,22 +64,31 @@ def test_only_positives_have_masks_and_only_used_images_are_there(
 ) -> None:
     write_dicom(root / "unlabelled.dcm", noise(77))
     work = Work(tmp_path / "work")
-    made = prepare(root, work, [8])
-    files = set(artifacts.read(work.cache(8)).files)
-    used = [*made.truth, *made.test_ids]
-    assert files == {image_file(name) for name in used} | {
-        mask_file(name) for name in made.truth if made.positive(name)
+    prepare(root, work, [8])
+    data = dataset.read(work)
+    used = [*data.truth, *data.test_ids]
+    assert set(artifacts.read(work.cache(8)).files) == {image_file(name) for name in used} | {
+        mask_file(name) for name in data.truth if data.positive(name)
     }
 
 
-def test_a_size_added_later_is_the_same_as_one_made_at_once(root: Path, tmp_path: Path) -> None:
+def test_one_pass_over_the_raw_files_fills_all_caches(root: Path, tmp_path: Path) -> None:
+    work = Work(tmp_path / "work")
+    caches = build(root, work, [8, 16, SIDE])
+    erase(*root.rglob("*.dcm"))
+    finish(root, work, caches)
+    assert image_file("test2") in artifacts.read(work.cache(16)).files
+
+
+def test_a_size_added_later_equals_one_made_at_once(root: Path, tmp_path: Path) -> None:
     together, later = Work(tmp_path / "together"), Work(tmp_path / "later")
     prepare(root, together, [8, 16])
     prepare(root, later, [8])
     prepare(root, later, [8, 16])
     for size in (8, 16):
-        ids = {artifacts.read(work.cache(size)).id for work in (together, later)}
-        assert len(ids) == 1
+        first, second = (artifacts.read(work.cache(size)) for work in (together, later))
+        assert first.id == second.id
+        assert second.inputs == {"dataset": artifacts.read(later.dataset).id}
 
 
 def test_workers_change_nothing(root: Path, tmp_path: Path) -> None:
@@ -79,74 +99,66 @@ def test_workers_change_nothing(root: Path, tmp_path: Path) -> None:
     assert artifacts.read(alone.dataset).id == artifacts.read(pool.dataset).id
 
 
-def test_each_file_is_decoded_once_for_all_sizes(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decoded = []
-    read = cache.dicom.read
-    monkeypatch.setattr(cache.dicom, "read", lambda path: decoded.append(path) or read(path))
-    prepare(root, Work(tmp_path / "work"), [8, 16, SIDE])
-    assert len(decoded) == len(set(decoded)) == 15
-
-
-def test_a_run_that_was_interrupted_goes_on(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_run_goes_on_after_its_last_image(root: Path, tmp_path: Path) -> None:
     work, whole = Work(tmp_path / "work"), Work(tmp_path / "whole")
     prepare(root, whole, [8])
-    read, decoded = cache.dicom.read, []
-
-    def fails_at_the_sixth(path: Path) -> object:
-        decoded.append(path)
-        if len(decoded) == 6:
-            raise KeyboardInterrupt
-        return read(path)
-
-    monkeypatch.setattr(cache.dicom, "read", fails_at_the_sixth)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(root, work, [8])
+    plan = make_plan(scan_raw_folder(root), rle_size=SIDE, n_folds=2)
+    *before, sixth = (root / plan.source.images[name] for name in plan.image_ids[:6])
+    draft = artifacts.begin(work.dataset, plan.config)
+    caches = cache.begin(work, [8], plan.config, replace=False)
+    assert draft
+    shutil.move(sixth, tmp_path / "away")
+    with pytest.raises(FileNotFoundError):
+        build_dataset(draft, plan, caches, allow_unreadable=False, workers=1)
+    shutil.move(tmp_path / "away", sixth)
+    erase(*before)
     prepare(root, work, [8])
-    assert len(decoded) == 15 + 1
-    assert everything(artifacts.read(work.cache(8))) == everything(artifacts.read(whole.cache(8)))
+    assert artifacts.read(work.cache(8)).id == artifacts.read(whole.cache(8)).id
     assert artifacts.read(work.dataset).id == artifacts.read(whole.dataset).id
 
 
-def test_a_kill_between_dataset_and_caches_is_mended(root: Path, tmp_path: Path) -> None:
+def test_an_image_lost_between_dataset_and_cache_is_decoded_again(
+    root: Path, tmp_path: Path
+) -> None:
     work = Work(tmp_path / "work")
-    source = discover.discover(root)
-    planned = plan.make_plan(source, SIDE, n_folds=2)
-    draft = artifacts.begin(work.dataset, planned.config)
-    assert draft
-    caches = cache.begin(work, [8], planned.config, replace=False)
-    tables_of.build_dataset(draft, caches, planned, allow_unreadable=False, workers=1)
+    caches = build(root, work, [8])
     (work.cache(8).partial / image_file("train01")).unlink()
-    prepare(root, work, [8])
+    finish(root, work, caches)
     assert image_file("train01") in artifacts.read(work.cache(8)).files
 
 
-def test_a_file_that_changed_since_is_refused(root: Path, tmp_path: Path) -> None:
+def test_a_raw_file_that_changed_since_is_refused(root: Path, tmp_path: Path) -> None:
     work = Work(tmp_path / "work")
     prepare(root, work, [8])
-    write_dicom(root / "stage_2_images" / "test0.dcm", noise(9))  # as long as before
+    write_dicom(root / "stage_2_images" / "test0.dcm", noise(9))  # of the same length
     with pytest.raises(InputError, match=r"test0.dcm has other pixels .*--replace"):
         prepare(root, work, [8, 16])
 
 
-def test_a_record_says_what_was_decoded(tmp_path: Path) -> None:
+def test_a_cache_of_another_dataset_is_refused(root: Path, tmp_path: Path) -> None:
+    work = Work(tmp_path / "work")
+    prepare(root, work, [8])
+    write_dicom(root / "stage_2_images" / "test0.dcm", noise(9))  # of the same length
+    shutil.rmtree(work.dataset.folder)
+    with pytest.raises(InputError, match="cache/8 was made from another dataset .*--replace"):
+        prepare(root, work, [8])
+    write_dicom(root / "stage_2_images" / "test9.dcm", noise(10))
+    shutil.rmtree(work.dataset.folder)
+    with pytest.raises(InputError, match="cache/8 .*dataset_config.*--replace"):
+        prepare(root, work, [8])
+
+
+def test_a_record_holds_header_size_and_digest_of_a_file(tmp_path: Path) -> None:
     path = write_dicom(tmp_path / "a.dcm", noise(3), PatientSex="F", PatientAge="413")
-    (record,) = cache.decode([Job("a", path, rle.EMPTY, SIDE, {})], workers=1)
-    assert (record["rows"], record["columns"], record["sex"], record["age"]) == (
-        SIDE,
-        SIDE,
-        "F",
-        "",
-    )
+    (record,) = cache.decode([DecodeJob("a", path, rle.EMPTY, SIDE, {})], workers=1)
+    assert (record["rows"], record["columns"]) == (SIDE, SIDE)
+    assert (record["sex"], record["age"]) == ("F", "")
     assert record["cleaned"] == (("age", "413", "missing"),)
     assert len(record["sha256"]) == 64
 
 
-def test_an_unreadable_file_has_a_record_with_the_reason(tmp_path: Path) -> None:
+def test_the_record_of_an_unreadable_file_holds_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     path.write_bytes(b"")
-    job = Job("a", path, rle.EMPTY, SIDE, {8: tmp_path})
+    job = DecodeJob("a", path, rle.EMPTY, SIDE, {8: tmp_path})
     assert list(cache.decode([job], workers=1)) == [{"ImageId": "a", "unreadable": "empty file"}]
