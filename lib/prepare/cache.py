@@ -18,7 +18,7 @@ from lib.parallel import map_in_processes
 from lib.prepare import dicom
 from lib.prepare.discover import RawFolder
 
-Record = dict[str, Any]  # what decoding found out about an image: see `_decode`
+Record = dict[str, Any]  # header, size and digest of a decoded image: see `_decode`
 CacheDrafts = Mapping[int, Draft | None]  # size in pixels -> draft; None: the cache is complete
 
 
@@ -79,13 +79,6 @@ def finish(
     work: Work, drafts: CacheDrafts, *, source: RawFolder, data: Dataset, workers: int
 ) -> None:
     """Finish the caches of a complete dataset; images that they lack are decoded first.
-
-    Args:
-        work: the working folder.
-        drafts: from `begin`.
-        source: the raw folder.
-        data: the dataset.
-        workers: processes.
 
     Raises:
         InputError: if a complete cache was made from another dataset, or a raw file has changed.

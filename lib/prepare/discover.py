@@ -101,12 +101,10 @@ def _walk(root: Path) -> Iterator[Path]:
             folders.clear()
             continue
         visited.add(real_path)
-        folders[:] = sorted(name for name in folders if _is_visible(name))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and name not in SYSTEM_FOLDERS
+        )
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
-
-
-def _is_visible(folder: str) -> bool:
-    return not folder.startswith(".") and folder not in SYSTEM_FOLDERS
 
 
 def _raise_unreadable(error: OSError) -> None:

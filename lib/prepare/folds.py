@@ -127,17 +127,7 @@ def committed_split_covers(image_ids: Collection[str]) -> bool:
 
 
 def check_enough(items: str, count: int, n_folds: int, cure: str = "more images") -> None:
-    """Refuse fewer than 2 folds, and fewer items than folds.
-
-    Args:
-        items: their name in the message, such as "images with a pneumothorax".
-        count: number of items.
-        n_folds: number of folds.
-        cure: what would help, besides fewer folds.
-
-    Raises:
-        InputError: with count, number of folds and cure.
-    """
+    """Refuse fewer than 2 folds, and fewer items than folds; `items` names them in the message."""
     if n_folds < 2:
         raise InputError(f"--n-folds {n_folds}: a split needs 2 folds or more")
     if count < n_folds:

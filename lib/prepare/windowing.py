@@ -63,7 +63,7 @@ def gray_to_8_bit(data: pydicom.Dataset, stored: np.ndarray) -> tuple[np.ndarray
     elif data.get("VOILUTSequence"):
         gray, rule = _apply_voi_table(data, values), "table"
     else:
-        low, high = _value_limits(data, stored, values)
+        low, high = _limits(data, stored, values)
         return to_8_bit(values, low, high), f"{bits}-bit range {low:g}..{high:g}"
     _check_contrast(values, gray, rule)
     return gray, f"{bits}-bit {rule}"
@@ -159,9 +159,7 @@ def _apply_voi_table(data: pydicom.Dataset, values: np.ndarray) -> np.ndarray:
     return to_8_bit(apply_voi(np.rint(values).astype(np.int64), data), 0, 2**depth - 1)
 
 
-def _value_limits(
-    data: pydicom.Dataset, stored: np.ndarray, values: np.ndarray
-) -> tuple[float, float]:
+def _limits(data: pydicom.Dataset, stored: np.ndarray, values: np.ndarray) -> tuple[float, float]:
     """Return the minimum and maximum of the values, without the padding around the image."""
     padding = data.get("PixelPaddingValue")
     if padding is not None:
