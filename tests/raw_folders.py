@@ -37,6 +37,12 @@ def write_dicom(path: Path, pixels: np.ndarray, bits: int = 8, **elements: objec
     return path
 
 
+def write_rgb(path: Path, pixels: np.ndarray, kind: str = "RGB") -> Path:
+    """Write a DICOM of (rows, columns, 3) uint8 pixels."""
+    return write_dicom(path, pixels, 8, SamplesPerPixel=3, PlanarConfiguration=0,
+                       PhotometricInterpretation=kind)  # fmt: skip
+
+
 def write_csv(path: Path, rows: Sequence[Sequence[object]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:

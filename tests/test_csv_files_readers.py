@@ -105,7 +105,8 @@ def planned(tmp_path: Path) -> Callable[..., plan.Plan]:
 
     def make(groups: str, split: str | None = None) -> plan.Plan:
         return plan.make_plan(
-            discover.discover(tmp_path), FRAME, 2, groups_csv=saved(tmp_path, groups, "groups.csv"),
+            discover.scan_raw_folder(tmp_path), rle_size=FRAME, n_folds=2,
+            groups_csv=saved(tmp_path, groups, "groups.csv"),
             folds_csv=saved(tmp_path, split, "folds.csv") if split else None,
         )  # fmt: skip
 
@@ -137,7 +138,7 @@ def test_odd_groups_are_refused(
 def test_groups_may_leave_patients_and_images_out(planned: Callable[..., plan.Plan]) -> None:
     split = SPLIT + "a,0\nb,1\nc,0\nd,1\n"
     dataset = planned("age,ImageId,patient_id\n,a,\n9,b,\n?,z,p\n", split)
-    assert dataset.groups["patient_id"].to_dict() == {"a": "", "b": "", "z": "p"}
+    assert dataset.patients["patient_id"].to_dict() == {"a": "", "b": "", "z": "p"}
 
 
 @pytest.mark.parametrize("missing", ["NaN", "nan", "None", "NULL", "n/a", "<NA>", " NaN "])
@@ -145,7 +146,7 @@ def test_a_missing_value_is_an_unknown_patient(
     planned: Callable[..., plan.Plan], missing: str
 ) -> None:
     dataset = planned(f"{GROUP}a,{missing}\nb,{missing}\nc,Nan Li\n")
-    assert dataset.groups["patient_id"].to_dict() == {"a": "", "b": "", "c": "Nan Li"}
+    assert dataset.patients["patient_id"].to_dict() == {"a": "", "b": "", "c": "Nan Li"}
 
 
 SAMPLES = [

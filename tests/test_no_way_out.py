@@ -129,13 +129,13 @@ def test_tables_of_a_dataset_from_elsewhere_are_checked_too(tmp_path: Path, tabl
 def test_a_file_name_that_is_no_plain_one_is_refused(tmp_path: Path, name: str) -> None:
     write_dicom(tmp_path / f"{name}.dcm", noise(1))
     with pytest.raises(InputError, match="cannot be a file name"):
-        discover.discover(tmp_path)
+        discover.scan_raw_folder(tmp_path)
 
 
 def test_dots_and_the_names_of_devices_are_plain(tmp_path: Path) -> None:
     for name in ("a..dcm", "con.dcm", "-rf.dcm", "a.png.dcm", "..dcm", ".dcm", "..png"):
         (tmp_path / name).write_bytes(b"x")
-    assert set(discover.discover(tmp_path).images) == {"a.", "con", "-rf", "a.png"}
+    assert set(discover.scan_raw_folder(tmp_path).images) == {"a.", "con", "-rf", "a.png"}
 
 
 def test_a_link_out_of_the_raw_folder_is_read_and_nothing_is_written_there(
@@ -155,16 +155,16 @@ def test_a_link_out_of_the_raw_folder_is_read_and_nothing_is_written_there(
 def test_a_link_to_nothing_and_a_pipe_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").symlink_to(tmp_path / "none")
     with pytest.raises(InputError, match=r"a.dcm is a link to nothing, or no file; remove it"):
-        discover.discover(tmp_path)
+        discover.scan_raw_folder(tmp_path)
     (tmp_path / "a.dcm").unlink()
     os.mkfifo(tmp_path / "a.dcm")
     with pytest.raises(InputError, match="or no file; remove it"):
-        discover.discover(tmp_path)
+        discover.scan_raw_folder(tmp_path)
 
 
 def test_a_folder_named_as_an_image_is_a_folder(tmp_path: Path) -> None:
     write_dicom(tmp_path / "a.dcm" / "b.dcm", noise(1))
-    assert discover.discover(tmp_path).images == {"b": "a.dcm/b.dcm"}
+    assert discover.scan_raw_folder(tmp_path).images == {"b": "a.dcm/b.dcm"}
 
 
 # Archives.
@@ -174,10 +174,10 @@ def test_archives_are_left_alone_and_named_if_there_is_nothing_else(tmp_path: Pa
     Image.fromarray(noise(1)).save(tmp_path / "inner.png")
     with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
         archive.write(tmp_path / "inner.png", "../../x.png")
-    assert set(discover.discover(tmp_path).images) == {"inner"}
+    assert set(discover.scan_raw_folder(tmp_path).images) == {"inner"}
     (tmp_path / "inner.png").unlink()
     with pytest.raises(InputError, match="has no images .*; unpack train.zip"):
-        discover.discover(tmp_path)
+        discover.scan_raw_folder(tmp_path)
 
 
 def test_nothing_in_the_project_can_unpack_an_archive() -> None:

@@ -1,4 +1,4 @@
-"""Decoding every file once, in a pool of processes, into the caches of all sizes."""
+"""Caches of resized images: each raw file is decoded once for all sizes, in several processes."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts, images, rle
-from lib.artifacts import Artifact, Draft
+from lib.artifacts import Draft
 from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import Work, image_file, mask_file
@@ -18,17 +18,18 @@ from lib.parallel import map_in_processes
 from lib.prepare import dicom
 from lib.prepare.discover import RawFolder
 
-Record = dict[str, Any]
+Record = dict[str, Any]  # header, size and digest of a decoded image: see `_decode`
+CacheDrafts = Mapping[int, Draft | None]  # size in pixels -> draft; None: the cache is complete
 
 
 @dataclass(frozen=True)
-class Job:
-    """A file to decode, and the caches that want it.
+class DecodeJob:
+    """A file to decode, and the caches to write it to.
 
     Attributes:
-        code: its united annotations; "-1" if it has none, or no label.
+        code: its united annotations; "-1" without a mask or without a label.
         frame_size: the side of the RLE frame, in pixels.
-        folders: size -> folder of the cache; empty if only its record is wanted.
+        folders: size -> folder of the cache; empty: only the record is needed.
     """
 
     image_id: str
@@ -38,8 +39,8 @@ class Job:
     folders: Mapping[int, Path]
 
     @property
-    def done(self) -> bool:
-        """Whether every cache has its image, and its mask if it has one."""
+    def is_cached(self) -> bool:
+        """True if every cache has the image, and the mask of a positive one."""
         names = [image_file(self.image_id)]
         if self.code != rle.EMPTY:
             names.append(mask_file(self.image_id))
@@ -47,70 +48,73 @@ class Job:
 
 
 def begin(
-    work: Work, sizes: Sequence[int], config: Mapping[str, Any], replace: bool
-) -> list[Draft]:
-    """Begin the caches of all sizes, before the dataset exists: one pass over the files fills all.
+    work: Work, sizes: Sequence[int], dataset_config: Mapping[str, Any], replace: bool
+) -> CacheDrafts:
+    """Begin the caches of all sizes, before the dataset: one pass over the files fills them all.
 
     Args:
         work: the working folder.
         sizes: sides of the images, in pixels.
-        config: the dataset's; a cache is made for one dataset.
-        replace: remove what is there.
-
-    Returns:
-        Those that are not complete.
-    """
-    drafts = [
-        artifacts.begin(work.cache(size), _config(size, config), (), replace) for size in sizes
-    ]
-    return [draft for draft in drafts if draft]
-
-
-def folders(drafts: Sequence[Draft]) -> dict[int, Path]:
-    """Size -> folder, as a job wants it."""
-    return {draft.config["size"]: draft.folder for draft in drafts}
-
-
-def complete(
-    work: Work, sizes: Sequence[int], source: RawFolder, made: Dataset, workers: int
-) -> list[Artifact]:
-    """Finish the caches of a complete dataset; what is not in them yet is decoded.
-
-    Returns:
-        Those that were not complete before.
+        dataset_config: config of the dataset that the caches belong to.
+        replace: remove existing caches first.
 
     Raises:
-        InputError: if one is there and was made from another dataset, or a file has changed.
+        InputError: if a cache has another config.
     """
-    drafts = []
+    listing = json.dumps(dataset_config, sort_keys=True).encode()
+    digest = hashlib.sha256(listing).hexdigest()
+    drafts = {}
     for size in sizes:
-        location = work.cache(size)
-        # Only a complete one tells which dataset it was made from: see `begin`.
-        inputs = [made.artifact] if location.folder.exists() else []
-        drafts.append(artifacts.begin(location, _config(size, made.artifact.config), inputs))
-    left = [draft for draft in drafts if draft]
-    codes = dict.fromkeys(made.test_ids, rle.EMPTY) | made.truth
+        config = {"size": size, "dataset_config": digest}
+        drafts[size] = artifacts.begin(work.cache(size), config, replace=replace)
+    return drafts
+
+
+def draft_folders(drafts: CacheDrafts) -> dict[int, Path]:
+    """Return size -> folder of the caches that are not complete."""
+    return {size: draft.folder for size, draft in drafts.items() if draft}
+
+
+def finish(
+    work: Work, drafts: CacheDrafts, *, source: RawFolder, data: Dataset, workers: int
+) -> None:
+    """Finish the caches of a complete dataset; images that they lack are decoded first.
+
+    Raises:
+        InputError: if a complete cache was made from another dataset, or a raw file has changed.
+    """
+    for size, draft in drafts.items():
+        if draft is None:
+            artifacts.read_chained(work.cache(size))
+    codes = dict.fromkeys(data.test_ids, rle.EMPTY) | data.truth
+    folders = draft_folders(drafts)
     jobs = [
-        Job(image_id, source.root / source.images[image_id], code, made.rle_size, folders(left))
+        DecodeJob(
+            image_id=image_id,
+            path=source.root / source.images[image_id],
+            code=code,
+            frame_size=data.rle_size,
+            folders=folders,
+        )
         for image_id, code in codes.items()
     ]
-    for record in decode([job for job in jobs if not job.done], workers):
-        if record.get("sha256") != made.images.at[record["ImageId"], "sha256"]:
+    for record in decode([job for job in jobs if not job.is_cached], workers):
+        if record.get("sha256") != data.images.at[record["ImageId"], "sha256"]:
             raise InputError(
                 f"{source.images[record['ImageId']]} has other pixels than when the dataset was "
                 "made; restore it, or --replace to remake the dataset"
             )
-    for draft in left:
-        _remove_others(draft.folder, set(codes))
-    return [draft.finish([made.artifact], workers=workers) for draft in left]
+    for draft in filter(None, drafts.values()):
+        _remove_excluded(draft.folder, codes)
+        draft.finish([data.artifact], workers=workers)
 
 
-def decode(jobs: Sequence[Job], workers: int) -> Iterator[Record]:
-    """Decode files, write what the caches want of them, and yield a record of each, in order."""
+def decode(jobs: Sequence[DecodeJob], workers: int) -> Iterator[Record]:
+    """Decode files, write images and masks to the caches, and yield a record of each, in order."""
     return map_in_processes(_decode, jobs, "decode", workers)
 
 
-def _decode(job: Job) -> Record:
+def _decode(job: DecodeJob) -> Record:
     try:
         radiograph = dicom.read(job.path)
     except dicom.UnreadableError as error:
@@ -132,13 +136,8 @@ def _decode(job: Job) -> Record:
     }
 
 
-def _config(size: int, dataset_config: Mapping[str, Any]) -> dict[str, Any]:
-    listed = json.dumps(dataset_config, sort_keys=True).encode()
-    return {"size": size, "dataset_config": hashlib.sha256(listed).hexdigest()}
-
-
-def _remove_others(folder: Path, image_ids: set[str]) -> None:
-    """Remove what was decoded before it was known that the image is excluded."""
+def _remove_excluded(folder: Path, image_ids: Mapping[str, str]) -> None:
+    """Remove images that were excluded from the dataset after they had been cached."""
     for file in folder.glob("*/*.png"):
         if file.stem not in image_ids:
             file.unlink()

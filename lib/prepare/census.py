@@ -1,4 +1,4 @@
-"""What is in a dataset, counted."""
+"""Census of a dataset: counts of images, labels, patients, mask areas and header values."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ import pandas as pd
 QUANTILES = {"min": 0.0, "p1": 0.01, "p5": 0.05, "p10": 0.1, "p25": 0.25, "median": 0.5,
              "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}  # fmt: skip
 SMALL_PX = (800, 2000)  # minimum areas of published decision rules
-HEADER = ("patient_id", "sex", "age", "view", "pixel_spacing_mm")
+HEADER_COLUMNS = ("patient_id", "sex", "age", "view", "pixel_spacing_mm")
 ALL, UNKNOWN = "all", "unknown"
 NO_FILE = "no image file"
 
@@ -18,17 +18,18 @@ Summary = dict[str, Any]
 
 
 def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int) -> Summary:
-    """Count what is in a dataset.
+    """Return the census of a dataset.
 
     Args:
-        images: indexed by ImageId, as `dataset.tabulate` makes it.
+        images: indexed by ImageId, from `dataset.tabulate`.
         folds: the fold of every training image.
-        n_files: image files in the raw folder.
+        n_files: number of image files in the raw folder.
 
     Returns:
-        What census.json holds.
+        The content of census.json.
     """
-    train, test, excluded = (images[images["split"] == s] for s in ("train", "test", "excluded"))
+    splits = ("train", "test", "excluded")
+    train, test, excluded = (images[images["split"] == split] for split in splits)
     train, used = train.assign(fold=folds), pd.concat([train, test])
     return {
         "images": {
@@ -39,21 +40,21 @@ def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int) -> Summary:
             "excluded": len(excluded),
             "left_out": n_files - int((images["reason"] != NO_FILE).sum()),
         },
-        "labels": _labels(images),
-        "excluded": _excluded(excluded["reason"]),
-        "duplicates": _duplicates(train, test, excluded["reason"]),
-        "sex_view": _sex_view(train, test),
-        "area_px": _areas(train.loc[train["positive"] == 1, "area_px"]),
-        "folds": [_fold(own) for _, own in train.groupby("fold")],
-        "patients": _patients(train),
-        "age": _ages(used["age"]),
-        "missing": {column: int((used[column] == "").sum()) for column in HEADER},
-        "cleaned": _cleaned(images["cleaned"]),
-        "sources": _sources(used["source"]),
+        "labels": _count_labels(images),
+        "excluded": _count_exclusions(excluded["reason"]),
+        "duplicates": _count_duplicates(train, test, excluded["reason"]),
+        "sex_view": _count_sex_view(train, test),
+        "area_px": _area_quantiles(train.loc[train["positive"] == 1, "area_px"]),
+        "folds": [_summarize_fold(fold) for _, fold in train.groupby("fold")],
+        "patients": _count_patients(train),
+        "age": _age_range(used["age"]),
+        "missing": {column: int((used[column] == "").sum()) for column in HEADER_COLUMNS},
+        "cleaned": _count_cleaned(images["cleaned"]),
+        "sources": _count_sources(used["source"]),
     }
 
 
-def _labels(images: pd.DataFrame) -> Summary:
+def _count_labels(images: pd.DataFrame) -> Summary:
     labelled = images[images["label_rows"].notna()]
     return {
         "rows": int(labelled["label_rows"].sum()),
@@ -66,16 +67,16 @@ def _labels(images: pd.DataFrame) -> Summary:
     }
 
 
-def _excluded(reasons: pd.Series) -> list[Summary]:
-    """By kind of reason, with the first few ids."""
+def _count_exclusions(reasons: pd.Series) -> list[Summary]:
+    """Count excluded images by kind of reason, and name the first three."""
     kinds = reasons.str.split(":").str[0]
     return [
-        {"reason": kind, "images": len(own), "first": list(own.index[:3])}
-        for kind, own in reasons.groupby(kinds)
+        {"reason": kind, "images": len(of_kind), "first": list(of_kind.index[:3])}
+        for kind, of_kind in reasons.groupby(kinds)
     ]
 
 
-def _duplicates(train: pd.DataFrame, test: pd.DataFrame, reasons: pd.Series) -> Summary:
+def _count_duplicates(train: pd.DataFrame, test: pd.DataFrame, reasons: pd.Series) -> Summary:
     return {
         "excluded": int(reasons.str.startswith("duplicate").sum()),
         "contradicting": int(reasons.str.startswith("contradiction").sum()),
@@ -84,75 +85,76 @@ def _duplicates(train: pd.DataFrame, test: pd.DataFrame, reasons: pd.Series) -> 
     }
 
 
-def _sex_view(train: pd.DataFrame, test: pd.DataFrame) -> list[Summary]:
-    """Sex x view x pneumothorax, with the sums over each; rows without images are left out."""
+def _count_sex_view(train: pd.DataFrame, test: pd.DataFrame) -> list[Summary]:
+    """Count images by sex, view and pneumothorax, with totals; empty rows are left out."""
     rows = []
     for sex, view in product(("F", "M", UNKNOWN, ALL), ("AP", "PA", UNKNOWN, ALL)):
-        own, own_test = (_of(images, sex, view) for images in (train, test))
-        positive = int(own["positive"].sum())
-        counts = {"positive": positive, "negative": len(own) - positive, "test": len(own_test)}
+        group, test_group = (_select(images, sex, view) for images in (train, test))
+        positive = int(group["positive"].sum())
+        counts = {"positive": positive, "negative": len(group) - positive, "test": len(test_group)}
         if any(counts.values()):
             rows.append({"sex": sex, "view": view} | counts)
     return rows
 
 
-def _of(images: pd.DataFrame, sex: str, view: str) -> pd.DataFrame:
-    for column, wanted in (("sex", sex), ("view", view)):
-        if wanted != ALL:
-            images = images[images[column].replace("", UNKNOWN) == wanted]
+def _select(images: pd.DataFrame, sex: str, view: str) -> pd.DataFrame:
+    for column, value in (("sex", sex), ("view", view)):
+        if value != ALL:
+            images = images[images[column].replace("", UNKNOWN) == value]
     return images
 
 
-def _areas(areas: pd.Series) -> Summary:
+def _area_quantiles(areas: pd.Series) -> Summary:
     if areas.empty:
         return {}
     areas = areas.astype(int)
-    quantiles = {name: round(float(areas.quantile(at))) for name, at in QUANTILES.items()}
+    quantiles = {name: round(float(areas.quantile(q))) for name, q in QUANTILES.items()}
     return quantiles | {f"below_{limit}": int((areas < limit).sum()) for limit in SMALL_PX}
 
 
-def _fold(images: pd.DataFrame) -> Summary:
+def _summarize_fold(images: pd.DataFrame) -> Summary:
     areas = images.loc[images["positive"] == 1, "area_px"].astype(int)
-    quartiles = [round(float(areas.quantile(at))) for at in (0.25, 0.5, 0.75)] if len(areas) else []
+    quartiles = [round(float(areas.quantile(q))) for q in (0.25, 0.5, 0.75)] if len(areas) else []
     return {
         "fold": int(images["fold"].iloc[0]),
         "images": len(images),
         "positive": len(areas),
-        "patients": _patient_names(images).nunique(),
+        "patients": _patient_ids(images).nunique(),
         "area_quartiles_px": quartiles,
     }
 
 
-def _patients(train: pd.DataFrame) -> Summary:
-    names = _patient_names(train)
+def _count_patients(train: pd.DataFrame) -> Summary:
+    patient_ids = _patient_ids(train)
     return {
         "known_for": int((train["patient_id"] != "").sum()),
-        "patients": names.nunique(),
-        "images_of_patients_with_several": int(names.duplicated(keep=False).sum()),
-        "in_more_than_one_fold": int((train.groupby(names)["fold"].nunique() > 1).sum()),
+        "patients": patient_ids.nunique(),
+        "images_of_patients_with_several": int(patient_ids.duplicated(keep=False).sum()),
+        "in_more_than_one_fold": int((train.groupby(patient_ids)["fold"].nunique() > 1).sum()),
     }
 
 
-def _patient_names(images: pd.DataFrame) -> pd.Series:
+def _patient_ids(images: pd.DataFrame) -> pd.Series:
+    """Return the patient of each image; an image without a known one is a patient of its own."""
     return images["patient_id"].where(images["patient_id"] != "", images.index.to_series())
 
 
-def _ages(ages: pd.Series) -> Summary:
+def _age_range(ages: pd.Series) -> Summary:
     years = ages[ages != ""].astype(int)
     if years.empty:
         return {}
     return {"min": int(years.min()), "median": int(years.median()), "max": int(years.max())}
 
 
-def _cleaned(notes: pd.Series) -> list[Summary]:
-    counts = Counter(tuple(note) for of_image in notes for note in of_image)
+def _count_cleaned(notes: pd.Series) -> list[Summary]:
+    counts = Counter(tuple(note) for image_notes in notes for note in image_notes)
     return [
         {"element": element, "found": found, "became": became, "images": count}
         for (element, found, became), count in sorted(counts.items())
     ]
 
 
-def _sources(sources: pd.Series) -> dict[str, int]:
-    """Kinds of file and rules to 8 bits; the numbers of a window or range differ by image."""
+def _count_sources(sources: pd.Series) -> dict[str, int]:
+    """Count kinds of file and rules to 8 bits, without the numbers of a window or range."""
     kinds = (re.sub(r"(window|range) \S+", r"\1", source) for source in sources)
     return dict(sorted(Counter(kinds).items()))

@@ -1,4 +1,4 @@
-"""census.md: the census as a page for people."""
+"""census.md: the census as a page in Markdown."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ NUMBER = re.compile(r"[0-9,]+( \([0-9.]+ %\))?")
 
 
 def census_markdown(summary: Summary) -> str:
-    """Write the census as a page in Markdown."""
+    """Return the census as a page in Markdown."""
     counts = summary["images"]
     parts = [
         "# Census of the dataset",
         f"{counts['files']:,} image files: **{counts['train']:,} for training**, "
-        f"{_part(counts['positive'], counts['train'])} of them with a pneumothorax; "
+        f"{_count_and_percent(counts['positive'], counts['train'])} of them with a pneumothorax; "
         f"**{counts['test']:,} for test**; {counts['excluded']:,} excluded"
         + (f"; {counts['left_out']:,} left out by --limit." if counts["left_out"] else "."),
         "## Labels",
@@ -43,7 +43,7 @@ def _label_lines(labels: Summary) -> Iterable[str]:
         [
             ("rows of the label file", labels["rows"]),
             ("labelled images", labels["labelled"]),
-            ("of these positive", _part(labels["positive"], labels["labelled"])),
+            ("of these positive", _count_and_percent(labels["positive"], labels["labelled"])),
             ("images with several annotations", labels["several_annotations"]),
             ("of these with overlapping ones", labels["overlapping"]),
             ("most annotations of an image", labels["most_annotations"]),
@@ -64,19 +64,19 @@ def _exclusion_lines(summary: Summary) -> Iterable[str]:
         )
     else:
         yield "None is excluded."
-    same = summary["duplicates"]
+    counts = summary["duplicates"]
     yield (
-        f"Equal pixels: {same['excluded']:,} training images repeat one that stays, "
-        f"{same['contradicting']:,} contradict each other's labels; "
-        f"{same['test_images_in_training']:,} test images are training images too, and "
-        f"{same['within_test']:,} repeat another test image (all of these stay)."
+        f"Equal pixels: {counts['excluded']:,} training images repeat one that stays, "
+        f"{counts['contradicting']:,} contradict each other's labels; "
+        f"{counts['test_images_in_training']:,} test images are training images too, and "
+        f"{counts['within_test']:,} repeat another test image (all of these stay)."
     )
 
 
 def _sex_view_row(row: Summary) -> Sequence[Any]:
     train = row["positive"] + row["negative"]
-    parts = (_part(row[name], train) for name in ("positive", "negative"))
-    return (row["sex"], row["view"], *parts, train, row["test"])
+    classes = (_count_and_percent(row[name], train) for name in ("positive", "negative"))
+    return (row["sex"], row["view"], *classes, train, row["test"])
 
 
 def _area_lines(areas: Summary) -> Iterable[str]:
@@ -99,7 +99,7 @@ def _fold_lines(summary: Summary) -> Iterable[str]:
             (
                 row["fold"],
                 row["images"],
-                _part(row["positive"], row["images"]),
+                _count_and_percent(row["positive"], row["images"]),
                 row["patients"],
                 " / ".join(f"{area:,}" for area in row["area_quartiles_px"]),
             )
@@ -132,16 +132,17 @@ def _header_lines(summary: Summary) -> Iterable[str]:
         )  # fmt: skip
 
 
-def _part(count: int, total: int) -> str:
-    """1,180 (21.8 %)."""
+def _count_and_percent(count: int, total: int) -> str:
+    """Return text such as 1,180 (21.8 %)."""
     return f"{count:,} ({count / total:.1%})".replace("%", " %") if total else "0"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table; columns of numbers are aligned to the right."""
+    """Return a Markdown table; columns of numbers are aligned to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
-    numeric = [all(NUMBER.fullmatch(row[at]) for row in cells) for at in range(len(header))]
-    rule = ["---:" if right else "---" for right in numeric]
+    columns = range(len(header))
+    is_numeric = [all(NUMBER.fullmatch(row[column]) for row in cells) for column in columns]
+    rule = ["---:" if numeric else "---" for numeric in is_numeric]
     return "\n".join(f"| {' | '.join(row)} |" for row in [list(header), rule, *cells])
 
 

@@ -1,4 +1,4 @@
-"""What lies in a folder of raw data, whatever its layout; nothing is decoded here."""
+"""Search of a raw folder, in any layout, for images and tables; nothing is decoded here."""
 
 import hashlib
 import os
@@ -12,13 +12,13 @@ from lib.errors import InputError
 from lib.layout import Work, check_image_id
 from lib.prepare.dicom import DICOM_SUFFIXES, PICTURE_SUFFIXES
 
-LABEL_STEMS = ("train-rle", "train_rle", "stage_1_train", "stage_2_train", "train")
-SAMPLES = tuple(f"{stage}sample{mark}submission" for stage in ("", "stage_1_", "stage_2_")
-                for mark in "_-")  # fmt: skip
+LABEL_NAMES = ("train-rle", "train_rle", "stage_1_train", "stage_2_train", "train")
+SAMPLE_NAMES = tuple(f"{stage}sample{mark}submission" for stage in ("", "stage_1_", "stage_2_")
+                     for mark in "_-")  # fmt: skip
 TABLE_SUFFIXES = (".csv", ".csv.gz")
-NO_IMAGES = ("__MACOSX", "lost+found")  # folders that systems leave
+SYSTEM_FOLDERS = ("__MACOSX", "lost+found")
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z")  # never unpacked here
-TABLE_DEPTH = 2  # folders below RAW in which tables are looked for
+MAX_TABLE_DEPTH = 2  # folders below RAW
 DEMO = {"n_train": 120, "n_test": 80, "seed": 0, "size": 1024}
 
 
@@ -28,8 +28,8 @@ class RawFolder:
 
     Attributes:
         images: ImageId (the file's stem) -> path relative to `root`, sorted.
-        labels: the label file, if there is one.
-        samples: sample submissions; of several, the labels decide which one counts.
+        labels: the label file; None without labels.
+        samples: sample submissions; the labels decide which one of several counts.
     """
 
     root: Path
@@ -39,30 +39,30 @@ class RawFolder:
 
     @property
     def digest(self) -> str:
-        """A digest of path and size of every image: what identifies the images unread."""
-        listing = hashlib.sha256()
+        """SHA-256 of the path and size of every image: identifies the images without reading."""
+        digest = hashlib.sha256()
         for path in self.images.values():
-            listing.update(f"{path}\t{(self.root / path).stat().st_size}\n".encode())
-        return listing.hexdigest()
+            digest.update(f"{path}\t{(self.root / path).stat().st_size}\n".encode())
+        return digest.hexdigest()
 
     def in_test_folder(self, image_id: str) -> bool:
-        """Whether the name of a folder around the image says that it is a test image."""
+        """Return True if the name of a folder around the image marks it as a test image."""
         folders = Path(self.images[image_id].lower()).parent.parts
         return any("test" in folder or folder == "stage_2_images" for folder in folders)
 
 
-def discover(root: Path, labels: Path | None = None, work: Path | None = None) -> RawFolder:
+def scan_raw_folder(root: Path, labels: Path | None = None, work: Path | None = None) -> RawFolder:
     """Find the images and tables in a raw folder.
 
     Args:
-        root: images in it, nested or flat; tables in it or up to two folders down. Archives in it
-            are left alone.
-        labels: the label file; without it, it is looked for under its usual names.
-        work: the working folder, whose own images must not be found.
+        root: images in it, nested or flat; tables in it or up to two folders down. Archives are
+            not unpacked.
+        labels: the label file; None: search for its usual names.
+        work: the working folder; it must not lie in `root`, because it has images too.
 
     Raises:
-        InputError: if there is no folder, no image, an image twice, more than one label file, or
-            the working folder.
+        InputError: if the folder is missing, or has no image, two files for an image, more than
+            one label file, or the working folder in it.
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder; --raw wants the folder with the images")
@@ -71,18 +71,18 @@ def discover(root: Path, labels: Path | None = None, work: Path | None = None) -
     if labels and not labels.is_file():
         raise InputError(f"{labels} is not there; --labels wants the label CSV")
     files = list(_walk(root))
-    images = _by_id(root, files)
+    images = _index_images(root, files)
     if not labels:
-        found = _tables(root, files, LABEL_STEMS)
-        if len(found) > 1:
-            named = ", ".join(str(path.relative_to(root)) for path in found)
-            raise InputError(f"{root} has more than one label file ({named}); choose with --labels")
-        labels = found[0] if found else None
-    return RawFolder(root, images, labels, _tables(root, files, SAMPLES))
+        tables = _find_tables(root, files, LABEL_NAMES)
+        if len(tables) > 1:
+            names = ", ".join(str(path.relative_to(root)) for path in tables)
+            raise InputError(f"{root} has more than one label file ({names}); choose with --labels")
+        labels = tables[0] if tables else None
+    return RawFolder(root, images, labels, _find_tables(root, files, SAMPLE_NAMES))
 
 
-def demo(work: Work, workers: int, replace: bool) -> Artifact:
-    """The demo's raw data, drawn if it is not there yet."""
+def draw_demo(work: Work, workers: int, replace: bool) -> Artifact:
+    """Return the demo's raw data; draw it first if it is missing."""
     draft = artifacts.begin(work.raw_demo, DEMO, replace=replace)
     if draft is None:
         return artifacts.read(work.raw_demo)
@@ -93,25 +93,29 @@ def demo(work: Work, workers: int, replace: bool) -> Artifact:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Every file but the hidden ones, sorted; links to folders are followed, once each."""
-    seen = set()
-    for parent, folders, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
-        location = os.path.realpath(parent)
-        visible = [name for name in folders if not name.startswith(".") and name not in NO_IMAGES]
-        folders[:] = [] if location in seen else sorted(visible)
-        yield from (Path(parent, name) for name in sorted(names)
-                    if location not in seen and not name.startswith("."))  # fmt: skip
-        seen.add(location)
+    """Yield all files but hidden ones, sorted; links to folders are followed, once each."""
+    visited = set()
+    for parent, folders, names in os.walk(root, onerror=_raise_unreadable, followlinks=True):
+        real_path = os.path.realpath(parent)
+        if real_path in visited:
+            folders.clear()
+            continue
+        visited.add(real_path)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and name not in SYSTEM_FOLDERS
+        )
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
-def _refuse_folder(error: OSError) -> None:
-    """What os.walk would pass over may hold images."""
+def _raise_unreadable(error: OSError) -> None:
+    """Refuse a folder that os.walk would skip silently: it may hold images."""
     raise InputError(
         f"{error.filename}: {error.strerror}; make the folder readable, or take it out"
     )
 
 
-def _by_id(root: Path, files: list[Path]) -> dict[str, str]:
+def _index_images(root: Path, files: list[Path]) -> dict[str, str]:
+    """Return ImageId -> path relative to root, sorted."""
     images: dict[str, str] = {}
     for path in files:
         if path.suffix.lower() not in DICOM_SUFFIXES + PICTURE_SUFFIXES:
@@ -126,18 +130,18 @@ def _by_id(root: Path, files: list[Path]) -> dict[str, str]:
             )
         images[check_image_id(path.stem)] = relative
     if not images:
-        packed = [path.name for path in files if path.suffix.lower() in ARCHIVE_SUFFIXES]
-        cure = f"unpack {packed[0]}" if packed else "--raw wants the folder with the images"
+        archives = [path.name for path in files if path.suffix.lower() in ARCHIVE_SUFFIXES]
+        cure = f"unpack {archives[0]}" if archives else "--raw wants the folder with the images"
         raise InputError(
             f"{root} has no images (.dcm, .png or .jpg), nor has a folder in it; {cure}"
         )
     return dict(sorted(images.items()))
 
 
-def _tables(root: Path, files: list[Path], stems: tuple[str, ...]) -> list[Path]:
+def _find_tables(root: Path, files: list[Path], stems: tuple[str, ...]) -> list[Path]:
     names = {stem + suffix for stem in stems for suffix in TABLE_SUFFIXES}
     return [
         path
         for path in files
-        if path.name.lower() in names and len(path.relative_to(root).parts) <= TABLE_DEPTH + 1
+        if path.name.lower() in names and len(path.relative_to(root).parts) <= MAX_TABLE_DEPTH + 1
     ]

@@ -1,4 +1,4 @@
-"""What a DICOM header says of the patient and the exposure, cleaned."""
+"""Patient and exposure from a DICOM header, cleaned."""
 
 import math
 import re
@@ -8,12 +8,12 @@ from typing import NamedTuple
 import pydicom
 from pydicom.multival import MultiValue
 
-OLDEST = 110  # years; the competition's headers claim up to 413
-NOBODY = ("", "na", "n/a", "<na>", "nan", "none", "null")  # how programs write a missing value
+MAX_AGE_YEARS = 110  # the competition's headers claim up to 413
+MISSING_IDS = ("", "na", "n/a", "<na>", "nan", "none", "null")  # as programs write a missing id
 
 
 class Cleaning(NamedTuple):
-    """A header value that could not be taken as it stands, and what became of it."""
+    """A header value that was changed or dropped, and its replacement."""
 
     element: str
     found: str
@@ -22,7 +22,7 @@ class Cleaning(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of the patient and the exposure; "" where it is not."""
+    """Patient and exposure; unknown values are ""."""
 
     patient_id: str = ""
     sex: str = ""
@@ -33,52 +33,56 @@ class Header:
 
 
 def read_header(data: pydicom.Dataset) -> Header:
-    """What a DICOM header says, cleaned."""
-    patient, of_patient = clean_patient(first(data, "PatientID"))
-    age, of_age = clean_age(first(data, "PatientAge"))
-    sex, of_sex = clean_sex(first(data, "PatientSex"))
-    view, of_view = clean_view(first(data, "ViewPosition"), first(data, "SeriesDescription"))
-    spacing, of_spacing = clean_spacing(
-        first(data, "PixelSpacing") or first(data, "ImagerPixelSpacing")
+    """Read and clean patient and exposure from a DICOM header."""
+    patient, patient_note = clean_patient(first_value(data, "PatientID"))
+    age, age_note = clean_age(first_value(data, "PatientAge"))
+    sex, sex_note = clean_sex(first_value(data, "PatientSex"))
+    view, view_note = clean_view(
+        first_value(data, "ViewPosition"), first_value(data, "SeriesDescription")
     )
+    spacing, spacing_note = clean_spacing(
+        first_value(data, "PixelSpacing") or first_value(data, "ImagerPixelSpacing")
+    )
+    notes = (patient_note, age_note, sex_note, view_note, spacing_note)
     return Header(
         patient_id=patient,
         sex=sex,
         age=age,
         view=view,
         pixel_spacing_mm=spacing,
-        cleaned=tuple(note for note in (of_patient, of_age, of_sex, of_view, of_spacing) if note),
+        cleaned=tuple(note for note in notes if note),
     )
 
 
 def clean_patient(raw: str) -> tuple[str, Cleaning | None]:
-    """An id, unless it is what a program writes for none: one patient of that name would have all
-    images without one.
+    """Return a patient id, or "" for a placeholder such as "NaN".
+
+    As an id, a placeholder would make one patient of all images without a patient.
     """
     patient = one_line(raw)
-    return ("", _missing("patient id", raw)) if patient.lower() in NOBODY else (patient, None)
+    return ("", _missing("patient id", raw)) if patient.lower() in MISSING_IDS else (patient, None)
 
 
 def clean_age(raw: str) -> tuple[str, Cleaning | None]:
-    """Years from '52' (as the competition writes it) or '052Y', '018M', '003W', '005D'."""
+    """Return years from '52' (as the competition writes it) or '052Y', '018M', '003W', '005D'."""
     match = re.fullmatch(r"([0-9]{1,3})([YMWD]?)", raw.strip().upper())
     if not match:
         return "", _missing("age", raw)
     unit = match[2]
     years = int(match[1]) // {"": 1, "Y": 1, "M": 12, "W": 52, "D": 365}[unit]
-    if years > OLDEST:
+    if years > MAX_AGE_YEARS:
         return "", _missing("age", raw)
     return str(years), Cleaning("age", f"nnn{unit}", "years") if unit else None
 
 
 def clean_sex(raw: str) -> tuple[str, Cleaning | None]:
-    """F or M; anything else is missing."""
+    """Return F or M; anything else is missing."""
     sex = raw.strip().upper()
     return (sex, None) if sex in ("F", "M") else ("", _missing("sex", raw))
 
 
 def clean_view(raw: str, description: str = "") -> tuple[str, Cleaning | None]:
-    """AP or PA, from the view position or else from a series description such as 'view: PA'."""
+    """Return AP or PA: the view position, or else that of a description such as 'view: PA'."""
     view = raw.strip().upper()
     if view in ("AP", "PA"):
         return view, None
@@ -90,7 +94,7 @@ def clean_view(raw: str, description: str = "") -> tuple[str, Cleaning | None]:
 
 
 def clean_spacing(raw: str) -> tuple[str, Cleaning | None]:
-    """Millimetres, if it is a positive number."""
+    """Return millimetres if the text is a positive number."""
     try:
         millimetres = float(raw)
     except ValueError:
@@ -101,18 +105,18 @@ def clean_spacing(raw: str) -> tuple[str, Cleaning | None]:
 
 
 def one_line(text: str) -> str:
-    """Text from a file that may hold anything: control characters and breaks become blanks."""
+    """Return text on one line: control characters and line breaks become blanks."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _missing(element: str, raw: str) -> Cleaning | None:
-    """What cannot be read becomes missing; what was missing needs no mention."""
-    found = one_line(raw)[:40]
-    return Cleaning(element, found, "missing") if found else None
+    """Return the note on a value that is dropped; None if it was missing already."""
+    text = one_line(raw)[:40]
+    return Cleaning(element, text, "missing") if text else None
 
 
-def first(data: pydicom.Dataset, element: str) -> str:
-    """An element as text, the first of several values; "" if it is absent or empty."""
+def first_value(data: pydicom.Dataset, element: str) -> str:
+    """Return the first value of an element as text; "" if it is absent or empty."""
     value = data.get(element)
     if isinstance(value, MultiValue):
         value = value[0] if value else None

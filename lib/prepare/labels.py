@@ -1,4 +1,4 @@
-"""The label file: a row an annotation, several rows an image, united to one mask each."""
+"""The label file: a row an annotation, several rows an image; united to one mask an image."""
 
 from pathlib import Path
 
@@ -8,25 +8,25 @@ from lib import csv_files, rle
 from lib.errors import InputError
 
 CONFLICT = "labelled both empty and with a mask"
-SAME_DICE = 0.5  # of two masks of one image that do not contradict each other
+MIN_AGREEING_DICE = 0.5  # two masks of one image contradict each other below it
 
 
 def read(path: Path, frame_size: int) -> pd.DataFrame:
-    """Read a label file, and check every code without decoding it.
+    """Read a label file; check every code without decoding it.
 
     Args:
         path: the CSV (.gz too).
         frame_size: the side of the RLE frame, in pixels.
 
     Returns:
-        ImageId, EncodedPixels and area_px, a row an annotation.
+        ImageId, EncodedPixels and area_px: a row an annotation.
 
     Raises:
-        InputError: if it is no label file, or a code is wrong: with the line and the ImageId.
+        InputError: if it is not a label file, or a code is wrong: with the line and the ImageId.
     """
     rows = csv_files.read_rles(path)
     rows["area_px"] = [
-        _checked_area(code, frame_size, f"{path}, line {line}, image {image_id}")
+        _area(code, frame_size, f"{path}, line {line}, image {image_id}")
         for line, image_id, code in rows[list(csv_files.RLE_COLUMNS)].itertuples()
     ]
     return rows
@@ -35,8 +35,8 @@ def read(path: Path, frame_size: int) -> pd.DataFrame:
 def unite(rows: pd.DataFrame, frame_size: int) -> pd.DataFrame:
     """Unite the annotations of each image (OR).
 
-    A row that repeats another one exactly counts once. A row that says "none" beside one with a
-    mask is a conflict: nobody can tell which is right, so the image has no truth.
+    An exact repetition of a row counts once. An empty row beside one with a mask is a conflict:
+    either may be right, so the image has no truth.
 
     Args:
         rows: from `read`.
@@ -58,27 +58,28 @@ def unite(rows: pd.DataFrame, frame_size: int) -> pd.DataFrame:
     united["overlapping"] = False
     united["conflict"] = united["n_annotations"].between(1, united["distinct"] - 1)
     several = united.index[(united["n_annotations"] > 1) & ~united["conflict"]]
-    for image_id, own in distinct[distinct["ImageId"].isin(several)].groupby("ImageId"):
-        code = rle.encode(rle.union(own["EncodedPixels"], frame_size, frame_size))
+    for image_id, annotations in distinct[distinct["ImageId"].isin(several)].groupby("ImageId"):
+        code = rle.encode(rle.union(annotations["EncodedPixels"], frame_size, frame_size))
         united.loc[image_id, ["EncodedPixels", "area_px"]] = code, rle.area(code)
-        united.loc[image_id, "overlapping"] = rle.area(code) < own["area_px"].sum()
+        united.loc[image_id, "overlapping"] = rle.area(code) < annotations["area_px"].sum()
     return united.drop(columns="distinct")
 
 
-def agree(code: str, other: str, frame_size: int) -> bool:
-    """Whether two codes tell the same story of one image: both empty, or much the same mask."""
+def masks_agree(code: str, other: str, frame_size: int) -> bool:
+    """Return True if two codes of one image are both empty, or their Dice is 0.5 or more."""
     if code == other:
         return True
     if rle.EMPTY in (code, other):
         return False
     a, b = (rle.decode(each, frame_size, frame_size) for each in (code, other))
-    return bool(2 * (a & b).sum() >= SAME_DICE * (a.sum() + b.sum()))
+    return bool(2 * (a & b).sum() >= MIN_AGREEING_DICE * (a.sum() + b.sum()))
 
 
-def _checked_area(code: str, frame_size: int, where: str) -> int:
+def _area(code: str, frame_size: int, origin: str) -> int:
+    """Return the area of a code in pixels; refuse a wrong one, with its origin in the message."""
     try:
         area = rle.area(code)
-        # Offsets count from the end of the run before: the sum is where the last run ends.
+        # Offsets count from the end of the run before: their sum is the end of the last run.
         end = sum(map(int, code.split()))
         if end > frame_size**2:
             raise InputError(
@@ -86,5 +87,5 @@ def _checked_area(code: str, frame_size: int, where: str) -> int:
                 f"{frame_size**2}; --rle-size states another frame"
             )
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{origin}: {error}") from None
     return area

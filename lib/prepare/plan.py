@@ -1,4 +1,4 @@
-"""What each image of a raw folder is for, decided and checked before any is decoded."""
+"""Plan of a dataset: the role of each image, chosen and checked before any is decoded."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -17,12 +17,12 @@ from lib.prepare.discover import RawFolder
 
 @dataclass(frozen=True)
 class ImageRoles:
-    """What the images are for; some may lack a file.
+    """The role of each image; some images may lack a file.
 
     Attributes:
-        train: the labelled ones.
-        test: those to be predicted.
-        unlabelled: the rest, which are never taken for negatives.
+        train: the labelled images.
+        test: the images to predict.
+        unlabelled: all others; they are never used as negatives.
         sample: the ids that a submission must have, in its order.
     """
 
@@ -34,20 +34,20 @@ class ImageRoles:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a dataset is made from.
+    """The checked inputs of a dataset.
 
     Attributes:
-        annotations: the label rows of `roles.train`, checked.
-        groups: patient_id, and perhaps sex, age and view, by ImageId; empty if not given.
-        split: the CSV with the folds; None: a split is made.
-        config: all that decides the dataset. That something may be missing is a permission, and
-            changes nothing where nothing is missing: it is no fact.
+        annotations: the label rows of `roles.train`.
+        patients: patient_id, and perhaps sex, age and view, by ImageId; empty without --groups.
+        split: the CSV with the folds; None: a split is computed.
+        config: all that determines the dataset. The --allow flags are no part of it: they only
+            permit gaps, and change nothing where there are none.
     """
 
     source: RawFolder
     roles: ImageRoles
     annotations: pd.DataFrame
-    groups: pd.DataFrame
+    patients: pd.DataFrame
     split: Path | None
     config: Mapping[str, Any]
 
@@ -58,6 +58,7 @@ class Plan:
 
 def make_plan(
     source: RawFolder,
+    *,
     rle_size: int,
     n_folds: int,
     limit: int | None = None,
@@ -70,26 +71,29 @@ def make_plan(
     Args:
         source: the raw folder.
         rle_size: the side of the RLE frame, in pixels.
-        n_folds: how many folds a split that is made here has.
-        limit: for a trial, at most so many training and so many test images, of those with a file.
-        allow_missing: go on where labelled or test images have no file.
-        folds_csv: the split, instead of one that is made.
-        groups_csv: ImageId and patient_id; sex, age and view too if it has them.
+        n_folds: number of folds of a computed split.
+        limit: maximum number of training images, and of test images, among those with a file.
+        allow_missing: accept labelled and test images without a file.
+        folds_csv: a given split, instead of a computed one.
+        groups_csv: ImageId and patient_id; it may have sex, age and view too.
 
     Raises:
-        InputError: for everything in labels, sample, folds and groups that does not fit.
+        InputError: if labels, sample submission, folds or patients do not fit the images.
     """
-    annotations = _annotations(source, rle_size)
+    annotations = _read_annotations(source, rle_size)
     labelled = set(annotations["ImageId"])
-    sample_csv, sample = _sample(source, labelled)
-    roles = _roles(source, labelled, sample)
+    sample_csv, sample_ids = _choose_sample(source, labelled)
+    roles = _assign_roles(source, labelled, sample_ids)
     if limit:
-        roles = _limited(roles, source, annotations, limit)
+        roles = _limit_images(roles, source, annotations, limit)
     elif not allow_missing:
-        _refuse_missing(roles.train - source.images.keys(), len(roles.train), "labelled", source)
-        _refuse_missing(roles.test - source.images.keys(), len(roles.test), "test", source)
+        _check_files(roles.train, "labelled", source)
+        _check_files(roles.test, "test", source)
     annotations = annotations[annotations["ImageId"].isin(roles.train)]
-    split = _split(annotations, n_folds, folds_csv)
+    split = _choose_split(annotations, n_folds, folds_csv)
+    patient_table = _read_patients(groups_csv, roles.train | roles.test)
+    if folds_csv:
+        patients.check_split(folds_csv, patient_table["patient_id"])
     config = {
         "rle_size": rle_size,
         "n_folds": None if split else n_folds,
@@ -101,13 +105,10 @@ def make_plan(
         "folds_sha256": _digest(split),
         "groups_sha256": _digest(groups_csv),
     }
-    patients = _patients(groups_csv, roles.train | roles.test)
-    if folds_csv:
-        folds.refuse_torn_patients(folds_csv, patients["patient_id"])
-    return Plan(source, roles, annotations, patients, split, config)
+    return Plan(source, roles, annotations, patient_table, split, config)
 
 
-def _annotations(source: RawFolder, rle_size: int) -> pd.DataFrame:
+def _read_annotations(source: RawFolder, rle_size: int) -> pd.DataFrame:
     if source.labels is None:
         return pd.DataFrame(columns=[*csv_files.RLE_COLUMNS, "area_px"])
     rows = labels.read(source.labels, rle_size)
@@ -116,90 +117,94 @@ def _annotations(source: RawFolder, rle_size: int) -> pd.DataFrame:
     return rows
 
 
-def _sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, list[str]]:
-    """The sample submission that counts, and its ids, once each.
+def _choose_sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, list[str]]:
+    """Return the sample submission that applies, and its ids, once each.
 
-    An image cannot be both labelled and test: a sample submission with labelled ids belongs to an
-    earlier stage, whose test images became training images. It is passed over beside one without.
+    An image is either labelled or test: a sample submission with labelled ids belongs to an earlier
+    stage, whose test images became training images. It is ignored beside one without labelled ids.
     """
-    ids = {path: _sample_ids(path) for path in source.samples}
+    ids = {path: _read_sample_ids(path) for path in source.samples}
     fitting = [path for path in ids if labelled.isdisjoint(ids[path])]
     if len(fitting) > 1:
-        named = ", ".join(str(path.relative_to(source.root)) for path in fitting)
+        names = ", ".join(str(path.relative_to(source.root)) for path in fitting)
         raise InputError(
-            f"{source.root} has more than one sample submission ({named}); leave one there"
+            f"{source.root} has more than one sample submission ({names}); leave one there"
         )
     if ids and not fitting:
-        path, names = next(iter(ids.items()))
-        both = [name for name in names if name in labelled]
+        path, sample_ids = next(iter(ids.items()))
+        both = [image_id for image_id in sample_ids if image_id in labelled]
         raise InputError(
-            f"{path}: {len(both)} of {len(names)} ids are labelled in {source.labels} too "
-            f"({_few(both)}), and no image can be both for training and for test; "
+            f"{path}: {len(both)} of {len(sample_ids)} ids are labelled in {source.labels} too "
+            f"({_first_names(both)}), and no image can be both for training and for test; "
             "take one of the two files out of the folder, or give other --labels"
         )
     return (fitting[0], ids[fitting[0]]) if fitting else (None, [])
 
 
-def _sample_ids(path: Path) -> list[str]:
+def _read_sample_ids(path: Path) -> list[str]:
     ids = list(dict.fromkeys(csv_files.read(path, ("ImageId",))["ImageId"]))
     if not ids:
         raise InputError(f"{path} has no rows; a sample submission names the test images")
     return ids
 
 
-def _roles(source: RawFolder, labelled: set[str], sample: list[str]) -> ImageRoles:
-    """Labelled images are for training. Test images are the ids of the sample submission; without
-    one, the unlabelled images in a folder whose name says test; without labels, every image.
+def _assign_roles(source: RawFolder, labelled: set[str], sample_ids: list[str]) -> ImageRoles:
+    """Assign a role to each image.
+
+    Labelled images are for training. Test images are the ids of the sample submission; without one,
+    the unlabelled images in a folder named test; without labels, all images.
     """
     if not labelled:
-        test = {*source.images, *sample}
-    elif sample:
-        test = set(sample)
+        test = {*source.images, *sample_ids}
+    elif sample_ids:
+        test = set(sample_ids)
     else:
         test = {name for name in source.images if source.in_test_folder(name)} - labelled
-    return ImageRoles(
-        labelled, test, source.images.keys() - labelled - test, sample or sorted(test)
-    )
+    unlabelled = source.images.keys() - labelled - test
+    return ImageRoles(labelled, test, unlabelled, sample_ids or sorted(test))
 
 
-def _limited(
+def _limit_images(
     roles: ImageRoles, source: RawFolder, annotations: pd.DataFrame, limit: int
 ) -> ImageRoles:
-    """The first so many by ImageId and in the sample, positives in their share."""
+    """Keep the first images by ImageId or in the sample; the positive rate stays the same."""
     train = sorted(roles.train & source.images.keys())
     with_mask = set(annotations["ImageId"][annotations["area_px"] > 0])
     positive = [name for name in train if name in with_mask]
     negative = [name for name in train if name not in with_mask]
     if len(train) > limit:
-        kept = math.ceil(limit * len(positive) / len(train))
-        train = positive[:kept] + negative[: limit - kept]
-    sample = [name for name in roles.sample if name in source.images][:limit]
-    return ImageRoles(set(train), set(sample), set(), sample)
+        n_positive = math.ceil(limit * len(positive) / len(train))
+        train = positive[:n_positive] + negative[: limit - n_positive]
+    sample_ids = [name for name in roles.sample if name in source.images][:limit]
+    return ImageRoles(set(train), set(sample_ids), set(), sample_ids)
 
 
-def _refuse_missing(missing: Collection[str], total: int, what: str, source: RawFolder) -> None:
+def _check_files(image_ids: set[str], kind: str, source: RawFolder) -> None:
+    """Refuse images of a kind without a file."""
+    missing = image_ids - source.images.keys()
     if missing:
         raise InputError(
-            f"{len(missing)} of {total} {what} images have no file in {source.root} "
-            f"({_few(missing)}); add them, or go on without them by --allow-missing, or with "
-            "a part of those that are there by --limit N"
+            f"{len(missing)} of {len(image_ids)} {kind} images have no file in {source.root} "
+            f"({_first_names(missing)}); add them, or go on without them by --allow-missing, or "
+            "with a part of those that are there by --limit N"
         )
 
 
-def _split(annotations: pd.DataFrame, n_folds: int, folds_csv: Path | None) -> Path | None:
-    """The CSV with the folds: the one given, else the committed one if it has every image."""
+def _choose_split(annotations: pd.DataFrame, n_folds: int, folds_csv: Path | None) -> Path | None:
+    """Return the given split, else the committed one if it has all images, else None."""
     positive = annotations.groupby("ImageId")["area_px"].max() > 0
     if folds_csv:
-        folds.refuse_one_kind(folds_csv, folds.read_split(folds_csv, positive.index), positive)
+        given = folds.read_split(folds_csv, positive.index)
+        folds.check_both_classes(folds_csv, given, positive)
         return folds_csv
-    if len(positive) and n_folds == folds.N_FOLDS and folds.committed_covers(positive.index):
-        return folds.COMMITTED
-    if len(positive):  # patients are known only after decoding, but this much is now
+    if len(positive) and n_folds == folds.N_FOLDS and folds.committed_split_covers(positive.index):
+        return folds.COMMITTED_SPLIT
+    if len(positive):  # patients are known only after decoding; positives are known now
         folds.check_enough("images with a pneumothorax", int(positive.sum()), n_folds)
     return None
 
 
-def _patients(path: Path | None, image_ids: set[str]) -> pd.DataFrame:
+def _read_patients(path: Path | None, image_ids: set[str]) -> pd.DataFrame:
     if path is None:
         return pd.DataFrame({"patient_id": {}}, dtype=str)
     return patients.read(path, image_ids)
@@ -209,5 +214,5 @@ def _digest(path: Path | None) -> str | None:
     return sha256(path) if path else None
 
 
-def _few(names: Collection[str]) -> str:
+def _first_names(names: Collection[str]) -> str:
     return ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")

@@ -1,4 +1,4 @@
-"""From pixel values of any depth and meaning to 8-bit gray, bright for dense."""
+"""Conversion of pixel values of any depth and meaning to 8-bit gray, bright for dense."""
 
 import math
 
@@ -7,22 +7,22 @@ import pydicom
 from pydicom.pixels import apply_modality_lut, apply_voi
 
 from lib.errors import InputError
-from lib.prepare.header import first
+from lib.prepare.header import first_value
 
 GRAY_TOLERANCE = 8  # gray levels between the channels of a gray image stored in colour
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
 
 
 class UnreadableError(InputError):
-    """A file that is no radiograph: damaged, cut short, of another kind."""
+    """A file that is not a radiograph: damaged, cut short, or of another kind."""
 
 
 def to_8_bit(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Map low..high to 0..255 linearly; what lies outside is clipped.
+    """Map low..high to 0..255 linearly; clip values outside.
 
     Args:
-        values: any shape and kind of number.
-        low, high: in the unit of the values; if they are equal, all is 0.
+        values: numbers of any type, in any shape.
+        low, high: in the unit of the values; if they are equal, the result is 0 everywhere.
 
     Returns:
         uint8 of the same shape.
@@ -33,67 +33,68 @@ def to_8_bit(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # by odd headers: what comes of it is checked
-def of_gray(data: pydicom.Dataset, stored: np.ndarray) -> tuple[np.ndarray, str]:
-    """Gray values to 8 bits, by the header's window or table, else by their range.
+@np.errstate(over="ignore", invalid="ignore")  # odd headers overflow; the result is checked
+def gray_to_8_bit(data: pydicom.Dataset, stored: np.ndarray) -> tuple[np.ndarray, str]:
+    """Convert gray values to 8 bits by the header's window or table, or else by their range.
 
-    8 bits and fewer are what was shown: they fill the range that they are stored in.
+    Values of 8 bits and fewer are display values: they are scaled by their bit depth alone.
 
     Args:
         data: the header.
-        stored: (rows, columns) of any kind of number.
+        stored: (rows, columns) numbers of any type.
 
     Returns:
-        uint8 of the same shape, and the rule in words.
+        uint8 of the same shape, and the name of the rule that was applied.
 
     Raises:
         UnreadableError: if there are several channels, values or window are not finite, the window
-            is of an unknown kind, or the header makes pixels alike that differ.
+            has an unknown function, or the header maps different pixels to one value.
     """
     if stored.ndim != 2:
         raise UnreadableError(f"gray pixels of shape {stored.shape}, not one image")
-    whole = stored.dtype.kind != "f"
-    bits = int(data.get("BitsStored") or data.BitsAllocated) if whole else 8 * stored.itemsize
+    is_integer = stored.dtype.kind != "f"
+    bits = int(data.get("BitsStored") or data.BitsAllocated) if is_integer else 8 * stored.itemsize
     if bits <= 8 and stored.min() >= 0:
-        as_shown = stored if bits == 8 else to_8_bit(stored, 0, 2**bits - 1)
-        return as_shown.astype(np.uint8, copy=False), f"{bits}-bit"
-    values, window = _rescaled(data, stored), _window(data)
+        gray = stored if bits == 8 else to_8_bit(stored, 0, 2**bits - 1)
+        return gray.astype(np.uint8, copy=False), f"{bits}-bit"
+    values, window = _rescale(data, stored), _read_window(data)
     if window:
-        shown, rule = _windowed(values, *window), f"window {window[0]:g}/{window[1]:g}"
+        gray, rule = _apply_window(values, *window), f"window {window[0]:g}/{window[1]:g}"
     elif data.get("VOILUTSequence"):
-        shown, rule = _looked_up(data, values), "table"
+        gray, rule = _apply_voi_table(data, values), "table"
     else:
-        low, high = _range(data, stored, values)
+        low, high = _limits(data, stored, values)
         return to_8_bit(values, low, high), f"{bits}-bit range {low:g}..{high:g}"
-    _refuse_lost(values, shown, rule)
-    return shown, f"{bits}-bit {rule}"
+    _check_contrast(values, gray, rule)
+    return gray, f"{bits}-bit {rule}"
 
 
-def of_colour(values: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
-    """Colours to 8 bits: the one gray that is stored in them, or else their luminance.
+def colour_to_8_bit(values: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
+    """Convert colours to 8-bit gray: the gray stored in all channels, or else the luminance.
 
     Args:
         values: (rows, columns, 3) of red, green and blue, from 0 to 2**bits - 1.
+        bits: bit depth of a channel.
 
     Returns:
-        (rows, columns) uint8, and the rule in words.
+        (rows, columns) uint8, and the name of the rule that was applied.
     """
-    gray = one_gray(values)
+    gray = gray_of_channels(values)
     if gray is not None:
         return to_8_bit(gray, 0, 2**bits - 1), f"{bits}-bit"
     return to_8_bit(values @ LUMINANCE, 0, 2**bits - 1), f"{bits}-bit luminance"
 
 
-def one_gray(values: np.ndarray) -> np.ndarray | None:
-    """(rows, columns) of the gray that is stored in three channels; None if they differ."""
+def gray_of_channels(values: np.ndarray) -> np.ndarray | None:
+    """Return the gray that is stored in three channels, (rows, columns); None if they differ."""
     if values.ndim != 3 or values.shape[2] != 3:
         raise UnreadableError(f"pixels of shape {values.shape}, not one image")
-    apart = np.ptp(values.astype(np.int64), axis=2).max()
-    return values[..., 1] if apart <= GRAY_TOLERANCE else None
+    difference = np.ptp(values.astype(np.int64), axis=2).max()
+    return values[..., 1] if difference <= GRAY_TOLERANCE else None
 
 
-def _rescaled(data: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
-    """From stored values to those that windows are stated in.
+def _rescale(data: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
+    """Convert stored values to the unit of the header's window.
 
     Reference:
         DICOM PS3.3 C.11.1, the modality transformation.
@@ -103,37 +104,38 @@ def _rescaled(data: pydicom.Dataset, stored: np.ndarray) -> np.ndarray:
     if data.get("ModalityLUTSequence"):
         values = apply_modality_lut(stored, data)
     else:
-        slope = float(first(data, "RescaleSlope") or 1)
-        values = stored * slope + float(first(data, "RescaleIntercept") or 0)
-    if not math.isfinite(_spread(values)):
+        slope = float(first_value(data, "RescaleSlope") or 1)
+        values = stored * slope + float(first_value(data, "RescaleIntercept") or 0)
+    if not math.isfinite(_value_range(values)):
         raise UnreadableError("pixels rescaled to values that are not finite")
-    _refuse_lost(stored, values, "rescaling")
+    _check_contrast(stored, values, "rescaling")
     return values
 
 
-def _window(data: pydicom.Dataset) -> tuple[float, float, str] | None:
-    """Centre, width and function of the header's first window, if it has one of any width."""
-    if not (first(data, "WindowCenter") and first(data, "WindowWidth")):
+def _read_window(data: pydicom.Dataset) -> tuple[float, float, str] | None:
+    """Return centre, width and function of the header's first window; None without a width."""
+    if not (first_value(data, "WindowCenter") and first_value(data, "WindowWidth")):
         return None
-    centre, width = (float(first(data, f"Window{name}")) for name in ("Center", "Width"))
-    function = first(data, "VOILUTFunction") or "LINEAR"
+    centre, width = (float(first_value(data, f"Window{name}")) for name in ("Center", "Width"))
+    function = first_value(data, "VOILUTFunction") or "LINEAR"
     if not (math.isfinite(centre) and math.isfinite(width)):
         raise UnreadableError(f"a window of {centre:g}/{width:g}, which are not both finite")
     return (centre, width, function) if width > (1 if function == "LINEAR" else 0) else None
 
 
-def _spread(values: np.ndarray) -> float:
-    """Greatest less least; not finite if one of the values is not."""
+def _value_range(values: np.ndarray) -> float:
+    """Return maximum minus minimum; not finite if one of the values is not."""
     return float(values.max()) - float(values.min())
 
 
-def _refuse_lost(before: np.ndarray, after: np.ndarray, rule: str) -> None:
-    if _spread(after) == 0 < _spread(before):
+def _check_contrast(before: np.ndarray, after: np.ndarray, rule: str) -> None:
+    """Refuse a rule that maps all pixels to one value although they differ."""
+    if _value_range(after) == 0 < _value_range(before):
         raise UnreadableError(f"pixels differ, but its {rule} makes all of them alike")
 
 
-def _windowed(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
-    """The part of the values that a window shows, as 8 bits.
+def _apply_window(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
+    """Map the values inside a window to 8 bits.
 
     Reference:
         DICOM PS3.3 C.11.2.1.2 (LINEAR) and C.11.2.1.3 (SIGMOID, LINEAR_EXACT).
@@ -147,8 +149,8 @@ def _windowed(values: np.ndarray, centre: float, width: float, function: str) ->
     return to_8_bit(values, centre - width / 2, centre + width / 2)
 
 
-def _looked_up(data: pydicom.Dataset, values: np.ndarray) -> np.ndarray:
-    """What the header's table shows, as 8 bits.
+def _apply_voi_table(data: pydicom.Dataset, values: np.ndarray) -> np.ndarray:
+    """Map values to 8 bits by the header's table.
 
     Reference:
         DICOM PS3.3 C.11.2.1.1, the VOI LUT.
@@ -157,8 +159,8 @@ def _looked_up(data: pydicom.Dataset, values: np.ndarray) -> np.ndarray:
     return to_8_bit(apply_voi(np.rint(values).astype(np.int64), data), 0, 2**depth - 1)
 
 
-def _range(data: pydicom.Dataset, stored: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """The least and greatest value, the padding around the image apart."""
+def _limits(data: pydicom.Dataset, stored: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Return the minimum and maximum of the values, without the padding around the image."""
     padding = data.get("PixelPaddingValue")
     if padding is not None:
         limit = data.get("PixelPaddingRangeLimit", padding)

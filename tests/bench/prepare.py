@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 
 from lib import artifacts, csv_files
 from lib import dataset as datasets
-from lib.artifacts import Artifact
 from lib.layout import Work
 from lib.parallel import map_in_processes
 from lib.prepare import cache, dataset, discover, folds, plan
@@ -33,15 +32,15 @@ def phantoms(folder: Path, images: int, workers: int) -> Path:
     return folder
 
 
-def prepare(folder: Path, work: Work, sizes: Sequence[int], workers: int) -> list[Artifact]:
-    """What 01_prepare.py does with a raw folder; the caches."""
-    source = discover.discover(folder)
-    planned = plan.make_plan(source, FRAME, folds.N_FOLDS, None, False, None, None)
+def prepare(folder: Path, work: Work, sizes: Sequence[int], workers: int) -> None:
+    """Do what 01_prepare.py does with a raw folder."""
+    source = discover.scan_raw_folder(folder)
+    planned = plan.make_plan(source, rle_size=FRAME, n_folds=folds.N_FOLDS)
     draft = artifacts.begin(work.dataset, planned.config)
     assert draft
-    drafts = cache.begin(work, sizes, planned.config, replace=False)
-    dataset.build_dataset(draft, drafts, planned, False, workers)
-    return cache.complete(work, sizes, source, datasets.read(work), workers)
+    caches = cache.begin(work, sizes, planned.config, replace=False)
+    dataset.build_dataset(draft, planned, caches, allow_unreadable=False, workers=workers)
+    cache.finish(work, caches, source=source, data=datasets.read(work), workers=workers)
 
 
 def prepare_anew(folder: Path, root: Path, workers: int) -> None:
@@ -58,7 +57,7 @@ def rows(images: int, rounds: int, workers: int) -> Iterator[Row]:
     """Ours over the floor, and the usual way over ours."""
     with TemporaryDirectory() as scratch:
         root = Path(scratch)
-        source = discover.discover(phantoms(root / "raw", images, workers))
+        source = discover.scan_raw_folder(phantoms(root / "raw", images, workers))
         (root / "png").mkdir()
         files = [
             File(source.root / path, root / "png" / f"{image_id}.png", SIZE)

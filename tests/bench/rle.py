@@ -13,8 +13,8 @@ import numpy as np
 
 from lib import rle
 from lib.prepare.phantom.anatomy import draw_build
-from lib.prepare.phantom.cases import Case, plan
-from lib.prepare.phantom.radiograph import take
+from lib.prepare.phantom.cases import Case, plan_cases
+from lib.prepare.phantom.radiograph import take_radiograph
 from tests.bench import reference
 from tests.bench.clock import processor_seconds
 from tests.bench.table import Row, show
@@ -26,7 +26,7 @@ TIMES = 20  # what takes milliseconds is timed so often
 def drawn(case: Case, size: int) -> np.ndarray:
     """The mask of a phantom."""
     build = draw_build(case.sex, case.age, case.patient_rng())
-    _, annotations = take(build, case.ap, case.lesion, size, case.rng())
+    _, annotations = take_radiograph(build, case.ap, case.lesion, size, case.rng())
     return np.any(annotations, axis=0)
 
 
@@ -44,7 +44,7 @@ def ratios(slow: np.ndarray, quick: np.ndarray) -> str:
 
 def rows(images: int, size: int = SIZE) -> Iterator[Row]:
     """Encoding, decoding, and decoding against the quicker loop of the two."""
-    cases = [case for case in plan("train", images, seed=0) if case.lesion]
+    cases = [case for case in plan_cases("train", images, seed=0) if case.lesion]
     masks = sorted((drawn(case, size) for case in cases), key=np.count_nonzero)
     codes = [rle.encode(mask) for mask in masks]
     frame = {"height": size, "width": size}

@@ -1,4 +1,4 @@
-"""Draw phantom radiographs, and write them in the competition's stage-1 layout.
+"""Draw phantom radiographs and write them in the competition's stage-1 layout.
 
     python -m lib.prepare.phantom OUT [--n-train 120] [--n-test 80] [--seed 0] [--size 1024]
 
@@ -20,10 +20,10 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("out", type=Path, help="a folder that is empty or not there")
+    parser.add_argument("out", type=Path, help="an empty or new folder")
     parser.add_argument("--n-train", type=int, default=120, help="training images (default 120)")
     parser.add_argument("--n-test", type=int, default=80, help="test images (default 80)")
-    parser.add_argument("--seed", type=int, default=0, help="another gives other patients")
+    parser.add_argument("--seed", type=int, default=0, help="other seeds give other patients")
     parser.add_argument("--size", type=int, default=1024, help="side in pixels (default 1024)")
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Draw a chest: the soft organs, and the vessels that mark a lung."""
+"""The soft organs of a chest, and the vessels of the lungs."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from lib.prepare.phantom.film import (
     smooth,
 )
 
-# Outlines of an average chest: (x, y), of the left side where both are alike.
+# Outlines of an average chest: (x, y); of the left side if both sides are alike.
 BODY = ((0.08, -0.15), (0.085, -0.02), (0.105, 0.05), (0.16, 0.098), (0.25, 0.13), (0.34, 0.155),
         (0.41, 0.19), (0.45, 0.26), (0.445, 0.36), (0.405, 0.46), (0.375, 0.6), (0.37, 0.75),
         (0.375, 0.9), (0.38, 1.2))  # fmt: skip
@@ -36,13 +36,13 @@ DOME = ((0.34, 0.86), (0.326, 0.79), (0.29, 0.728), (0.23, 0.69), (0.16, 0.675),
 
 @dataclass(frozen=True)
 class Build:
-    """What of a patient stays the same from image to image; 1 is average."""
+    """Body of a patient, the same in all their images; 1 is average."""
 
     female: bool
     width: float
     depth: float  # of the lungs, from apex to diaphragm
     heart: float
-    fat: float  # over the ribs, share of the frame
+    fat: float  # over the ribs, fraction of the frame
 
 
 def draw_build(sex: str, age: int, rng: np.random.Generator) -> Build:
@@ -57,15 +57,16 @@ def draw_build(sex: str, age: int, rng: np.random.Generator) -> Build:
 
 
 class Thorax:
-    """The curves that the organs share; they differ a little from image to image."""
+    """Curves common to all organs; they differ a little from image to image."""
 
     def __init__(self, build: Build, ap: bool, rng: np.random.Generator) -> None:
         """Draw the thorax of a patient.
 
         Args:
             build: the patient.
-            ap: in bed, with a portable machine: high diaphragm, large heart; else PA, standing.
-            rng: breath and posture.
+            ap: True: in bed, with a portable machine: high diaphragm, large heart; False: PA,
+                standing.
+            rng: for breath and posture.
         """
         self.build, self.ap = build, ap
         self.depth = build.depth * (rng.uniform(0.8, 0.97) if ap else rng.uniform(0.96, 1.08))
@@ -73,7 +74,7 @@ class Thorax:
         self.base = {RIGHT: rng.uniform(-0.012, 0.006), LEFT: rng.uniform(0.008, 0.03)}
         self.arch = rng.uniform(0.55, 1.1)  # of the diaphragm
         self.slant = rng.uniform(0, 0.05)  # of the lower ribs
-        self.turn = rng.normal(0, 0.035 if ap else 0.015)  # to a side, which looks wider then
+        self.turn = rng.normal(0, 0.035 if ap else 0.015)  # to the side that looks wider
         self.cone = rng.normal(0, 0.12)  # wider below than above
         self.walls = {side: smooth(self.place(WALL, side), 80) for side in (RIGHT, LEFT)}
 
@@ -84,19 +85,19 @@ class Thorax:
         return np.stack([x * (1 + self.turn * np.sign(x)), 0.15 + (y - 0.15) * self.depth], 1)
 
     def reach(self, y: float, side: int) -> float:
-        """How far the inner chest wall is from the midline at a height."""
+        """Return the distance of the inner chest wall from the midline at a height."""
         wall = self.walls[side]
         below_apex = wall[np.argmin(wall[:, 1]) :]
         return float(np.interp(y, below_apex[:, 1], side * below_apex[:, 0]))
 
     def dome(self, side: int) -> np.ndarray:
-        """The diaphragm of one side, from the wall to the midline."""
+        """Return the diaphragm of one side, from the wall to the midline."""
         x, y = np.transpose(DOME)
         y = np.where(y < 0.79, 0.79 - (0.79 - y) * self.arch, y) + self.base[side]
         return smooth(self.place(np.stack([x, y], 1), side))
 
     def mediastinum(self) -> np.ndarray:
-        """The outline of heart and great vessels."""
+        """Return the outline of heart and great vessels."""
         borders = []
         for border in (RIGHT_BORDER, LEFT_BORDER):
             x, y = np.transpose(border)
@@ -106,7 +107,7 @@ class Thorax:
 
 
 def draw_organs(film: Film, thorax: Thorax, rng: np.random.Generator) -> None:
-    """Draw all that is no bone onto an empty film."""
+    """Draw everything but the bones onto an empty film."""
     _tissue(film, thorax, rng)
     heart = film.fill(thorax.mediastinum(), 0.0045)
     below = _lungs(film, thorax, heart, rng)
@@ -118,12 +119,12 @@ def draw_organs(film: Film, thorax: Thorax, rng: np.random.Generator) -> None:
     for side in (RIGHT, LEFT):
         _vessels(film, thorax, side, rng)
     for grain in (4, 8, 24, 64):
-        few = rng.standard_normal((film.size // grain, film.size // grain), np.float32)
-        film.markings += film.enlarge(few) * np.float32(rng.uniform(0.8, 2.0))
+        noise = rng.standard_normal((film.size // grain, film.size // grain), np.float32)
+        film.markings += film.enlarge(noise) * np.float32(rng.uniform(0.8, 2.0))
 
 
 def _tissue(film: Film, thorax: Thorax, rng: np.random.Generator) -> None:
-    """Muscle and fat."""
+    """Draw muscle and fat."""
     body = film.fill(_body(thorax), 0.0015)
     film.soft = _rounded(body, 140, 0.05)
     for side in (RIGHT, LEFT):
@@ -133,9 +134,11 @@ def _tissue(film: Film, thorax: Thorax, rng: np.random.Generator) -> None:
     film.soft += 25 * neck * body
 
 
-def _rounded(mask: np.ndarray, most: float, scale: float) -> np.ndarray:
-    """The attenuation of a round body: thin at its edge."""
-    return mask * most * blurred(1 - np.float32(0.82) * np.exp(-depth_inside(mask) / scale), 0.006)
+def _rounded(mask: np.ndarray, maximum: float, scale: float) -> np.ndarray:
+    """Return the attenuation of a round body: small at its edge."""
+    return (
+        mask * maximum * blurred(1 - np.float32(0.82) * np.exp(-depth_inside(mask) / scale), 0.006)
+    )
 
 
 def _body(thorax: Thorax) -> np.ndarray:
@@ -155,15 +158,15 @@ def _arm(thorax: Thorax, side: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _lungs(film: Film, thorax: Thorax, heart: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Take the air out: what is left of the chest beside the heart and above the diaphragm.
+    """Subtract the air of the lungs: beside the heart and above the diaphragm.
 
     Returns:
-        What lies below the diaphragm, a coarse plane.
+        The region below the diaphragm, a coarse plane in [0, 1].
     """
     below = np.zeros_like(heart)
     for side in (RIGHT, LEFT):
         wall, dome = thorax.walls[side], thorax.dome(side)
-        x, y = dome[-1] - [side * 0.02, 0]  # a little over the midline: no gap between the sides
+        x, y = dome[-1] - [side * 0.02, 0]  # beyond the midline: no gap between the sides
         under = film.fill(np.concatenate([dome, [(x, y), (x, 1.3), (dome[0, 0], 1.3)]]), 0.0022)
         closed = np.concatenate([wall, [(x, wall[-1, 1]), (x, wall[0, 1])]])
         cavity = film.fill(closed, 0.0022)
@@ -174,7 +177,7 @@ def _lungs(film: Film, thorax: Thorax, heart: np.ndarray, rng: np.random.Generat
 
 
 def _lung_thickness(cavity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From 0 to about 1: thin at the wall, and less air below, where there is more blood."""
+    """Return the thickness of the air, 0 to about 1: thin at the wall, and below for the blood."""
     height = np.linspace(-0.5, 0.5, len(cavity), dtype=np.float32)[:, None]
     return (1 - 0.5 * np.exp(-depth_inside(cavity) / 0.035)) * (1 - rng.uniform(0, 0.3) * height)
 
@@ -211,21 +214,21 @@ def _airways(film: Film, thorax: Thorax) -> None:
 
 
 def _gut(film: Film, thorax: Thorax, rng: np.random.Generator) -> None:
-    """Gas in the stomach, under the left dome, and in the colon."""
+    """Draw gas in the stomach, under the left dome, and in the colon."""
     dome = thorax.dome(LEFT)
     x, y = dome[len(dome) // 2] + rng.uniform([-0.08, 0.035], [-0.02, 0.06])
     bubbles = []
     if rng.random() < 0.6:
         bubbles.append(ellipse(x, y, rng.uniform(0.03, 0.06), rng.uniform(0.012, 0.03)))
     for _ in range(rng.poisson(2.5)):
-        at = rng.uniform([0.05, y + 0.05], [0.28, y + 0.2])
-        bubbles.append(ellipse(*at, *rng.uniform(0.01, 0.03, 2)))
+        centre = rng.uniform([0.05, y + 0.05], [0.28, y + 0.2])
+        bubbles.append(ellipse(*centre, *rng.uniform(0.01, 0.03, 2)))
     for bubble in bubbles:
         film.soft -= film.fill(bubble, 0.006) * rng.uniform(15, 40)
 
 
 def _vessels(film: Film, thorax: Thorax, side: int, rng: np.random.Generator) -> None:
-    """Grow vessels from the hilum: each parts in two thinner ones, generation by generation."""
+    """Grow vessels from the hilum: each divides into two thinner ones, again and again."""
     hilum = thorax.place([(0.07 + 0.01 * (side == LEFT), 0.435 - 0.012 * side)], side)
     heading, width = rng.uniform(-1.5, 1.55, 18), rng.uniform(0.0025, 0.0065, 18)
     start = hilum + rng.normal(0, 0.012, (18, 2))
@@ -236,7 +239,7 @@ def _vessels(film: Film, thorax: Thorax, side: int, rng: np.random.Generator) ->
         length = 0.016 * rng.uniform(0.3, 1, (len(width), 1, 1))
         steps = length * np.stack([side * np.cos(turns), np.sin(turns)], 2)
         course = start[:, None] + np.cumsum(np.pad(steps, ((0, 0), (1, 0), (0, 0))), 1)
-        shapes += _by_width(course, width)
+        shapes += _group_by_width(course, width)
         parents = np.repeat(np.flatnonzero(width > 0.0013), 2)
         bend = np.resize([-1, 1], len(parents)) * rng.uniform(0.1, 0.65, len(parents))
         heading, start = turns[parents, -1] + bend, course[parents, -1]
@@ -245,8 +248,8 @@ def _vessels(film: Film, thorax: Thorax, side: int, rng: np.random.Generator) ->
     film.markings += film.draw(shapes, 0.0019) * np.float32(rng.uniform(0.5, 1.1))
 
 
-def _by_width(courses: np.ndarray, widths: np.ndarray) -> list[Shape]:
-    """One shape for all vessels of about a width: thousands drawn in a few calls."""
+def _group_by_width(courses: np.ndarray, widths: np.ndarray) -> list[Shape]:
+    """Return one shape for all vessels of similar width: thousands drawn in a few calls."""
     step = 0.0008
-    classes = np.ceil(widths / step).astype(int)
-    return [Shape(courses[classes == n], 5 + 2 * n, step * n) for n in np.unique(classes).tolist()]
+    bins = np.ceil(widths / step).astype(int)
+    return [Shape(courses[bins == n], 5 + 2 * n, step * n) for n in np.unique(bins).tolist()]

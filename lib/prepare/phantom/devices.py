@@ -1,4 +1,4 @@
-"""What a radiograph shows that is no part of the patient: wires, lines, tubes, implants."""
+"""Devices on a radiograph: wires, lines, tubes, implants."""
 
 import numpy as np
 
@@ -12,10 +12,10 @@ def draw_devices(film: Film, thorax: Thorax, drained: bool, rng: np.random.Gener
     Args:
         film: with the chest drawn.
         thorax: its curves.
-        drained: a chest tube is likely.
-        rng: which, and where.
+        drained: True: a chest tube is likely.
+        rng: for the choice of devices and their places.
     """
-    odds = (
+    probabilities = (
         (_electrodes, 0.55, 0.05),
         (_central_line, 0.4, 0.06),
         (_tracheal_tube, 0.25, 0.0),
@@ -24,7 +24,7 @@ def draw_devices(film: Film, thorax: Thorax, drained: bool, rng: np.random.Gener
         (_sternal_wires, 0.05, 0.02),
         (_port, 0.06, 0.05),
     )
-    for draw, in_bed, standing in odds:
+    for draw, in_bed, standing in probabilities:
         if rng.random() < (in_bed if thorax.ap else standing):
             film.fine += film.draw(draw(thorax, rng), 0.0008)
 
@@ -33,8 +33,8 @@ def _electrodes(thorax: Thorax, rng: np.random.Generator) -> list[Shape]:
     shapes = []
     for _ in range(rng.integers(2, 5)):
         x, y = start = rng.choice([-1, 1]) * rng.uniform(0.12, 0.34), rng.uniform(0.2, 0.75)
-        way = np.cumsum(rng.normal([0.03 * np.sign(x), 0.08], [0.05, 0.05], (5, 2)), 0)
-        wire = smooth(np.concatenate([[start], start + way]))
+        steps = np.cumsum(rng.normal([0.03 * np.sign(x), 0.08], [0.05, 0.05], (5, 2)), 0)
+        wire = smooth(np.concatenate([[start], start + steps]))
         shapes += [Shape(wire, 38, 0.0024), Shape(ellipse(x, y, 0.01, 0.01), 45, 0.005)]
     return shapes
 

@@ -1,4 +1,4 @@
-"""Write phantoms as the competition's stage 1 has its radiographs: folders, headers, tables."""
+"""Files of the phantoms in the competition's stage-1 layout: folders, headers, tables."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -18,12 +18,12 @@ from lib.errors import InputError
 from lib.files import write_aside, write_bytes
 from lib.parallel import map_in_processes
 from lib.prepare.phantom.anatomy import draw_build
-from lib.prepare.phantom.cases import Case, plan
-from lib.prepare.phantom.radiograph import take
+from lib.prepare.phantom.cases import Case, plan_cases
+from lib.prepare.phantom.radiograph import take_radiograph
 
 JPEG_QUALITY = 90
-SPACING = 0.14  # mm a pixel of 1024 x 1024
-LEAST_IMAGES, LEAST_SIZE = 4, 64
+SPACING_MM = 0.14  # of a pixel of 1024 x 1024
+MIN_IMAGES, MIN_SIZE = 4, 64
 
 
 def write_phantoms(
@@ -34,26 +34,26 @@ def write_phantoms(
     size: int = 1024,
     workers: int | None = None,
 ) -> None:
-    """Write a raw data folder as stage 1 has it, with the truth of the test images beside it.
+    """Write a raw data folder in the layout of stage 1, and the truth of the test images.
 
     Equal arguments give equal bytes, for any number of workers.
 
     Args:
-        out: the folder; made if it is not there.
-        n_train, n_test: images, at least 4 each; two training images have no label row.
-        seed: another one gives other patients.
-        size: side of the images in pixels, a multiple of 4; the masks are in this frame.
-        workers: processes; a core each, up to 8, unless given.
+        out: the folder; created if it does not exist.
+        n_train, n_test: numbers of images, at least 4 each; two training images have no label row.
+        seed: 0 or more; other seeds give other patients.
+        size: side of the images and masks in pixels, a multiple of 4 from 64.
+        workers: processes; None: one a core, up to 8.
 
     Raises:
-        InputError: if there are too few images, or the size is none.
+        InputError: if a number is out of its range.
     """
-    if min(n_train, n_test) < LEAST_IMAGES or seed < 0:
+    if min(n_train, n_test) < MIN_IMAGES or seed < 0:
         raise InputError(f"{n_train} training and {n_test} test phantoms of seed {seed}: "
-                         f"take at least {LEAST_IMAGES} of each, and a seed from 0")  # fmt: skip
-    if size < LEAST_SIZE or size % 4:
-        raise InputError(f"phantoms of {size} px: take a multiple of 4 from {LEAST_SIZE}")
-    cases = plan("train", n_train, seed) + plan("test", n_test, seed)
+                         f"take at least {MIN_IMAGES} of each, and a seed from 0")  # fmt: skip
+    if size < MIN_SIZE or size % 4:
+        raise InputError(f"phantoms of {size} px: take a multiple of 4 from {MIN_SIZE}")
+    cases = plan_cases("train", n_train, seed) + plan_cases("test", n_test, seed)
     codes = _write_images(out, cases, size, workers)
     _write_tables(out, cases, codes, size)
 
@@ -61,26 +61,26 @@ def write_phantoms(
 def _write_images(
     out: Path, cases: Sequence[Case], size: int, workers: int | None
 ) -> list[list[str]]:
-    """Write all images; return the codes of the annotations of each."""
+    """Write all images; return the codes of the annotations of each image."""
     write = partial(_write_image, out, size)
     return list(map_in_processes(write, cases, "phantoms", workers))
 
 
 def _write_image(out: Path, size: int, case: Case) -> list[str]:
     build = draw_build(case.sex, case.age, case.patient_rng())
-    image, annotations = take(build, case.ap, case.lesion, size, case.rng())
+    image, annotations = take_radiograph(build, case.ap, case.lesion, size, case.rng())
     folder = out / f"dicom-images-{case.split}" / case.uid("study") / case.uid("series")
     with write_aside(folder / f"{case.uid('image')}.dcm") as aside:
-        _dicom(case, image).save_as(aside, enforce_file_format=True)
+        _make_dicom(case, image).save_as(aside, enforce_file_format=True)
     return [rle.encode(annotation) for annotation in annotations]
 
 
-def _dicom(case: Case, image: np.ndarray) -> Dataset:
-    """A file as the competition's: JPEG Baseline, and the elements that those have."""
+def _make_dicom(case: Case, image: np.ndarray) -> Dataset:
+    """Return a file like the competition's: JPEG Baseline, and the same elements."""
     _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     file = Dataset()
     for keyword, value in _header(case, len(image)).items():
-        # Not checked: an age there is "47", which the standard would have as "047Y".
+        # Not validated: an age is "47" there, where the standard demands "047Y".
         file.add(DataElement(keyword, dictionary_VR(keyword), value, validation_mode=IGNORE))
     file.file_meta = FileMetaDataset()
     file.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
@@ -90,12 +90,12 @@ def _dicom(case: Case, image: np.ndarray) -> Dataset:
 
 
 def _header(case: Case, side: int) -> dict[str, object]:
-    """The elements of a file, the pixels apart.
+    """Return the elements of a file, without the pixels.
 
     Reference:
         Abedalla et al., The 2ST-UNet for pneumothorax segmentation, 2020, Figure 3.
     """
-    spacing = round(SPACING * 1024 / side, 3)
+    spacing = round(SPACING_MM * 1024 / side, 3)
     return {
         "SpecificCharacterSet": "ISO_IR 100",
         "SOPClassUID": SecondaryCaptureImageStorage,
@@ -135,9 +135,9 @@ def _header(case: Case, side: int) -> dict[str, object]:
 
 
 def _write_tables(out: Path, cases: Sequence[Case], codes: Sequence[list[str]], size: int) -> None:
-    """Write labels and sample submission as stage 1 spells them, and the truth of the test images.
+    """Write labels and sample submission in the spelling of stage 1, and the test truth.
 
-    The sample has a row for each annotation, as stage 1's has: an id may come more than once.
+    The sample has a row for each annotation, as in stage 1: an id may occur more than once.
     """
     labels, sample, truth = ["ImageId, EncodedPixels"], [], []
     for case, annotations in zip(cases, codes, strict=True):
@@ -147,10 +147,10 @@ def _write_tables(out: Path, cases: Sequence[Case], codes: Sequence[list[str]], 
             truth.append(f"{image},{rle.encode(rle.union(rows, size, size))}")
         elif case.labelled:
             labels += [f"{image}, {code}" for code in rows]
-    plain = "ImageId,EncodedPixels"
+    header = "ImageId,EncodedPixels"
     _write_lines(out / "train-rle.csv", labels)
-    _write_lines(out / "sample_submission.csv", [plain, *sample])
-    _write_lines(out / "test-truth.csv", [plain, *truth])
+    _write_lines(out / "sample_submission.csv", [header, *sample])
+    _write_lines(out / "test-truth.csv", [header, *truth])
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

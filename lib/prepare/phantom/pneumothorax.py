@@ -1,4 +1,4 @@
-"""Draw a pneumothorax: air between chest wall and lung, without markings, behind a pleural line."""
+"""The pneumothorax: air between chest wall and lung, without markings, behind a pleural line."""
 
 from dataclasses import dataclass
 
@@ -8,19 +8,19 @@ import numpy as np
 from lib.prepare.phantom.anatomy import Thorax
 from lib.prepare.phantom.film import LEFT, RIGHT, Film, Shape, blurred, depth_inside
 
-# Where it lies and how often: bearings from the hilum in radians, 0 is lateral, half pi the apex.
-PLACES = ((1.1, 1.6), (0.1, 0.9), (-0.9, -0.4))
-ODDS = (0.62, 0.28, 0.1)
-MOST = 0.8  # of a lung
+# Sites as bearings from the hilum in radians (0 is lateral, half pi the apex), and their frequency.
+SITES = ((1.1, 1.6), (0.1, 0.9), (-0.9, -0.4))
+SITE_PROBABILITIES = (0.62, 0.28, 0.1)
+MAX_LUNG_FRACTION = 0.8
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """A pneumothorax to be drawn."""
+    """Size and annotations of a pneumothorax."""
 
-    area: float  # share of the frame
+    area: float  # fraction of the frame
     annotations: int = 1
-    overlapping: bool = False  # its annotations
+    overlapping: bool = False  # of the annotations
 
 
 def draw_pneumothorax(
@@ -28,14 +28,14 @@ def draw_pneumothorax(
 ) -> list[np.ndarray]:
     """Draw a pneumothorax into a chest.
 
-    The pixels of a lung are put in the order in which air would take them, and as many are taken as
-    the area says.
+    The pixels of a lung are sorted in the order in which air would fill them; the first ones, up to
+    the area, become the pneumothorax.
 
     Args:
         film: with organs and bones.
         thorax: its curves.
-        lesion: what to draw; at most four fifths of the lung are taken.
-        rng: side, place and look.
+        lesion: the pneumothorax; it gets at most four fifths of the lung.
+        rng: for side, site and look.
 
     Returns:
         Its annotations, (size, size) bool each; together they cover it.
@@ -44,37 +44,37 @@ def draw_pneumothorax(
     lung = film.enlarge(film.air[side]) > 0.5
     depth, bearing = _depth_and_bearing(film, thorax, side)
     order = np.where(lung, (depth + 0.006) / _looseness(bearing, lesion, rng), np.inf)
-    pixels = max(1, round(min(lesion.area * lung.size, MOST * lung.sum())))
+    pixels = max(1, round(min(lesion.area * lung.size, MAX_LUNG_FRACTION * lung.sum())))
     region = order <= np.partition(order, pixels - 1, axis=None)[pixels - 1]
-    _let_air_in(film, region, lung, rng)
+    _draw_air(film, region, lung, rng)
     _draw_pleura(film, region, lung, rng)
-    return _annotations(region, bearing, lesion)
+    return _cut_annotations(region, bearing, lesion)
 
 
 def _depth_and_bearing(film: Film, thorax: Thorax, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """How deep a pixel lies, from 0 at the wall to 1 at the hilum, and its bearing from there."""
+    """Return the depth of each pixel, 0 at the wall to 1 at the hilum, and its bearing from it."""
     wall = film.draw([Shape(thorax.walls[side], 255, 1 / film.size)], 0)
     to_wall = depth_inside(wall < 128)
     ((x0, y0),) = film.pixels(thorax.place([(0.07, 0.47)], side))
     rows, columns = np.indices(wall.shape, np.float32)
     x, y = side * (columns - x0) / film.size, (y0 - rows) / film.size
     depth = to_wall / (to_wall + np.hypot(x, y) + 0.001)
-    # Halfway between two walls the distance has a crease, which no pleura has.
+    # The distance has a crease halfway between two walls; a pleura has none.
     return cv2.blur(depth, (film.size // 40, film.size // 40)), np.arctan2(y, x)
 
 
 def _looseness(bearing: np.ndarray, lesion: Lesion, rng: np.random.Generator) -> np.ndarray:
-    """How easily the lung comes off the wall at each bearing; all around if much is to come off."""
+    """Return how easily the lung leaves the wall at each bearing; everywhere for a large lesion."""
     loose = np.full_like(bearing, 0.001)
     for _ in range(2 if lesion.annotations > 1 and not lesion.overlapping else 1):
-        centre = rng.uniform(*rng.choice(PLACES, p=ODDS))
+        centre = rng.uniform(*rng.choice(SITES, p=SITE_PROBABILITIES))
         spread = rng.uniform(0.35, 0.6) + 6 * lesion.area
         loose += np.exp(-(((bearing - centre) / spread) ** 2))
     return loose * (1 + 0.1 * np.sin(rng.uniform(3, 6) * bearing + rng.uniform(0, 6)))
 
 
-def _let_air_in(film: Film, region: np.ndarray, lung: np.ndarray, rng: np.random.Generator) -> None:
-    """Darken the region, the more the larger it is, and take its markings; the lung gets denser."""
+def _draw_air(film: Film, region: np.ndarray, lung: np.ndarray, rng: np.random.Generator) -> None:
+    """Darken the region, more for a larger one, and erase its markings; the lung gets denser."""
     collapse = region.sum() / lung.sum()
     inside = blurred(region.astype(np.float32), 0.0015)
     film.fine -= inside * np.float32(rng.uniform(14, 26) + 20 * min(1.0, 3 * collapse))
@@ -85,7 +85,7 @@ def _let_air_in(film: Film, region: np.ndarray, lung: np.ndarray, rng: np.random
 def _draw_pleura(
     film: Film, region: np.ndarray, lung: np.ndarray, rng: np.random.Generator
 ) -> None:
-    """The thin bright line, where the region borders on lung."""
+    """Draw the thin bright line between the region and the lung."""
     mask = region.astype(np.uint8)
     edges, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     line = np.zeros_like(mask)
@@ -95,8 +95,8 @@ def _draw_pleura(
     film.fine += blurred(line, max(0.3 / film.size, 0.0009))
 
 
-def _annotations(region: np.ndarray, bearing: np.ndarray, lesion: Lesion) -> list[np.ndarray]:
-    """Cut the region along bearings, one piece for each row of the label file."""
+def _cut_annotations(region: np.ndarray, bearing: np.ndarray, lesion: Lesion) -> list[np.ndarray]:
+    """Cut the region along bearings into one piece for each row of the label file."""
     cuts = np.quantile(bearing[region], np.linspace(0, 1, lesion.annotations + 1))
     margin = 0.15 * (cuts[-1] - cuts[0]) / lesion.annotations if lesion.overlapping else 0.0
     cuts[[0, -1]] += [-1, 1]

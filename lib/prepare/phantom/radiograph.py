@@ -1,4 +1,4 @@
-"""Take a radiograph of a patient: pose, chest, findings, devices, exposure, letters."""
+"""The radiograph of a patient: pose, chest, findings, devices, exposure, letters."""
 
 import cv2
 import numpy as np
@@ -12,37 +12,37 @@ from lib.prepare.phantom.skeleton import draw_skeleton
 FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
-def take(
+def take_radiograph(
     build: Build, ap: bool, lesion: Lesion | None, size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Take a radiograph.
+    """Draw the radiograph of a patient.
 
     Args:
         build: the patient.
-        ap: in bed, with a portable machine; else PA, standing.
-        lesion: the pneumothorax, if there is one.
+        ap: True: in bed, with a portable machine; False: PA, standing.
+        lesion: the pneumothorax, or None.
         size: side of the image in pixels, a multiple of 4.
-        rng: everything else.
+        rng: for everything else.
 
     Returns:
         The image, (size, size) uint8, and the pneumothorax's annotations, (size, size) bool each.
     """
-    film = Film(size, _pose(ap, rng))
+    film = Film(size, _draw_pose(ap, rng))
     thorax = Thorax(build, ap, rng)
     draw_organs(film, thorax, rng)
     draw_skeleton(film, thorax, rng)
     annotations = draw_pneumothorax(film, thorax, lesion, rng) if lesion else []
-    _findings(film, thorax, rng)
+    _draw_findings(film, thorax, rng)
     draw_devices(film, thorax, drained=bool(lesion and lesion.area > 0.01), rng=rng)
     image = _develop(_expose(film, ap, rng), rng)
     if rng.random() < (0.4 if ap else 0.15):
         image = _collimate(image, rng)
-    _mark(image, ap, rng)
+    _draw_letters(image, ap, rng)
     return image, annotations
 
 
-def _pose(ap: bool, rng: np.random.Generator) -> np.ndarray:
-    """The matrix from patient to frame coordinates: turned, zoomed and shifted."""
+def _draw_pose(ap: bool, rng: np.random.Generator) -> np.ndarray:
+    """Draw the matrix from patient to frame coordinates: rotation, zoom and shift."""
     turn = np.deg2rad(rng.normal(0, 3.0 if ap else 1.0))
     zoom = rng.uniform(1.02, 1.28)
     centre = rng.normal(0.5, 0.025 if ap else 0.012, 2)
@@ -50,16 +50,16 @@ def _pose(ap: bool, rng: np.random.Generator) -> np.ndarray:
     return np.column_stack([matrix, centre - matrix @ [0, 0.48]])
 
 
-def _findings(film: Film, thorax: Thorax, rng: np.random.Generator) -> None:
-    """What else lungs show; some of it is mistaken for a pneumothorax."""
-    odds = ((_skin_fold, 0.25, 0.08), (_bulla, 0.12, 0.12), (_opacity, 0.4, 0.12))
-    for draw, in_bed, standing in odds:
+def _draw_findings(film: Film, thorax: Thorax, rng: np.random.Generator) -> None:
+    """Draw other findings of lungs; some of them resemble a pneumothorax."""
+    probabilities = ((_skin_fold, 0.25, 0.08), (_bulla, 0.12, 0.12), (_opacity, 0.4, 0.12))
+    for draw, in_bed, standing in probabilities:
         if rng.random() < (in_bed if thorax.ap else standing):
             draw(film, thorax, int(rng.choice([RIGHT, LEFT])), rng)
 
 
 def _skin_fold(film: Film, thorax: Thorax, side: int, rng: np.random.Generator) -> None:
-    """An edge like that of a lung, but no line: it fades inwards, and markings go on beyond it."""
+    """Draw an edge like that of a lung, but fading inwards, with markings on both sides."""
     x = rng.uniform(0.17, 0.28)
     low = x + rng.normal(0.02, 0.04)
     fold = smooth(thorax.place([(x, 0.15), (x + rng.normal(0, 0.02), 0.45), (low, 0.8)], side))
@@ -70,7 +70,7 @@ def _skin_fold(film: Film, thorax: Thorax, side: int, rng: np.random.Generator) 
 
 
 def _bulla(film: Film, thorax: Thorax, side: int, rng: np.random.Generator) -> None:
-    """A bubble in the lung: dark and without markings, but round."""
+    """Draw a bubble in the lung: dark and without markings, but round."""
     centre = thorax.place([(rng.uniform(0.12, 0.24), rng.uniform(0.2, 0.5))], side)
     dents = 1 + 0.12 * np.sin(np.linspace(0, 2 * np.pi, 40) * rng.integers(2, 4))[:, None]
     outline = centre + ellipse(0, 0, *rng.uniform(0.03, 0.07, 2)) * dents
@@ -81,7 +81,7 @@ def _bulla(film: Film, thorax: Thorax, side: int, rng: np.random.Generator) -> N
 
 
 def _opacity(film: Film, thorax: Thorax, side: int, rng: np.random.Generator) -> None:
-    """Consolidation or fluid: clouds, mostly low in the lung."""
+    """Draw consolidation or fluid: clouds, mostly low in the lung."""
     for _ in range(rng.integers(2, 7)):
         ((x, y),) = thorax.place([(rng.uniform(0.08, 0.3), rng.uniform(0.45, 0.78))], side)
         cloud = film.fill(ellipse(x, y, *rng.uniform(0.02, 0.1, 2)), 0.03)
@@ -89,7 +89,7 @@ def _opacity(film: Film, thorax: Thorax, side: int, rng: np.random.Generator) ->
 
 
 def _expose(film: Film, ap: bool, rng: np.random.Generator) -> np.ndarray:
-    """All attenuation of the film, with scatter, and with the machine's sharpening."""
+    """Return the sum of all attenuation, with scatter and the machine's sharpening."""
     rays = film.enlarge(film.soft) + film.fine + film.markings * film.lungs()
     small = cv2.resize(rays, None, fx=1 / COARSE, fy=1 / COARSE, interpolation=cv2.INTER_AREA)
     scatter = blurred(small, 0.06) * rng.uniform(0.05, 0.3 if ap else 0.15)
@@ -99,7 +99,7 @@ def _expose(film: Film, ap: bool, rng: np.random.Generator) -> np.ndarray:
 
 
 def _develop(rays: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """From attenuation to gray levels: a curve that flattens towards white, and noise."""
+    """Convert attenuation to gray levels: a curve that flattens towards white, and noise."""
     gamma, white = rng.uniform(0.8, 1.5), rng.uniform(190, 270)
     values = white * (np.clip(rays, 0, 320) / 235) ** gamma + rng.uniform(0, 12)
     flat = 0.5 * rng.random() ** 3
@@ -111,7 +111,7 @@ def _develop(rays: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _collimate(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Black beyond the edges of the beam."""
+    """Return the image with black beyond the edges of the beam."""
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) + rng.normal(0, 0.025, 2)
     corners += rng.normal(0, 0.015, (4, 2))
     beam = np.zeros_like(image)
@@ -119,8 +119,8 @@ def _collimate(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.min(image, beam)
 
 
-def _mark(image: np.ndarray, ap: bool, rng: np.random.Generator) -> None:
-    """The letters: side, the technician's initials, and what a portable machine prints."""
+def _draw_letters(image: np.ndarray, ap: bool, rng: np.random.Generator) -> None:
+    """Draw letters: side, the technician's initials, and the print of a portable machine."""
     white = int(rng.integers(190, 256))
     side = "L" if rng.random() < 0.85 else "R"
     x = rng.uniform(0.86, 0.93) if side == "L" else rng.uniform(0.05, 0.1)
@@ -135,6 +135,6 @@ def _mark(image: np.ndarray, ap: bool, rng: np.random.Generator) -> None:
 
 def _write(image: np.ndarray, text: str, x: float, y: float, height: float, white: int) -> None:
     size = len(image)
-    at = (round(x * size), round(y * size))
-    bold = max(1, round(height * size / 12))
-    cv2.putText(image, text, at, FONT, height * size / 22, white, bold, cv2.LINE_AA)
+    position = (round(x * size), round(y * size))
+    thickness = max(1, round(height * size / 12))
+    cv2.putText(image, text, position, FONT, height * size / 22, white, thickness, cv2.LINE_AA)

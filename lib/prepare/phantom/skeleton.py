@@ -1,4 +1,4 @@
-"""Draw the bones: spine, ribs and shoulders."""
+"""The bones: spine, ribs and shoulders."""
 
 import numpy as np
 
@@ -9,18 +9,18 @@ CLAVICLE = ((0.024, 0.246), (0.055, 0.236), (0.11, 0.212), (0.17, 0.188), (0.23,
             (0.29, 0.163), (0.345, 0.172))  # fmt: skip
 SCAPULA = ((0.385, 0.195), (0.33, 0.182), (0.27, 0.195), (0.262, 0.24), (0.272, 0.32), (0.3, 0.41),
            (0.316, 0.435), (0.33, 0.39), (0.345, 0.3), (0.372, 0.262))  # fmt: skip
-RIBS, RIBS_IN_FRONT = 10, 8  # that are seen
+N_RIBS, N_ANTERIOR_RIBS = 10, 8  # visible
 
 
 def draw_skeleton(film: Film, thorax: Thorax, rng: np.random.Generator) -> None:
-    """Draw the bones onto a film that has the organs."""
+    """Draw the bones onto a film with the organs."""
     _spine(film, rng)
     _ribs(film, thorax, rng)
     _shoulders(film, thorax, rng)
 
 
 def _spine(film: Film, rng: np.random.Generator) -> None:
-    """Vertebrae with their pedicles and spinous processes, larger from neck to loin."""
+    """Draw vertebrae with pedicles and spinous processes, larger from neck to loin."""
     film.soft += 13 * film.fill(band(np.array([[0.0, -0.2], [0.0, 1.2]]), 0.03), 0.009)
     pitch, y, shapes = 0.036, -0.1, []
     while y < 1.05:
@@ -39,31 +39,31 @@ def _ribs(film: Film, thorax: Thorax, rng: np.random.Generator) -> None:
     posterior, anterior = [], []
     spacing, half = rng.uniform(0.95, 1.08), rng.uniform(0.0075, 0.0095)
     for side in (RIGHT, LEFT):
-        for rib in range(RIBS):
+        for rib in range(N_RIBS):
             behind, front = _rib_course(thorax, rib, side, spacing)
             posterior += _rib(behind, half * rng.uniform(0.9, 1.1), 14)
-            if rib < RIBS_IN_FRONT:
+            if rib < N_ANTERIOR_RIBS:
                 anterior += _rib(front, half * rng.uniform(1.0, 1.3), 10)
-    seen = np.float32(0.25) + np.float32(0.75) * film.lungs()
-    film.fine += film.draw(posterior, 0.0012) * seen * np.float32(rng.uniform(0.8, 1.4))
-    film.fine += film.draw(anterior, 0.0016) * seen * np.float32(rng.uniform(0.7, 1.4))
+    visibility = np.float32(0.25) + np.float32(0.75) * film.lungs()
+    film.fine += film.draw(posterior, 0.0012) * visibility * np.float32(rng.uniform(0.8, 1.4))
+    film.fine += film.draw(anterior, 0.0016) * visibility * np.float32(rng.uniform(0.7, 1.4))
     film.fine += film.draw([Shape(wall[15:], 14, 0.012) for wall in thorax.walls.values()], 0.004)
 
 
 def _rib_course(
     thorax: Thorax, rib: int, side: int, spacing: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The midline of a rib: from the spine to the side, and on to the cartilage in front."""
-    way = np.linspace(0, 1, 30)
-    rise, run = np.sin(way * np.pi / 2), 1 - np.cos(way * np.pi / 2)
+    """Return the midline of a rib: from spine to side, and from side to the cartilage in front."""
+    path = np.linspace(0, 1, 30)
+    rise, run = np.sin(path * np.pi / 2), 1 - np.cos(path * np.pi / 2)
     start = 0.16 + 0.0555 * spacing * rib
     end = 0.185 + 0.02 * (rib > 0) + (0.066 * spacing + 0.1 * thorax.slant) * rib
     (_, y0), (_, y1) = thorax.place([(0, start), (0, end)])
     out = thorax.reach(y1, side) + 0.004
-    behind = [0.03 + (out - 0.03) * rise, y0 + (y1 - y0) * (0.4 * way**1.5 + 0.6 * run)]
+    behind = [0.03 + (out - 0.03) * rise, y0 + (y1 - y0) * (0.4 * path**1.5 + 0.6 * run)]
     fall = thorax.depth * (0.07 + 0.013 * rib)
     front = [out - (out - 0.05 - 0.014 * rib) * run**0.8, y1 + fall * rise**1.15]
-    bony = 24 - rib  # the cartilage is not seen
+    bony = 24 - rib  # points; the cartilage is invisible
     return np.transpose(behind) * [side, 1], np.transpose(front)[:bony] * [side, 1]
 
 
@@ -105,7 +105,7 @@ def _scapula(corners: np.ndarray) -> list[Shape]:
 
 
 def _humerus(swing: float, shift: np.ndarray, scale: np.ndarray) -> list[Shape]:
-    """Head and shaft, the cortex brighter than what is within."""
+    """Return head and shaft; the cortex is brighter than the marrow."""
     course = np.array([(0.413, 0.235), (0.43 + swing / 2, 0.5), (0.44 + 3 * swing, 1.2)]) + shift
     shaft, (x, y) = smooth(course * scale), course[0] * scale
     outer = [Shape(band(shaft, 0.0195), 24), Shape(ellipse(x, y, 0.034, 0.038), 24)]

@@ -1,4 +1,4 @@
-"""Header values: what is kept, what becomes missing, and that it is noted."""
+"""Header values: kept, cleaned or dropped, with a note on each change."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_sexes(raw: str, sex: str, noted: bool) -> None:
     assert clean_sex(raw) == (sex, Cleaning("sex", raw, "missing") if noted else None)
 
 
-def test_views_from_the_position_or_else_from_the_description() -> None:
+def test_the_view_is_the_position_or_else_that_of_the_description() -> None:
     assert clean_view("PA", "view: AP") == ("PA", None)
     assert clean_view("", "view: PA") == (
         "PA",

@@ -1,14 +1,12 @@
-"""Finding the files of a raw folder, whatever its layout."""
+"""Images and tables of a raw folder are found in any layout; ambiguous folders are refused."""
 
-import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lib.errors import InputError
-from lib.prepare import discover
+from lib.prepare.discover import scan_raw_folder
 from tests.raw_folders import write_labels, write_raw
 
 
@@ -21,7 +19,7 @@ def touch(root: Path, *names: str) -> Path:
 
 def test_nested_and_flat_images_of_all_kinds_are_found(tmp_path: Path) -> None:
     touch(tmp_path, "train/s1/s2/1.2.33.dcm", "b.DICOM", "images/c.PNG", "d.jpg", "e.jpeg", "x.txt")
-    assert discover.discover(tmp_path).images == {
+    assert scan_raw_folder(tmp_path).images == {
         "1.2.33": "train/s1/s2/1.2.33.dcm",
         "b": "b.DICOM",
         "c": "images/c.PNG",
@@ -32,23 +30,19 @@ def test_nested_and_flat_images_of_all_kinds_are_found(tmp_path: Path) -> None:
 
 def test_hidden_files_do_not_count(tmp_path: Path) -> None:
     touch(tmp_path, "a.dcm", "._a.dcm", ".cache/a.dcm", "__MACOSX/a.dcm", "lost+found/a.dcm")
-    assert discover.discover(tmp_path).images == {"a": "a.dcm"}
+    assert scan_raw_folder(tmp_path).images == {"a": "a.dcm"}
 
 
-def test_a_folder_that_may_not_be_read_is_an_error(
+def test_a_folder_that_cannot_be_read_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    touch(tmp_path, "a.dcm", "locked/b.dcm")
-    scan = os.scandir
-
-    def denied(path: str) -> Iterator[os.DirEntry[str]]:
-        if Path(path).name == "locked":
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return scan(path)
-
-    monkeypatch.setattr(os, "scandir", denied)
-    with pytest.raises(InputError, match=r"locked: Permission denied; .* or take it out"):
-        discover.discover(tmp_path)
+    touch(tmp_path, "a.dcm")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(20):  # deeper than the longest path that the system opens
+        os.mkdir("d" * 250)
+        os.chdir("d" * 250)
+    with pytest.raises(InputError, match="ddd: File name too long; .* or take it out"):
+        scan_raw_folder(tmp_path)
 
 
 def test_links_to_files_and_folders_are_followed_once(tmp_path: Path) -> None:
@@ -57,7 +51,7 @@ def test_links_to_files_and_folders_are_followed_once(tmp_path: Path) -> None:
     (root / "a.dcm").symlink_to(tmp_path / "elsewhere" / "a.dcm")
     (root / "loop").symlink_to(root)
     (root / "more").symlink_to(touch(tmp_path / "folder", "d.dcm"))
-    assert set(discover.discover(root).images) == {"a", "c", "d"}
+    assert set(scan_raw_folder(root).images) == {"a", "c", "d"}
 
 
 @pytest.mark.parametrize(
@@ -65,75 +59,75 @@ def test_links_to_files_and_folders_are_followed_once(tmp_path: Path) -> None:
     ["train-rle.csv", "stage_2_train.csv", "train.csv.gz", "Train-RLE.csv", "a/b/train-rle.csv"],
 )
 def test_the_label_file_is_found_under_all_its_names(tmp_path: Path, name: str) -> None:
-    assert discover.discover(touch(tmp_path, "a.dcm", name)).labels == tmp_path / name
+    assert scan_raw_folder(touch(tmp_path, "a.dcm", name)).labels == tmp_path / name
 
 
 @pytest.mark.parametrize(
     "name", ["train-rle-sample.csv", "test-truth.csv", "a/b/c/train.csv", "sample_submission.csv"]
 )
 def test_other_tables_are_not_labels(tmp_path: Path, name: str) -> None:
-    assert discover.discover(touch(tmp_path, "a.dcm", name)).labels is None
+    assert scan_raw_folder(touch(tmp_path, "a.dcm", name)).labels is None
 
 
 @pytest.mark.parametrize(
     "name", ["sample_submission.csv", "stage_2_sample_submission.csv", "x/sample-submission.csv.gz"]
 )
 def test_the_sample_submission_is_found_under_all_its_names(tmp_path: Path, name: str) -> None:
-    assert discover.discover(touch(tmp_path, "a.dcm", name)).samples == [tmp_path / name]
+    assert scan_raw_folder(touch(tmp_path, "a.dcm", name)).samples == [tmp_path / name]
 
 
 def test_two_label_files_are_an_error_that_names_both(tmp_path: Path) -> None:
     touch(tmp_path, "a.dcm", "train-rle.csv", "old/stage_2_train.csv")
     with pytest.raises(InputError, match=r"train-rle.csv, old/stage_2_train.csv\); .*--labels"):
-        discover.discover(tmp_path)
+        scan_raw_folder(tmp_path)
     chosen = tmp_path / "train-rle.csv"
-    assert discover.discover(tmp_path, chosen).labels == chosen
+    assert scan_raw_folder(tmp_path, chosen).labels == chosen
 
 
 def test_two_files_with_one_id_are_an_error_that_names_both(tmp_path: Path) -> None:
     touch(tmp_path, "x/a.dcm", "y/a.png")
     with pytest.raises(InputError, match="image a: x/a.dcm and y/a.png"):
-        discover.discover(tmp_path)
+        scan_raw_folder(tmp_path)
 
 
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no images"):
-        discover.discover(touch(tmp_path, "train.csv"))
+        scan_raw_folder(touch(tmp_path, "train.csv"))
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a folder"):
-        discover.discover(tmp_path / "nowhere")
+        scan_raw_folder(tmp_path / "nowhere")
 
 
 def test_a_missing_label_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no.csv is not there"):
-        discover.discover(touch(tmp_path, "a.dcm"), tmp_path / "no.csv")
+        scan_raw_folder(touch(tmp_path, "a.dcm"), tmp_path / "no.csv")
 
 
 def test_a_working_folder_in_the_raw_data_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="outside the raw data"):
-        discover.discover(touch(tmp_path, "a.dcm"), work=tmp_path / "work")
+        scan_raw_folder(touch(tmp_path, "a.dcm"), work=tmp_path / "work")
 
 
-def test_an_id_that_is_no_file_name_is_an_error(tmp_path: Path) -> None:
+def test_an_unsafe_image_id_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be a file name"):
-        discover.discover(touch(tmp_path, "a b;c.dcm"))
+        scan_raw_folder(touch(tmp_path, "a b;c.dcm"))
 
 
-def test_the_digest_changes_with_paths_and_sizes_and_not_with_the_place(tmp_path: Path) -> None:
-    first, second = (discover.discover(write_raw(tmp_path / name)) for name in ("one", "two"))
+def test_the_digest_depends_on_paths_and_sizes_but_not_on_the_location(tmp_path: Path) -> None:
+    first, second = (scan_raw_folder(write_raw(tmp_path / name)) for name in ("one", "two"))
     assert first.digest == second.digest
     touch(tmp_path / "two", "dicom-images-train/study0/series/train00.dcm")
-    assert discover.discover(tmp_path / "two").digest != first.digest
+    assert scan_raw_folder(tmp_path / "two").digest != first.digest
 
 
-def test_the_folder_says_what_is_a_test_image(tmp_path: Path) -> None:
-    found = discover.discover(touch(tmp_path / "test", "dicom-images-test/a/b/1.dcm",
-                               "stage_2_images/2.dcm", "train/3.dcm", "4.dcm"))  # fmt: skip
-    assert [name for name in found.images if found.in_test_folder(name)] == ["1", "2"]
+def test_test_images_are_known_by_the_folders_in_the_raw_folder(tmp_path: Path) -> None:
+    source = scan_raw_folder(touch(tmp_path / "test", "dicom-images-test/a/b/1.dcm",
+                                   "stage_2_images/2.dcm", "train/3.dcm", "4.dcm"))  # fmt: skip
+    assert [name for name in source.images if source.in_test_folder(name)] == ["1", "2"]
 
 
 def test_labels_are_not_read_yet(tmp_path: Path) -> None:
     write_labels(tmp_path / "train.csv", [("a", "nonsense")])
-    assert discover.discover(touch(tmp_path, "a.dcm")).labels == tmp_path / "train.csv"
+    assert scan_raw_folder(touch(tmp_path, "a.dcm")).labels == tmp_path / "train.csv"

@@ -1,20 +1,20 @@
-"""What each image is for: labelled, test, or neither; and what cannot be."""
+"""The role of each image, and the inputs that do not fit together."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lib import csv_files
 from lib.errors import InputError
-from lib.prepare import discover, folds, plan
-from lib.prepare.plan import Plan
+from lib.prepare import folds
+from lib.prepare.discover import scan_raw_folder
+from lib.prepare.plan import Plan, make_plan
 from tests.raw_folders import POSITIVE, SIDE, write_csv, write_labels, write_raw
 
 
 def make(root: Path, n_folds: int = 2, **options: Any) -> Plan:
-    return plan.make_plan(
-        discover.discover(root, options.pop("labels", None)), SIDE, n_folds, **options
-    )
+    return make_plan(scan_raw_folder(root), rle_size=SIDE, n_folds=n_folds, **options)
 
 
 def files(root: Path, *names: str) -> Path:
@@ -32,7 +32,9 @@ def sample(root: Path, *names: str, name: str = "sample_submission.csv") -> None
     write_labels(root / name, [(each, "-1") for each in names])
 
 
-def test_labels_train_the_sample_tests_and_the_rest_is_neither(tmp_path: Path) -> None:
+def test_labelled_images_train_the_sample_is_test_and_the_rest_is_unlabelled(
+    tmp_path: Path,
+) -> None:
     files(tmp_path, *(f"{name}.dcm" for name in "abcdef"))
     labelled(tmp_path, "a", "b")
     sample(tmp_path, "f", "c", "c", "e")
@@ -55,7 +57,7 @@ def test_without_labels_everything_is_test(tmp_path: Path) -> None:
     assert (roles.test, roles.sample, roles.train) == ({"a", "b", "c"}, ["a", "b", "c"], set())
 
 
-def test_the_sample_of_an_earlier_stage_is_passed_over(tmp_path: Path) -> None:
+def test_the_sample_of_an_earlier_stage_is_ignored(tmp_path: Path) -> None:
     files(tmp_path, *(f"{name}.dcm" for name in "abcd"))
     labelled(tmp_path, "a", "b", "c")  # c was a test image of stage 1
     sample(tmp_path, "c")
@@ -102,12 +104,12 @@ def test_test_ids_without_a_file_are_an_error(tmp_path: Path) -> None:
     assert make(tmp_path, limit=5).roles.sample == ["c"]
 
 
-def test_the_limit_keeps_the_share_of_positives(tmp_path: Path) -> None:
-    planned = make(write_raw(tmp_path), limit=6)  # 4 of 12 are positive
-    positive = set(planned.annotations["ImageId"][planned.annotations["area_px"] > 0])
-    assert len(planned.roles.train) == 6
+def test_the_limit_keeps_the_positive_rate(tmp_path: Path) -> None:
+    plan = make(write_raw(tmp_path), limit=6)  # 4 of 12 are positive
+    positive = set(plan.annotations["ImageId"][plan.annotations["area_px"] > 0])
+    assert len(plan.roles.train) == 6
     assert len(positive) == 2
-    assert planned.roles.sample == ["test2", "test1", "test0"]
+    assert plan.roles.sample == ["test2", "test1", "test0"]
 
 
 def test_too_few_positives_are_refused_before_anything_is_decoded(tmp_path: Path) -> None:
@@ -119,39 +121,27 @@ def test_a_given_split_must_cover_the_labelled_images(tmp_path: Path) -> None:
     root = write_raw(tmp_path / "raw")
     rows = [("ImageId", "fold"), *((f"train{n:02}", n // 4) for n in range(12))]
     path = write_csv(tmp_path / "f.csv", rows)
-    planned = make(root, folds_csv=path)
-    assert planned.split == path
-    assert planned.config["n_folds"] is None
+    plan = make(root, folds_csv=path)
+    assert plan.split == path
+    assert plan.config["n_folds"] is None
     with pytest.raises(InputError, match="lacks 1 labelled"):
         make(root, folds_csv=write_csv(tmp_path / "g.csv", rows[:-1]))
 
 
-def test_the_committed_split_serves_where_it_has_all_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = write_raw(tmp_path / "raw", n_train=18)
-    rows = [("ImageId", "fold"), *((f"train{n:02}", n % 5) for n in range(18))]
-    monkeypatch.setattr(folds, "COMMITTED", write_csv(tmp_path / "f.csv", rows))
-    assert make(root, n_folds=5).split == folds.COMMITTED
-    assert make(root, n_folds=4).split is None
-    write_csv(folds.COMMITTED, rows[:-1])
-    assert make(root, n_folds=5).split is None
+def test_the_committed_split_is_used_if_it_has_all_labelled_images(tmp_path: Path) -> None:
+    known = csv_files.read(folds.COMMITTED_SPLIT, ["ImageId"])["ImageId"].tolist()[:6]
+    files(tmp_path, *(f"{name}.dcm" for name in [*known, "other"]))
+    labelled(tmp_path, *known)
+    assert make(tmp_path, n_folds=5).split == folds.COMMITTED_SPLIT
+    assert make(tmp_path, n_folds=4).split is None
+    labelled(tmp_path, *known, "other")
+    assert make(tmp_path, n_folds=5).split is None
 
 
-def test_facts_name_no_place(tmp_path: Path) -> None:
-    config = [make(write_raw(tmp_path / name)).config for name in ("one", "two")]
-    assert config[0] == config[1]
-    assert str(tmp_path) not in str(config)
-
-
-def test_groups_of_other_images_are_refused(tmp_path: Path) -> None:
-    root = write_raw(tmp_path / "raw")
-    path = write_csv(tmp_path / "g.csv", [("ImageId", "patient_id"), ("x", "p")])
-    with pytest.raises(InputError, match="has none of the images"):
-        make(root, groups_csv=path)
-    path = write_csv(tmp_path / "g.csv", [("ImageId", "patient_id"), *[("train00", "p")] * 2])
-    with pytest.raises(InputError, match="line 3: train00 is there twice"):
-        make(root, groups_csv=path)
+def test_the_config_does_not_depend_on_the_location(tmp_path: Path) -> None:
+    configs = [make(write_raw(tmp_path / name)).config for name in ("one", "two")]
+    assert configs[0] == configs[1]
+    assert str(tmp_path) not in str(configs)
 
 
 def test_a_label_file_without_rows_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Splitting: even folds, patients kept together, and what is refused."""
+"""The split: even folds, patients kept together, and the inputs that are refused."""
 
 import sys
 from collections.abc import Callable
@@ -27,17 +27,15 @@ def random_images(count: int = 600, seed: int = 0) -> pd.DataFrame:
 
 def test_no_patient_is_in_two_folds() -> None:
     images = random_images()
-    assert (
-        images.assign(fold=folds.split(images, 5)).groupby("patient_id")["fold"].nunique().max()
-        == 1
-    )
+    folds_by_patient = folds.split(images, 5).groupby(images["patient_id"])
+    assert folds_by_patient.nunique().max() == 1
 
 
-def test_folds_have_even_shares_of_positives() -> None:
+def test_folds_have_equal_positive_rates() -> None:
     images = random_images()
-    shares = (images["area_px"] > 0).groupby(folds.split(images, 5)).mean()
-    assert len(shares) == 5
-    assert shares.max() - shares.min() < 0.03
+    rates = (images["area_px"] > 0).groupby(folds.split(images, 5)).mean()
+    assert len(rates) == 5
+    assert rates.max() - rates.min() < 0.03
 
 
 def test_area_quartiles_are_spread_over_the_folds() -> None:
@@ -59,7 +57,7 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
     assert folds.split(shuffled, 5).sort_index().equals(folds.split(images, 5))
 
 
-def test_the_seed_decides() -> None:
+def test_equal_seeds_give_equal_splits_and_others_do_not() -> None:
     images = random_images()
     assert folds.split(images, 5, seed=1).equals(folds.split(images, 5, seed=1))
     assert not folds.split(images, 5, seed=1).equals(folds.split(images, 5, seed=2))
@@ -86,9 +84,7 @@ def test_fewer_patients_than_folds_are_refused() -> None:
 
 def test_one_patient_for_all_images_is_refused_with_the_way_to_name_them() -> None:
     images = random_images(60).assign(patient_id="ANON")
-    with pytest.raises(
-        InputError, match="1 patients .*cannot fill 2 folds.*one id stands for many, --groups CSV"
-    ):
+    with pytest.raises(InputError, match="1 patients .*cannot fill 2 folds.*--groups CSV"):
         folds.split(images, 2)
 
 
@@ -130,16 +126,17 @@ def test_a_given_split_that_does_not_fit_is_refused(
         ("abcd", "fold 0 has no negative image"),
     ],
 )
-def test_a_given_fold_with_images_of_one_kind_only_is_refused(positive: str, fault: str) -> None:
+def test_a_given_fold_of_one_class_is_refused(positive: str, fault: str) -> None:
     given = pd.Series({"a": 0, "b": 0, "c": 1, "d": 1})
-    kinds = pd.Series({name: name in positive for name in "dcba"})
+    classes = pd.Series({name: name in positive for name in "dcba"})
     with pytest.raises(InputError, match=f"^f.csv: {fault}.*; give every fold both, or leave"):
-        folds.refuse_one_kind(Path("f.csv"), given, kinds)
+        folds.check_both_classes(Path("f.csv"), given, classes)
 
 
-def test_given_folds_with_images_of_both_kinds_are_taken() -> None:
+def test_given_folds_with_both_classes_are_accepted() -> None:
     given = pd.Series({"a": 0, "b": 0, "c": 1, "d": 1})
-    folds.refuse_one_kind(Path("f.csv"), given, pd.Series({name: name in "ad" for name in "abcd"}))
+    classes = pd.Series({name: name in "ad" for name in "abcd"})
+    folds.check_both_classes(Path("f.csv"), given, classes)
 
 
 # The command line.
@@ -149,23 +146,23 @@ def test_given_folds_with_images_of_both_kinds_are_taken() -> None:
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
-    """Splits a to h, half of them positive; gives the exit code and what is said."""
+    """Split a to h, half of them positive; return the exit code and the message."""
     rows = [("ImageId", "EncodedPixels"), *((name, "0 3") for name in "abcd")]
     write_csv(tmp_path / "labels.csv", [*rows, *((name, "-1") for name in "efgh")])
 
     def run(patients: str, out: str, *flags: str) -> tuple[int, str]:
         (tmp_path / "patients.csv").write_text(f"ImageId,patient_id\n{patients}")
         monkeypatch.chdir(tmp_path)
-        words = ["folds", "labels.csv", "patients.csv", out, "--n-folds", "2", *flags]
-        monkeypatch.setattr(sys, "argv", words)
+        argv = ["folds", "labels.csv", "patients.csv", out, "--n-folds", "2", *flags]
+        monkeypatch.setattr(sys, "argv", argv)
         code: object = 0
         try:
             run_stage(folds.main)
         except SystemExit as caught:
             code = caught.code
-        said = capsys.readouterr()
+        output = capsys.readouterr()
         assert isinstance(code, int)
-        return code, said.err or said.out
+        return code, output.err or output.out
 
     return run
 
@@ -183,33 +180,33 @@ def test_the_command_writes_a_split_that_keeps_patients_together(
 def test_a_table_of_other_patients_is_refused(
     command: Callable[..., tuple[int, str]], tmp_path: Path, patients: str
 ) -> None:
-    code, said = command(patients, "out.csv")
-    assert (code, said.count("\n")) == (2, 1)
-    assert said.startswith("error: patients.csv has none of the images")
+    code, message = command(patients, "out.csv")
+    assert (code, message.count("\n")) == (2, 1)
+    assert message.startswith("error: patients.csv has none of the images")
     assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.parametrize("out", ["labels.csv", "./patients.csv", "link.csv"])
-def test_the_tables_that_it_reads_are_not_written_over(
+def test_its_input_tables_are_not_overwritten(
     command: Callable[..., tuple[int, str]], tmp_path: Path, out: str
 ) -> None:
     (tmp_path / "link.csv").symlink_to("labels.csv")
     before = (tmp_path / "labels.csv").read_bytes()
-    code, said = command("a,p\n", out)
-    assert (code, said.count("\n")) == (2, 1)
-    assert f"{Path(out)} is a table that is read; choose another OUT" in said
+    code, message = command("a,p\n", out)
+    assert (code, message.count("\n")) == (2, 1)
+    assert f"{Path(out)} is a table that is read; choose another OUT" in message
     assert (tmp_path / "labels.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize("seed", ["-1", "4294967296", "x", "9" * 5000])
-def test_a_seed_that_is_none_is_refused(command: Callable[..., tuple[int, str]], seed: str) -> None:
-    code, said = command("a,p\n", "out.csv", "--seed", seed)
+def test_a_seed_out_of_range_is_refused(command: Callable[..., tuple[int, str]], seed: str) -> None:
+    code, message = command("a,p\n", "out.csv", "--seed", seed)
     assert code == 2
-    assert said.splitlines()[-1].endswith("is not a whole number from 0 to 4294967295")
+    assert message.splitlines()[-1].endswith("is not a whole number from 0 to 4294967295")
 
 
 def test_the_committed_split_has_five_folds_of_ids_and_numbers_only() -> None:
-    split = csv_files.read(folds.COMMITTED, ["ImageId", "fold"])
+    split = csv_files.read(folds.COMMITTED_SPLIT, ["ImageId", "fold"])
     assert list(split.columns) == ["ImageId", "fold"]
     assert len(split) == split["ImageId"].nunique() == 12047
     assert set(split["fold"]) == set("01234")
@@ -221,10 +218,10 @@ def test_the_committed_split_is_even_and_keeps_patients_together(shared_data: Pa
     images = rows.groupby("ImageId")[["area_px"]].sum()  # of the union: a little less for 183
     patients = csv_files.read(shared_data / "siim_labels" / "patients.csv.gz", ["ImageId"])
     images = images.join(patients.set_index("ImageId"))
-    images["fold"] = folds.read_split(folds.COMMITTED, images.index)
+    images["fold"] = folds.read_split(folds.COMMITTED_SPLIT, images.index)
     assert images.groupby("patient_id")["fold"].nunique().max() == 1
-    shares = (images["area_px"] > 0).groupby(images["fold"]).mean() * 100
-    assert (shares - 22.15).abs().max() < 0.3
+    rates = (images["area_px"] > 0).groupby(images["fold"]).mean() * 100
+    assert (rates - 22.15).abs().max() < 0.3
     positive = images[images["area_px"] > 0]
     counts = pd.crosstab(positive["fold"], pd.qcut(positive["area_px"], 4, labels=False))
     assert counts.to_numpy().min() >= 0.9 * counts.to_numpy().max()

@@ -1,8 +1,9 @@
-"""The label file: forms of -1, wrong codes, and what several rows of an image mean."""
+"""The label file: forms of -1, wrong codes, several rows of an image."""
 
 import gzip
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lib.errors import InputError
@@ -12,11 +13,11 @@ from tests.raw_folders import write_labels
 FRAME = 4  # codes run over 16 pixels
 
 
-def unite(tmp_path: Path, *rows: tuple[str, str]):  # noqa: ANN201
+def unite(tmp_path: Path, *rows: tuple[str, str]) -> pd.DataFrame:
     return labels.unite(labels.read(write_labels(tmp_path / "l.csv", rows), FRAME), FRAME)
 
 
-def test_one_row_an_image_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_single_row_of_an_image_stays_unchanged(tmp_path: Path) -> None:
     united = unite(tmp_path, ("b", "0 3"), ("a", "-1"))
     assert united.index.tolist() == ["a", "b"]
     assert united["EncodedPixels"].tolist() == ["-1", "0 3"]
@@ -103,6 +104,6 @@ def test_a_file_without_the_columns_is_refused(tmp_path: Path) -> None:
         ("0 4", "3 4", False),  # Dice 2 / 8
     ],
 )
-def test_codes_agree_if_they_tell_the_same_story(code: str, other: str, expected: bool) -> None:
-    assert labels.agree(code, other, FRAME) is expected
-    assert labels.agree(other, code, FRAME) is expected
+def test_masks_agree_if_both_are_empty_or_much_alike(code: str, other: str, expected: bool) -> None:
+    assert labels.masks_agree(code, other, FRAME) is expected
+    assert labels.masks_agree(other, code, FRAME) is expected
