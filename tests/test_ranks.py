@@ -23,11 +23,10 @@ from lib.infer import predict
 from lib.layout import Work
 from lib.models import build_model
 from lib.recipes import Ema, Keep, LossWeights, Phase, Recipe
-from lib.train import checkpoints, loop
+from lib.train import checkpoints, trainer
 from lib.train.freezing import batch_norms
 from lib.train.sampling import EpochBatches
-from tests.test_infer import infer_job
-from tests.test_train import SIZE, TINY, hashes, job_of, one_thread, work  # noqa: F401
+from tests.tiny_runs import SIZE, TINY, hashes, inference_job, training_job
 
 # Six images in batches of 3, so that shares of a batch are uneven; 4 at the positive rate.
 PHASE = Phase(
@@ -41,6 +40,11 @@ THAWED = dataclasses.replace(
 AVERAGED = dataclasses.replace(THAWED, keep=Keep("swa", 2))
 FOLLOWED = dataclasses.replace(THAWED, keep=Keep("last"), ema=Ema(0.9, start=1))
 RECIPE = dataclasses.replace(TINY, phases=(PHASE, AVERAGED, FOLLOWED))
+
+
+@pytest.fixture
+def work(tiny_work: Work) -> Work:
+    return tiny_work
 
 
 def as_rank(rank: int, count: int, port: int, task: Callable[[], None]) -> None:
@@ -86,16 +90,16 @@ def exact(recipe: Recipe) -> nn.Module:
 
 @pytest.fixture
 def exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "build_model", exact)
+    monkeypatch.setattr(trainer, "build_model", exact)
     monkeypatch.setattr(machine, "precision", lambda device: torch.float32)
 
 
-def train_together(work: Work, recipe: Recipe) -> None:  # noqa: F811
-    loop.train_fold(job_of_first(work, recipe))
+def train_together(work: Work, recipe: Recipe) -> None:
+    trainer.train_fold(job_of_first(work, recipe))
 
 
-def job_of_first(work: Work, recipe: Recipe) -> loop.Job:  # noqa: F811
-    return distributed.run_on_main(lambda: job_of(work, recipe))
+def job_of_first(work: Work, recipe: Recipe) -> trainer.TrainingJob:
+    return distributed.run_on_main(lambda: training_job(work, recipe))
 
 
 def tables_of(folder: Path) -> pd.DataFrame:
@@ -107,10 +111,10 @@ def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 
 
 @pytest.fixture
-def alone(work: Work, exactly: None) -> pd.DataFrame:  # noqa: F811
+def alone(work: Work, exactly: None) -> pd.DataFrame:
     """What one process finds; its folder is gone."""
-    job = job_of(work, RECIPE)
-    loop.train_fold(job)
+    job = training_job(work, RECIPE)
+    trainer.train_fold(job)
     found = tables_of(job.draft.folder)
     remove(job.draft.folder)
     job.draft.lock.release()
@@ -118,7 +122,7 @@ def alone(work: Work, exactly: None) -> pd.DataFrame:  # noqa: F811
 
 
 def test_two_processes_follow_the_losses_and_figures_of_one(
-    work: Work,  # noqa: F811
+    work: Work,
     alone: pd.DataFrame,
 ) -> None:
     """Uneven shares, accumulation, clipping, a frozen encoder, averages of both kinds."""
@@ -130,7 +134,7 @@ def test_two_processes_follow_the_losses_and_figures_of_one(
 
 @pytest.mark.parametrize("first", [1, 2])
 def test_a_training_goes_on_with_another_number_of_processes(
-    work: Work,  # noqa: F811
+    work: Work,
     alone: pd.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
     first: int,
@@ -148,21 +152,21 @@ def test_a_training_goes_on_with_another_number_of_processes(
         if first == 2:
             assert in_processes(lambda: train_together(work, RECIPE)) == [1, 1]
         else:
-            job = job_of(work, RECIPE)
+            job = training_job(work, RECIPE)
             with pytest.raises(KeyboardInterrupt):
-                loop.train_fold(job)
+                trainer.train_fold(job)
             job.draft.lock.release()
     if first == 2:
-        loop.train_fold(job_of(work, RECIPE))
+        trainer.train_fold(training_job(work, RECIPE))
     else:
         assert in_processes(lambda: train_together(work, RECIPE)) == [0, 0]
     assert_same(tables_of(work.run("tiny", 0).partial), alone)
 
 
-def test_norms_that_see_their_own_share_end_with_one_set_of_statistics(work: Work) -> None:  # noqa: F811
+def test_norms_that_see_their_own_share_end_with_one_set_of_statistics(work: Work) -> None:
     def task() -> None:
         job = job_of_first(work, dataclasses.replace(TINY, phases=(FOLLOWED, AVERAGED)))
-        record = loop.train_fold(job)
+        record = trainer.train_fold(job)
         everyone = distributed.all_gather([record])
         assert everyone[0] == everyone[1]
         commits = [job.draft.path(STATE).stat().st_mtime_ns]
@@ -172,13 +176,13 @@ def test_norms_that_see_their_own_share_end_with_one_set_of_statistics(work: Wor
 
 
 def test_two_processes_make_the_maps_of_one_and_go_on_with_what_one_left(
-    work: Work,  # noqa: F811
+    work: Work,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    trained = job_of(work, dataclasses.replace(TINY, phases=TINY.phases[1:]))
-    loop.train_fold(trained)
+    trained = training_job(work, dataclasses.replace(TINY, phases=TINY.phases[1:]))
+    trainer.train_fold(trained)
     run = trained.draft.finish()
-    whole = infer_job(work, run, batch=3)
+    whole = inference_job(work, run, batch=3)
     predict.infer_fold(whole)
     records = whole.draft.journal.read()
     whole.draft.journal.path.unlink()
@@ -187,7 +191,7 @@ def test_two_processes_make_the_maps_of_one_and_go_on_with_what_one_left(
     whole.draft.lock.release()
 
     def task() -> None:
-        predict.infer_fold(distributed.run_on_main(lambda: infer_job(work, run, batch=3)))
+        predict.infer_fold(distributed.run_on_main(lambda: inference_job(work, run, batch=3)))
 
     journal = whole.draft.journal
     for already_there in ([], records[:3]):
