@@ -105,9 +105,7 @@ def test_a_mirrored_image_gets_the_mirrored_map() -> None:
 def test_a_run_of_another_dataset_gives_no_out_of_fold_maps(work: Work, run: Artifact) -> None:
     remove(work.dataset.folder)
     fakes.make_dataset(work, fakes.masks(12, SIZE, seed=1), size=SIZE)
-    with pytest.raises(
-        InputError, match="runs/tiny/fold0 .* another dataset .*--replace"
-    ):
+    with pytest.raises(InputError, match="runs/tiny/fold0 .* another dataset .*--replace"):
         predict.out_of_fold(run, dataset.read(work))
 
 
