@@ -48,7 +48,7 @@ def standard(size: int) -> Transforms:
 
 
 def hflip(size: int) -> Transforms:
-    """Flip every second image left to right."""
+    """Flip left to right with probability .5."""
     return [A.HorizontalFlip(p=0.5)]
 
 

@@ -1,8 +1,4 @@
-"""Optimizers and learning rates.
-
-Schedules are functions of epoch and scores instead of torch's schedulers: a resumed training needs
-no stored state for them.
-"""
+"""Optimizers and learning rates; schedules have no state, unlike torch's, so resuming is simple."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence

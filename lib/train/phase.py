@@ -79,21 +79,17 @@ class PhaseTraining:
         self.criterion = WeightedLoss(self.phase.loss)
         self.optimizer = build_optimizer(self.phase, model.parameters())
         # Compile the method, not the network: the names in its state_dict stay as they are.
-        self.training_loss: Callable[..., Losses] = model.training_loss
-        if job.compile:
-            self.training_loss = machine.compiled(model.training_loss)
+        loss = model.training_loss
+        self.training_loss = machine.compiled(loss) if job.compile else loss
         half = machine.precision(job.device) == torch.float16
         self.scaler = torch.amp.GradScaler(job.device.type, enabled=half)
         self.ema: MovingAverage | None = None
         source = CachedImages(job.caches[self.phase.size], job.dataset, job.recipe.input.contrast)
-        train_ids = job.dataset.training_ids(job.fold)
-        valid_ids = job.dataset.validation_ids(job.fold)
-        self.batches = epoch_batches(source, train_ids, job.recipe, index)
+        ids, held_out = job.dataset.training_ids(job.fold), job.dataset.validation_ids(job.fold)
+        self.batches = epoch_batches(source, ids, job.recipe, index)
         options = loader_options(job.workers, job.device)
-        self.train_loader = training_loader(
-            source, train_ids, job.recipe, index, self.batches, options
-        )
-        self.valid_loader = validation_loader(source, valid_ids, self.phase.batch, options)
+        self.train_loader = training_loader(source, ids, job.recipe, index, self.batches, options)
+        self.valid_loader = validation_loader(source, held_out, self.phase.batch, options)
 
     @property
     def evaluated_model(self) -> SegmentationNetwork:
@@ -195,13 +191,10 @@ class PhaseTraining:
             loader = self._epoch_loader(epoch)
             batches, accumulate = len(loader), self.phase.accumulate
             fractions = self.batches.shard_fractions()
-            for number, ((images, masks), fraction) in enumerate(
-                zip(loader, fractions, strict=True)
-            ):
-                losses = {
-                    name: value * fraction
-                    for name, value in self._losses(self.training_loss, images, masks).items()
-                }
+            shards = zip(loader, fractions, strict=True)
+            for number, ((images, masks), fraction) in enumerate(shards):
+                losses = self._losses(self.training_loss, images, masks)
+                losses = {name: value * fraction for name, value in losses.items()}
                 loss = losses["loss"] / batches_of_step(number, batches, accumulate)
                 self.scaler.scale(loss).backward()
                 for name, value in losses.items():
@@ -239,7 +232,7 @@ class PhaseTraining:
             self.ema.update()
 
     def _validate(self, model: SegmentationNetwork, stage: str) -> dict[str, float]:
-        """Return the metrics of the held-out fold; none for all-data, which holds out nothing."""
+        """Return the metrics of the held-out fold; none for all-data, which has none."""
         recipe = self.job.recipe
         if self.job.fold == ALL_DATA:
             return {}
