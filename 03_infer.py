@@ -1,4 +1,4 @@
-"""Make the probability maps of a run: each fold's own validation images, and every test image.
+"""Make the probability maps of a run: of each fold's validation images, and of every test image.
 
     python 03_infer.py --run r34_512
     torchrun --nproc_per_node 4 -- 03_infer.py --run r34_512
@@ -12,7 +12,6 @@ from lib import cli
 cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
-from functools import partial
 
 from lib import artifacts, dataset, layout
 from lib.recipes import serialize
@@ -40,33 +39,30 @@ def main() -> None:
     folds = work.trained_folds(args.run, args.folds)
     runs = [artifacts.read(work.run(args.run, fold)) for fold in folds]
 
-    # torch takes seconds to import: neither --help nor a mistake in the flags waits for it.
-    from lib import device, distributed
-    from lib.infer.predict import THREADS, Job, default_batch, infer_fold, out_of_fold
+    # Imported here, because torch takes seconds: --help and mistakes in flags need not wait.
+    from lib import distributed
+    from lib.infer.predict import THREADS, InferenceJob, default_batch, infer_fold, out_of_fold
 
-    threads = args.workers or THREADS
-    with distributed.process_group(args.device) as where:
+    with distributed.process_group(args.device) as device:
         for fold, run in zip(folds, runs, strict=True):
             recipe = serialize.from_dict(run.config["recipe"])
             size = recipe.phases[-1].size
             cache = artifacts.read_chained(work.cache(size))
             location = work.probs(args.run, fold, args.tta)
+            config = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
             inputs = [run, cache, data.artifact]
-            decided = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
-            begin = partial(artifacts.begin, location, decided, inputs, args.replace)
-            draft = distributed.run_on_main(begin)
+            draft = distributed.begin_artifact(location, config, inputs, args.replace)
             if draft is None:
-                print(f"up to date: {location}")
                 continue
-            oof, test = out_of_fold(run, data), data.test_ids
-            batch, flip = args.batch or default_batch(size, where), args.tta == layout.FLIP
-            job = Job(draft, recipe, run, cache, oof, test, flip, batch, where, threads)
+            job = InferenceJob(
+                draft=draft, recipe=recipe, run=run, cache=cache, oof=out_of_fold(run, data),
+                test=data.test_ids, flip=args.tta == layout.FLIP, device=device,
+                batch=args.batch or default_batch(size, device), workers=args.workers or THREADS,
+            )  # fmt: skip
             infer_fold(job)
-            if distributed.is_main():
-                draft.finish(
-                    batch=batch, distributed=distributed.world_size(), **device.describe(where)
-                )
-            print(f"{len(oof)} out-of-fold and {len(test)} test maps -> {location.folder}")
+            distributed.finish_artifact(draft, device, batch=job.batch)
+            counts = f"{len(job.oof)} out-of-fold and {len(job.test)} test maps"
+            print(f"{counts} -> {location.folder}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ the same WORK folder: each reads it, and the main one (rank 0) writes the common
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from datetime import timedelta
 from itertools import chain, zip_longest
@@ -14,8 +14,11 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
+from lib import artifacts
 from lib import device as machine
+from lib.artifacts import Artifact, Draft
 from lib.errors import InputError
+from lib.layout import ArtifactPath
 
 T = TypeVar("T")
 TIMEOUT = timedelta(hours=1)  # of a collective: the main process may have weights to download
@@ -101,6 +104,26 @@ def run_on_main(function: Callable[[], T]) -> T:
     if failed:
         raise SystemExit(2)
     return result
+
+
+def begin_artifact(
+    location: ArtifactPath, config: Mapping[str, Any], inputs: Iterable[Artifact], replace: bool
+) -> Draft | None:
+    """Begin an artifact that all processes fill; see `artifacts.begin`.
+
+    Returns:
+        The same draft in all processes; None, after a line that says so, if it is up to date.
+    """
+    draft = run_on_main(lambda: artifacts.begin(location, config, inputs, replace))
+    if draft is None:
+        print(f"up to date: {location}")
+    return draft
+
+
+def finish_artifact(draft: Draft, device: torch.device, **details: Any) -> None:
+    """Finish an artifact on the main process; device and details go into `made` of its manifest."""
+    if is_main():
+        draft.finish(distributed=world_size(), **details, **machine.describe(device))
 
 
 def shard(items: Sequence[T]) -> Sequence[T]:

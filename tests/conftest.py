@@ -59,3 +59,16 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no real data beside the checkout")
     return SHARED_DATA
+
+
+@pytest.fixture
+def tiny_work(tmp_path: Path) -> Iterator[Work]:
+    """WORK of tests.tiny_runs; torch computes in one thread."""
+    import torch  # here: tests without it start faster
+
+    from tests import tiny_runs
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield tiny_runs.make_work(tmp_path)
+    torch.set_num_threads(threads)

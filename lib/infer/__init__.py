@@ -1,1 +1,1 @@
-"""The room of stage 03: from weights to probability maps."""
+"""Package of stage 03: from weights to probability maps."""

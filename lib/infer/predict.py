@@ -1,4 +1,4 @@
-"""The probability maps of one fold of a run."""
+"""Probability maps of one fold of a run, averaged over checkpoints and flips."""
 
 import os
 from collections import deque
@@ -18,24 +18,32 @@ from lib import device as machine
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.errors import InputError
-from lib.infer.tta import predict_with_flips
 from lib.models import SegmentationNetwork, build_model, weights
+from lib.models.base import Prediction
 from lib.recipes import Recipe
 
-PIXELS = {"cuda": 16 * 512**2, "cpu": 8 * 128**2}  # at a time; on a CPU more leave its caches
-IMAGES = 64  # at most
-THREADS = min(os.cpu_count() or 1, 16)  # more batches at once would hold memory for nothing
+PIXELS = {"cuda": 16 * 512**2, "cpu": 8 * 128**2}  # per batch; more leave the caches of a CPU
+MAX_BATCH = 64
+THREADS = min(os.cpu_count() or 1, 16)  # more threads only hold more batches in memory
 Key = tuple[str, str]  # ("oof" or "test", ImageId)
 Batch = Sequence[Key]
-# 8-bit maps (N, H, W), whether all were numbers, and image probabilities (N,) or None
-Predicted = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
+# 8-bit maps (N, H, W), a bool (all values finite), and p(positive) (N,) or None
+Maps = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Job:
-    """Which maps are to be made, and with what."""
+class InferenceJob:
+    """One fold to infer: the run, the images, the machine, and the folder for the maps.
+
+    Attributes:
+        oof: ImageIds that get out-of-fold maps.
+        test: ImageIds that get test maps.
+        flip: average the maps of an image and of its mirror image.
+        batch: images at a time.
+        workers: threads that read and write images.
+    """
 
     draft: Draft
     recipe: Recipe
@@ -46,16 +54,16 @@ class Job:
     flip: bool
     batch: int
     device: torch.device
-    workers: int
+    workers: int = THREADS
 
 
 def default_batch(size: int, device: torch.device) -> int:
-    """Images at a time: 16 at 512 px, on a CPU 8 at 128 px, and as many pixels at other sizes."""
-    return max(1, min(IMAGES, PIXELS[device.type] // size**2))
+    """Return 16 images at 512 px, 8 at 128 px on a CPU, as many pixels at other sizes."""
+    return max(1, min(MAX_BATCH, PIXELS[device.type] // size**2))
 
 
 def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
-    """The images that a run may give out-of-fold maps of: those of its fold, in its own dataset.
+    """Return the images that get out-of-fold maps of a run: those of its fold.
 
     A dataset without labels has none, and any run may make its test maps.
 
@@ -68,112 +76,136 @@ def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
     if trained_on != data.artifact.id:
         raise InputError(
             f"{run.location} was trained on another dataset than {data.artifact.location} is "
-            "now: its out-of-fold images may be ones it has seen; train it again with "
+            "now: it may have trained on its out-of-fold images; train it again with "
             "02_train.py --replace"
         )
     return data.validation_ids(run.config["fold"])
 
 
-def infer_fold(job: Job) -> int:
-    """Write oof/, test/ and class.csv; batches that an interrupted run finished are not redone.
+def infer_fold(job: InferenceJob) -> int:
+    """Write oof/, test/ and class.csv; go on where an interrupted inference stopped.
 
-    Threads read the images of the batches to come and write the maps of those before, while the
-    networks compute; OpenCV lets them run side by side. What waits is bounded, so memory is too.
-    Of several processes, each makes its share of the batches; all write one journal.
-    Batches are cut the same way every time, since the last bits of a sum can depend on its batch.
+    Threads read the next images and write the last maps while the networks compute; OpenCV runs in
+    several threads at once. The number of waiting batches is limited, and so is the memory.
+    Each process makes a shard of the batches; all write to one journal. Batches are always the
+    same, because the last bits of a map can depend on its batch.
 
     Returns:
-        How many maps there are.
+        The number of maps.
     """
     keys = [("oof", name) for name in job.oof] + [("test", name) for name in job.test]
     batches = [keys[start : start + job.batch] for start in range(0, len(keys), job.batch)]
-    done = distributed.run_on_main(lambda: _done(job.draft, keys))
-    left = distributed.shard([batch for batch in batches if not done.issuperset(batch)])
-    cure = f"give a smaller --batch than {job.batch}; maps that are done stay"
+    done = distributed.run_on_main(lambda: _finished_maps(job.draft, keys))
+    todo = distributed.shard([batch for batch in batches if not done.issuperset(batch)])
+    cure = f"give a smaller --batch than {job.batch}; finished maps stay"
     with machine.friendly_errors(cure), ThreadPoolExecutor(job.workers) as pool:
-        grays = prefetch(pool, partial(_read, job), left, job.workers)
-        found = zip(left, _predicted(job, grays), strict=True)
-        written = prefetch(pool, partial(_write, job), found, job.workers)
-        for records in tqdm(written, total=len(left), disable=distributed.progress_disabled()):
-            job.draft.journal.append(records)
+        inputs = prefetch(pool, partial(_read, job), todo, job.workers)
+        outputs = zip(todo, _predict(job, inputs), strict=True)
+        records = prefetch(pool, partial(_write, job), outputs, job.workers)
+        for batch in tqdm(records, total=len(todo), disable=distributed.progress_disabled()):
+            job.draft.journal.append(batch)
     distributed.barrier()
     if distributed.is_main():
-        if lacking := sorted({*keys} - _done(job.draft, keys)):
+        if missing := sorted({*keys} - _finished_maps(job.draft, keys)):
             raise InputError(
-                f"{len(lacking)} of {len(keys)} maps are not there or empty, the first "
-                f"{job.draft.path(layout.map_file(*lacking[0]))}; the same command makes them"
+                f"{len(missing)} of {len(keys)} maps are missing or empty, the first is "
+                f"{job.draft.path(layout.map_file(*missing[0]))}; run the same command again"
             )
         _write_class(job.draft)
     return len(keys)
 
 
-def _done(draft: Draft, keys: Iterable[Key]) -> set[Key]:
-    """The maps that the journal has and that are there: after a power cut one may be empty."""
-    noted = _image_probabilities(draft)
-    paths = {key: draft.path(layout.map_file(*key)) for key in keys if key[1] in noted}
+def _finished_maps(draft: Draft, keys: Iterable[Key]) -> set[Key]:
+    """Return the maps in the journal whose files exist: after a power cut one may be empty."""
+    recorded = _p_positive(draft)
+    paths = {key: draft.path(layout.map_file(*key)) for key in keys if key[1] in recorded}
     return {key for key, path in paths.items() if path.is_file() and path.stat().st_size}
 
 
-def _image_probabilities(draft: Draft) -> dict[str, float | None]:
-    """p(positive) of every image that the journal has, whoever made its map."""
+def _p_positive(draft: Draft) -> dict[str, float | None]:
+    """Return p(positive) by ImageId from the journal, which all processes write."""
     return {record["ImageId"]: record["p"] for record in draft.journal.read()}
 
 
 def prefetch(
     pool: Executor, task: Callable[[Item], Result], items: Iterable[Item], depth: int
 ) -> Iterator[Result]:
-    """`task` of each item, in order, while a pool is at work on at most `depth` items after it."""
-    waiting: deque[Future[Result]] = deque()
+    """Yield `task` of each item, in order; the pool works on at most `depth` items ahead."""
+    futures: deque[Future[Result]] = deque()
     for item in items:
-        waiting.append(pool.submit(task, item))
-        if len(waiting) > depth:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+        futures.append(pool.submit(task, item))
+        if len(futures) > depth:
+            yield futures.popleft().result()
+    while futures:
+        yield futures.popleft().result()
 
 
-def _read(job: Job, batch: Batch) -> torch.Tensor:
-    """Images of the cache in the recipe's contrast: (N, 1, H, W) uint8."""
+def _read(job: InferenceJob, batch: Batch) -> torch.Tensor:
+    """Return images of the cache in the recipe's contrast: (N, 1, H, W) uint8."""
     correct = images.CONTRASTS[job.recipe.input.contrast]
     paths = [job.cache.path(layout.image_file(name)) for _, name in batch]
-    # Stacked by NumPy: in threads of ours, torch would start as many of its own for each.
+    # NumPy stacks them: torch would start its own threads in each thread of the pool.
     grays = torch.from_numpy(np.stack([correct(images.read_png(path))[None] for path in paths]))
     return grays.pin_memory() if job.device.type == "cuda" else grays
 
 
 @torch.inference_mode()
-def _predicted(job: Job, grays: Iterable[torch.Tensor]) -> Iterator[Predicted]:
-    """What the networks find in each batch, where they compute; nothing is waited for."""
-    models = _checkpoints(job)
-    for gray in grays:
+def _predict(job: InferenceJob, inputs: Iterable[torch.Tensor]) -> Iterator[Maps]:
+    """Yield the maps of each batch on the device, without waiting for it."""
+    models = _load_checkpoints(job)
+    for grays in inputs:
         with machine.autocast(job.device):
-            maps, p = predict_with_flips(models, gray.to(job.device, non_blocking=True), job.flip)
-        found = [maps] if p is None else [maps, p]
-        finite = torch.stack([part.isfinite().all() for part in found]).all()
+            maps, p = predict_with_flips(models, grays.to(job.device, non_blocking=True), job.flip)
+        outputs = [maps] if p is None else [maps, p]
+        finite = torch.stack([output.isfinite().all() for output in outputs]).all()
         yield quantize(maps.squeeze(1)), finite, p
 
 
+def predict_with_flips(
+    models: Sequence[SegmentationNetwork], images: torch.Tensor, flip: bool
+) -> Prediction:
+    """Average the probabilities of several checkpoints, in float.
+
+    Args:
+        models: the networks, in evaluation mode.
+        images: (N, 1, H, W) uint8.
+        flip: average over each image and its mirror image, which are in one batch.
+
+    Returns:
+        (N, 1, H, W) probabilities, and p(positive) (N,) or None.
+    """
+    views = torch.cat([images, images.flip(-1)]) if flip else images
+    maps, p_positive = zip(*(model.predict(views) for model in models), strict=True)
+    probabilities = torch.stack(maps).mean(0)
+    p = None if p_positive[0] is None else torch.stack(p_positive).mean(0)
+    if not flip:
+        return probabilities, p
+    plain, mirrored = probabilities.chunk(2)
+    p = None if p is None else torch.stack(p.chunk(2)).mean(0)
+    return (plain + mirrored.flip(-1)) / 2, p
+
+
 def quantize(probabilities: torch.Tensor) -> torch.Tensor:
-    """As `images.quantize`, but before they are copied: a quarter of the bytes."""
+    """Quantize as `images.quantize` does, but on the device: a quarter of the bytes to copy."""
     return (probabilities * 255).round().to(torch.uint8)
 
 
-def _write(job: Job, found: tuple[Batch, Predicted]) -> list[dict[str, Any]]:
-    """Write the maps of a batch; what the journal says of each."""
-    batch, (maps, finite, p) = found
+def _write(job: InferenceJob, output: tuple[Batch, Maps]) -> list[dict[str, Any]]:
+    """Write the maps of a batch; return its records for the journal."""
+    batch, (maps, finite, p) = output
     values = [None] * len(batch) if p is None else p.tolist()
     if not finite:
         raise InputError(
-            f"{job.run.location} predicts what is no number on {batch[0][1]} or those after it: "
-            f"train it again with {job.run.location.command} --replace and a lower lr"
+            f"{job.run.location} predicts values that are not finite on {batch[0][1]} or an image "
+            f"after it: train it again with {job.run.location.command} --replace and a lower lr"
         )
     for key, image in zip(batch, maps.cpu().numpy(), strict=True):
         images.write_png(job.draft.path(layout.map_file(*key)), image)
     return [{"ImageId": key[1], "p": value} for key, value in zip(batch, values, strict=True)]
 
 
-def _checkpoints(job: Job) -> list[SegmentationNetwork]:
-    """The networks of a run's kept checkpoints, ready to predict."""
+def _load_checkpoints(job: InferenceJob) -> list[SegmentationNetwork]:
+    """Return the networks of a run's checkpoints, in evaluation mode on the device."""
     names = sorted(name for name in job.run.files if name.startswith("weights/"))
     models = [
         weights.load_model(build_model(job.recipe), job.run.path(name)).eval() for name in names
@@ -182,9 +214,8 @@ def _checkpoints(job: Job) -> list[SegmentationNetwork]:
 
 
 def _write_class(draft: Draft) -> None:
-    """class.csv: p(positive) of every image, or only the header without an image-level head."""
-    positives = _image_probabilities(draft)
-    rows = [(name, p) for name, p in sorted(positives.items()) if p is not None]
+    """Write class.csv: p(positive) of every image; only the header without an image-level head."""
+    rows = [(name, p) for name, p in sorted(_p_positive(draft).items()) if p is not None]
     frame = pd.DataFrame(rows, columns=["ImageId", "p"])
     frame["p"] = frame["p"].map("{:.6f}".format)
     csv_files.write(draft.path(layout.CLASSES), frame)

@@ -1,4 +1,4 @@
-"""Networks, by the name that a recipe gives; a network is added by one file and one line here."""
+"""Networks by name; a new network is one file and one line here."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -15,7 +15,7 @@ __all__ = ["NETWORKS", "SegmentationNetwork", "build_model"]
 
 
 class Entry(NamedTuple):
-    """How a network is built, and which fields of Network it reads, blank-separated."""
+    """The function that builds a network, and the fields of Network it reads, blank-separated."""
 
     build: Callable[[Recipe], SegmentationNetwork]
     reads: str = ""
@@ -35,10 +35,10 @@ NETWORKS: dict[str, Entry] = {
 
 
 def build_model(recipe: Recipe) -> SegmentationNetwork:
-    """Build a recipe's network with random weights that its seed alone decides.
+    """Build a recipe's network with random weights, which depend on the recipe's seed only.
 
     Raises:
-        InputError: if there is no such network or encoder, or it does not have what is asked.
+        InputError: if there is no such network or encoder, or the network does not have an option.
     """
     name = recipe.network.name
     if name not in NETWORKS:
@@ -49,9 +49,12 @@ def build_model(recipe: Recipe) -> SegmentationNetwork:
 
 
 def _check_unread(network: Network, reads: str) -> None:
-    """An option that a network does not know would be ignored without a word."""
+    """Check that the options that a network does not read have their defaults."""
     read = {"name", "encoder_weights", *reads.split()}
-    plain = asdict(Network())
+    defaults = asdict(Network())
     for key, value in asdict(network).items():
-        if key not in read and value != plain[key]:
-            raise InputError(f"network.{key} = {value!r}: {network.name} has no such choice")
+        if key not in read and value != defaults[key]:
+            raise InputError(
+                f"network.{key} = {value!r}: {network.name} has no such option; leave it at "
+                f"{defaults[key]!r}"
+            )

@@ -1,4 +1,4 @@
-"""2ST-UNet's first experiment: gray images through an encoder that was trained on colours."""
+"""Network of 2ST-UNet's first experiment: gray images into an encoder trained on colour images."""
 
 import dataclasses
 
@@ -12,11 +12,11 @@ from lib.recipes import Input, Recipe
 
 
 class GrayUnet(SmpNetwork):
-    """A U-Net behind a convolution that learns three channels from one."""
+    """A convolution that learns three channels from one, then a U-Net."""
 
     def __init__(self, recipe: Recipe) -> None:
-        coloured = dataclasses.replace(recipe, input=Input())
-        super().__init__(unet(coloured).net, recipe)
+        three_channels = dataclasses.replace(recipe, input=Input())
+        super().__init__(unet(three_channels).net, recipe)
         self.colours = nn.Conv2d(1, 3, kernel_size=1)
 
     def logits(self, images: torch.Tensor) -> Prediction:
@@ -24,9 +24,9 @@ class GrayUnet(SmpNetwork):
 
 
 def gray_unet(recipe: Recipe) -> GrayUnet:
-    """The network of experiment 1.
+    """Build the network of experiment 1.
 
-    The kernel is not given; 1 x 1, since channels are mapped and not neighbours.
+    The kernel is not published; here 1 x 1, because the paper maps channels.
 
     Raises:
         InputError: if the input does not have one channel.
@@ -36,5 +36,5 @@ def gray_unet(recipe: Recipe) -> GrayUnet:
     """
     channels = len(recipe.input.mean)
     if channels != 1:
-        raise InputError(f"input.mean has {channels} entries; abedalla_gray_unet wants one channel")
+        raise InputError(f"input.mean has {channels} entries; abedalla_gray_unet needs one")
     return GrayUnet(recipe)

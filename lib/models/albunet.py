@@ -1,6 +1,6 @@
 """AlbuNet: TernausNet's U-Net with a pooled centre and a decoder without batch norm.
 
-A baseline of Zhang (Table 1), and two of the 1st place's networks.
+It is a baseline of Zhang (Table 1) and two of the 1st place's networks.
 """
 
 import torch
@@ -12,18 +12,18 @@ from lib.models import checks
 from lib.models.base import SegmentationNetwork
 from lib.recipes import Recipe
 
-WIDTH = 32  # filters of the last decoder block; the others have multiples of it
-STRIDE = 64  # the centre pools below the encoder's 32
+WIDTH = 32  # filters of the last decoder block; the other blocks have multiples of it
+STRIDE = 64  # the encoder's 32, pooled once more by the centre
 
 
 def conv_relu(inputs: int, outputs: int) -> nn.Sequential:
-    """A 3 x 3 convolution and ReLU; the size stays."""
+    """Return a 3 x 3 convolution and ReLU, which keep the size."""
     conv = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
     return nn.Sequential(conv, nn.ReLU(inplace=True))
 
 
 class Block(nn.Sequential):
-    """Twice the size, bilinearly, then two convolutions."""
+    """Bilinear upsampling to twice the size, then two convolutions."""
 
     def __init__(self, inputs: int, middle: int, outputs: int) -> None:
         up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
@@ -31,7 +31,7 @@ class Block(nn.Sequential):
 
 
 class AlbuNet(SegmentationNetwork):
-    """An encoder of smp, used from its second stage (stride 4) on, under TernausNet's decoder."""
+    """An encoder of smp, from its second stage (stride 4) on, and TernausNet's decoder."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe.input)
@@ -67,10 +67,10 @@ class AlbuNet(SegmentationNetwork):
 
 
 def albunet(recipe: Recipe) -> AlbuNet:
-    """AlbuNet with any encoder of smp whose five stages halve the size (resnet34 in the papers).
+    """Build AlbuNet with an encoder of smp whose five stages halve the size (papers: resnet34).
 
-    Of the decoder's two published ways up, transposed convolution and interpolation, this is the
-    second; smp's resnets pool 3 x 3 at their start where TernausNet pools 2 x 2.
+    The decoder upsamples by interpolation; published ones interpolate or use transposed
+    convolutions. smp's resnets pool 3 x 3 at their start, TernausNet pools 2 x 2.
 
     Raises:
         InputError: if there is no such encoder, or a side of the recipe cannot be halved six times.

@@ -1,4 +1,4 @@
-"""What the loop and inference know of a network: two methods, and 8-bit gray images go in."""
+"""Base class of all networks: the interface that training and inference use."""
 
 from collections.abc import Callable
 
@@ -9,13 +9,14 @@ from lib.recipes import Input
 
 # (mask logits, image logits or None, masks) -> scalars, "loss" among them
 Criterion = Callable[[torch.Tensor, torch.Tensor | None, torch.Tensor], dict[str, torch.Tensor]]
-Prediction = tuple[torch.Tensor, torch.Tensor | None]  # of pixels (N, 1, H, W), and images (N,)
+Prediction = tuple[torch.Tensor, torch.Tensor | None]  # pixels (N, 1, H, W) and images (N,)
 
 
 class SegmentationNetwork(nn.Module):
-    """A network that gives logits; others override `training_loss`, `predict` and `evaluate`.
+    """A segmentation network; its input is 8-bit gray images, its output probabilities.
 
-    It normalises its input itself, so that training and inference cannot differ in that.
+    Subclasses implement `logits`; networks without logits override `training_loss`, `predict` and
+    `evaluate`. The network normalises its input itself, so training and inference cannot differ.
     """
 
     mean: torch.Tensor
@@ -29,11 +30,11 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def encoder(self) -> nn.Module | None:
-        """What pretrained weights are for; None for networks that start from scratch."""
+        """The part with pretrained weights; None for networks that start from scratch."""
         return None
 
     def logits(self, images: torch.Tensor) -> Prediction:
-        """Mask logits (N, 1, H, W) and image logits (N,), or None without an image-level head.
+        """Return mask logits (N, 1, H, W), and image logits (N,) or None without such a head.
 
         Args:
             images: (N, C, H, W) float, normalised.
@@ -43,12 +44,12 @@ class SegmentationNetwork(nn.Module):
     def training_loss(
         self, images: torch.Tensor, masks: torch.Tensor, criterion: Criterion
     ) -> dict[str, torch.Tensor]:
-        """The losses of a batch.
+        """Return the losses of a batch.
 
         Args:
             images: (N, 1, H, W) uint8.
             masks: (N, 1, H, W) uint8, 0 or 1.
-            criterion: what turns logits and masks into scalars.
+            criterion: computes scalars from logits and masks.
 
         Returns:
             Scalars by name; "loss" is the one to minimise.
@@ -56,7 +57,7 @@ class SegmentationNetwork(nn.Module):
         return criterion(*self._float_logits(images), masks.to(torch.float32))
 
     def predict(self, images: torch.Tensor) -> Prediction:
-        """Probabilities (N, 1, H, W) and image probabilities (N,) or None, float32 in [0, 1].
+        """Return probabilities (N, 1, H, W), and p(positive) (N,) or None: float32 in [0, 1].
 
         Args:
             images: (N, 1, H, W) uint8.
@@ -66,7 +67,7 @@ class SegmentationNetwork(nn.Module):
     def evaluate(
         self, images: torch.Tensor, masks: torch.Tensor, criterion: Criterion
     ) -> tuple[dict[str, torch.Tensor], Prediction]:
-        """What `training_loss` and `predict` give, from one pass: for validation."""
+        """Return the results of `training_loss` and `predict` from one pass, for validation."""
         logits = self._float_logits(images)
         return criterion(*logits, masks.to(torch.float32)), _probabilities(*logits)
 
@@ -75,7 +76,7 @@ class SegmentationNetwork(nn.Module):
         return mask_logits.float(), None if image_logits is None else image_logits.float()
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
-        """Gray 0..255 to the channels and scale that the weights expect, channels last."""
+        """Convert gray 0..255 to the channels and scale that the weights expect, channels last."""
         scaled = (images.to(self.mean.dtype) / 255 - self.mean) / self.std
         return scaled.contiguous(memory_format=torch.channels_last)
 

@@ -1,4 +1,4 @@
-"""What a recipe asks of a network that cannot be, said before anything is trained."""
+"""Checks of a recipe against its network, made before any training."""
 
 from segmentation_models_pytorch.encoders import get_encoder_names
 
@@ -7,10 +7,10 @@ from lib.recipes import Recipe
 
 
 def require_encoder(name: str) -> None:
-    """Refuse a name that segmentation-models-pytorch does not know.
+    """Check that segmentation-models-pytorch has an encoder.
 
     Raises:
-        InputError: naming where the names are.
+        InputError: if it has none of this name.
     """
     if name not in get_encoder_names():
         raise InputError(
@@ -20,26 +20,26 @@ def require_encoder(name: str) -> None:
 
 
 def require_divisible_sides(recipe: Recipe, stride: int) -> None:
-    """Refuse images whose side does not halve down to the network's deepest maps.
+    """Check that all sides can be halved down to the network's deepest maps.
 
-    Validation and inference see whole images, training perhaps crops.
+    Validation and inference use whole images, training perhaps crops.
 
     Raises:
-        InputError: naming the side and the stride.
+        InputError: for the first side that is no multiple of the stride.
     """
     for phase in recipe.phases:
-        for what, side in (("size", phase.size), ("crop", phase.crop or phase.size)):
+        for key, side in (("size", phase.size), ("crop", phase.crop or phase.size)):
             if side % stride:
-                raise InputError(f"{what} {side} must be a multiple of {stride} for this network")
+                raise InputError(f"{key} {side} must be a multiple of {stride} for this network")
 
 
 def require_normalisable_batches(recipe: Recipe) -> None:
-    """Refuse batches in which a pooled image could stand alone before a batch norm.
+    """Check that no batch has a single image, which a batch norm after pooling cannot normalise.
 
-    An epoch is cut into nearly equal batches: of two at most, one may have a single image.
+    An epoch is split into nearly equal batches: with a batch of 2, one may have a single image.
 
     Raises:
-        InputError: naming the batch.
+        InputError: if a phase has a batch below 3.
     """
     for phase in recipe.phases:
         if phase.batch < 3:

@@ -1,6 +1,6 @@
-"""CheXLocNet (Wang et al.): Mask R-CNN, with a pneumothorax for an object.
+"""CheXLocNet (Wang et al.): torchvision's Mask R-CNN with pneumothoraces as objects.
 
-A baseline of Zhang (Table 1); torchvision's network.
+It is a baseline of Zhang (Table 1).
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,17 +23,17 @@ from lib.recipes import LossWeights, Recipe
 ENCODERS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 STRIDE = 32
 LABEL = 1  # the background is 0
-# A radiograph has a few objects where photographs have dozens: as many regions as Mask R-CNN takes
-# without a pyramid (its section 3.1), not 512 and 1000. Most of the time goes into them.
+# A radiograph has few objects, a photograph dozens: these are the numbers of Mask R-CNN without a
+# pyramid (its section 3.1), not 512 and 1000. Regions take most of the time.
 REGIONS = {"box_batch_size_per_image": 64, "rpn_post_nms_top_n_test": 300}
-DETECTIONS = 20  # an image
+DETECTIONS = 20  # per image
 
 
 class CheXLocNet(SegmentationNetwork):
-    """torchvision's Mask R-CNN on a feature pyramid, with losses of its own.
+    """Mask R-CNN of torchvision on a feature pyramid, with its own losses.
 
-    Its parts are called one by one: images come normalised and in one size, which its own transform
-    would do again, and its losses are wanted in evaluation mode too.
+    Its parts are called one by one, for two reasons: its own transform would normalise and resize
+    the images again, and validation needs its losses in evaluation mode.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -55,40 +55,40 @@ class CheXLocNet(SegmentationNetwork):
     def training_loss(
         self, images: torch.Tensor, masks: torch.Tensor, criterion: Criterion
     ) -> dict[str, torch.Tensor]:
-        """The five losses of Mask R-CNN, and "loss", their sum; the criterion is not used."""
-        targets = [instances(mask.squeeze(0)) for mask in masks]
+        """Return the five losses of Mask R-CNN and "loss", their sum; ignore the criterion."""
+        targets = [targets_of(mask.squeeze(0)) for mask in masks]
         pyramid = self._pyramid(images)
-        with _giving_losses(self.detector), torch.autocast(images.device.type, enabled=False):
-            listed = _listed(images)
-            proposals, of_proposals = self.detector.rpn(listed, pyramid, targets)
-            _, of_heads = self.detector.roi_heads(pyramid, proposals, listed.image_sizes, targets)
-        losses = {name.removeprefix("loss_"): v for name, v in (of_proposals | of_heads).items()}
+        with _loss_mode(self.detector), torch.autocast(images.device.type, enabled=False):
+            batch = _image_list(images)
+            proposals, rpn_losses = self.detector.rpn(batch, pyramid, targets)
+            _, head_losses = self.detector.roi_heads(pyramid, proposals, batch.image_sizes, targets)
+        losses = {name.removeprefix("loss_"): v for name, v in (rpn_losses | head_losses).items()}
         return {"loss": torch.stack([*losses.values()]).sum(), **losses}
 
     def predict(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Probabilities (N, 1, H, W): of a pixel, the best score x mask of all instances."""
+        """Return probabilities (N, 1, H, W): the highest score x mask of all instances."""
         pyramid = self._pyramid(images)
         with torch.autocast(images.device.type, enabled=False):
-            listed = _listed(images)
-            proposals, _ = self.detector.rpn(listed, pyramid)
-            detections, _ = self.detector.roi_heads(pyramid, proposals, listed.image_sizes)
-        side = (images.shape[-2], images.shape[-1])
-        return torch.stack([render(found, side) for found in detections]), None
+            batch = _image_list(images)
+            proposals, _ = self.detector.rpn(batch, pyramid)
+            detections, _ = self.detector.roi_heads(pyramid, proposals, batch.image_sizes)
+        size = (images.shape[-2], images.shape[-1])
+        return torch.stack([render(instances, size) for instances in detections]), None
 
     def evaluate(
         self, images: torch.Tensor, masks: torch.Tensor, criterion: Criterion
     ) -> tuple[dict[str, torch.Tensor], Prediction]:
-        """Both; losses come from regions drawn around the truth, predictions from all."""
+        """Return both: losses of regions sampled around the truth, predictions of all regions."""
         return self.training_loss(images, masks, criterion), self.predict(images)
 
     def _pyramid(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Feature maps by level; in float32, since half-precision boxes are off by pixels."""
+        """Return feature maps by level, in float32: half-precision boxes are off by pixels."""
         maps = self.detector.backbone(self.normalise(images))
         return {name: level.float() for name, level in maps.items()}
 
 
-def instances(mask: torch.Tensor) -> dict[str, torch.Tensor]:
-    """The 8-connected components of a mask as torchvision wants its targets.
+def targets_of(mask: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the 8-connected components of a mask as a target of torchvision's detectors.
 
     Args:
         mask: (H, W) uint8, 0 or 1.
@@ -109,25 +109,25 @@ def instances(mask: torch.Tensor) -> dict[str, torch.Tensor]:
     return {name: value.to(mask.device) for name, value in target.items()}
 
 
-def render(found: Mapping[str, torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
-    """One probability map (1, H, W) of an image's detections: the maximum of score x mask.
+def render(instances: Mapping[str, torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
+    """Return the probability map (1, H, W) of an image's detections: the maximum of score x mask.
 
     Args:
-        found: "boxes" (K, 4), "scores" (K,) and "masks" (K, 1, M, M), each over its box.
+        instances: "boxes" (K, 4), "scores" (K,) and "masks" (K, 1, M, M), each over its box.
         size: height and width of the image.
     """
-    if not len(found["scores"]):
-        return found["scores"].new_zeros((1, *size))
-    pasted = paste_masks_in_image(found["masks"], found["boxes"], size)
-    return pasted.mul_(found["scores"].view(-1, 1, 1, 1)).amax(dim=0)
+    if not len(instances["scores"]):
+        return instances["scores"].new_zeros((1, *size))
+    masks = paste_masks_in_image(instances["masks"], instances["boxes"], size)
+    return masks.mul_(instances["scores"].view(-1, 1, 1, 1)).amax(dim=0)
 
 
 def chexlocnet(recipe: Recipe) -> CheXLocNet:
-    """Mask R-CNN with a ResNet-FPN (resnet50 in the paper); each component of a mask is an object.
+    """Build Mask R-CNN with a ResNet-FPN (paper: resnet50); components of a mask are the objects.
 
     Raises:
-        InputError: if the encoder is no resnet, its input is not three channels, or the recipe
-            weighs losses.
+        InputError: if the encoder is no resnet, the input does not have three channels, or the
+            recipe gives weights of losses.
 
     Reference:
         Wang et al., CheXLocNet, PLoS One, 2020; He et al., Mask R-CNN, arXiv:1703.06870.
@@ -137,26 +137,26 @@ def chexlocnet(recipe: Recipe) -> CheXLocNet:
             f"chexlocnet has no encoder {recipe.network.encoder!r}; it has {', '.join(ENCODERS)}"
         )
     if len(recipe.input.mean) != 3:
-        raise InputError(f"input.mean has {len(recipe.input.mean)} entries; chexlocnet wants three")
+        raise InputError(f"input.mean has {len(recipe.input.mean)} entries; chexlocnet needs three")
     if any(phase.loss != LossWeights() for phase in recipe.phases):
-        raise InputError("chexlocnet has losses of its own; give each phase loss = Loss()")
+        raise InputError("chexlocnet has its own losses: set each weight in phases.N.loss to 0")
     checks.require_divisible_sides(recipe, STRIDE)
     return CheXLocNet(recipe)
 
 
-def _listed(images: torch.Tensor) -> ImageList:
-    """A batch as torchvision's detectors pass it on: they only look at its sizes."""
+def _image_list(images: torch.Tensor) -> ImageList:
+    """Return a batch as the parts of torchvision's detectors take it: they only read its sizes."""
     return ImageList(images, [(images.shape[-2], images.shape[-1])] * len(images))
 
 
 @contextmanager
-def _giving_losses(detector: MaskRCNN) -> Iterator[None]:
-    """Torchvision computes losses in training mode only; what is set here has no batch norm."""
-    before = detector.training
+def _loss_mode(detector: MaskRCNN) -> Iterator[None]:
+    """Set the heads, which have no batch norm, to training mode: only there they compute losses."""
+    training = detector.training
     detector.rpn.train()
     detector.roi_heads.train()
     try:
         yield
     finally:
-        detector.rpn.train(before)
-        detector.roi_heads.train(before)
+        detector.rpn.train(training)
+        detector.roi_heads.train(training)

@@ -1,6 +1,6 @@
-"""Networks that segmentation-models-pytorch has.
+"""Networks of segmentation-models-pytorch (smp).
 
-With an image-level head a U-Net is also the multi-task network of the 2nd place's classifiers.
+A U-Net with an image-level head is also the multi-task network of the 2nd place's classifiers.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from lib.recipes import Recipe
 
 
 class SmpNetwork(SegmentationNetwork):
-    """A network of segmentation-models-pytorch behind our two methods."""
+    """A network of segmentation-models-pytorch with the interface of `SegmentationNetwork`."""
 
     def __init__(self, net: smp.base.SegmentationModel, recipe: Recipe) -> None:
         super().__init__(recipe.input)
@@ -31,7 +31,7 @@ class SmpNetwork(SegmentationNetwork):
 
 
 def unet(recipe: Recipe) -> SmpNetwork:
-    """A U-Net with any encoder of smp (Ronneberger et al., 2015, arXiv:1505.04597).
+    """Build a U-Net with any encoder of smp (Ronneberger et al., 2015, arXiv:1505.04597).
 
     With attention, scSE stands before the first and after the last convolution of a decoder block
     (Roy et al., 2018, arXiv:1808.08127).
@@ -47,12 +47,12 @@ def unet(recipe: Recipe) -> SmpNetwork:
 
 
 def fpn(recipe: Recipe) -> SmpNetwork:
-    """A feature pyramid (Kirillov et al., Panoptic Feature Pyramid Networks, arXiv:1901.02446)."""
+    """Build an FPN (Kirillov et al., Panoptic Feature Pyramid Networks, arXiv:1901.02446)."""
     return _build(smp.FPN, recipe)
 
 
 def deeplabv3(recipe: Recipe) -> SmpNetwork:
-    """DeepLabV3 with a dilated encoder, stride 8 (Chen et al., 2017, arXiv:1706.05587)."""
+    """Build DeepLabV3 with a dilated encoder, stride 8 (Chen et al., 2017, arXiv:1706.05587)."""
     checks.require_normalisable_batches(recipe)
     return _build(smp.DeepLabV3, recipe)
 
@@ -68,7 +68,7 @@ def _build(kind: type[smp.base.SegmentationModel], recipe: Recipe, **options: An
             aux_params={"classes": 1} if network.image_head else None,
             **options,
         )
-    except ValueError as error:  # smp's: not every encoder can be dilated, or of any depth
+    except ValueError as error:  # smp cannot dilate every encoder or give it any depth
         raise InputError(f"{network.name} with encoder {network.encoder}: {error}") from None
     checks.require_divisible_sides(recipe, net.encoder.output_stride)
     return SmpNetwork(net, recipe)

@@ -1,4 +1,4 @@
-"""The U-Net as first published, and its shape for others to fill: five levels down, five up."""
+"""The U-Net as first published, and its symmetric shape for other networks."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -15,7 +15,7 @@ STRIDE = 2 ** (len(WIDTHS) - 1)
 
 
 class DoubleConv(nn.Sequential):
-    """Two 3 x 3 convolutions, each with batch norm and ReLU; the size stays."""
+    """Two 3 x 3 convolutions, each with batch norm and ReLU, which keep the size."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(
@@ -29,7 +29,7 @@ class DoubleConv(nn.Sequential):
 
 
 class Up(nn.Module):
-    """A transposed convolution that halves the filters, the skip beside it, two convolutions."""
+    """A transposed convolution that halves the filters, the skip connection, two convolutions."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
@@ -41,17 +41,17 @@ class Up(nn.Module):
 
 
 class SymmetricUnet(SegmentationNetwork):
-    """Five levels of any make, and the decoder of the first U-Net over them."""
+    """An encoder of five given levels, and the decoder of the first U-Net."""
 
     def __init__(self, levels: Iterable[nn.Module], recipe: Recipe) -> None:
-        """Put the decoder on top.
+        """Add the decoder to the levels.
 
         Args:
-            levels: maps of WIDTHS filters, each from the one before; all but the first halve them.
-            recipe: whose input it is built for.
+            levels: have WIDTHS filters; each but the first halves the size of the level before.
+            recipe: with the input of the network.
 
         Raises:
-            InputError: if a side of the recipe cannot be halved often enough.
+            InputError: if a side of the recipe cannot be halved four times.
         """
         checks.require_divisible_sides(recipe, STRIDE)
         super().__init__(recipe.input)
@@ -70,11 +70,11 @@ class SymmetricUnet(SegmentationNetwork):
 
 
 def classic_unet(recipe: Recipe) -> SymmetricUnet:
-    """The U-Net of 64 to 1024 filters, from scratch: 31 M parameters.
+    """Build the U-Net of 64 to 1024 filters, which trains from scratch: 31 M parameters.
 
-    Two liberties: convolutions are padded, so that the mask is as large as the image; and there is
-    batch norm, which the original (2015) predates, because so deep a network hardly starts without
-    it at the learning rates of today's recipes.
+    It differs from the paper in two points. Convolutions are padded, so that the mask is as large
+    as the image. Batch norms are added, because without them a network of this depth hardly learns
+    at the learning rates of today's recipes.
 
     Reference:
         Ronneberger et al., U-Net, 2015, arXiv:1505.04597, figure 1.

@@ -1,4 +1,4 @@
-"""The U-Net of an ablation study: ASPP, hypercolumns and scSE can be switched on one by one."""
+"""U-Net of Viel and Orhan's ablation study: ASPP, hypercolumns and scSE are options."""
 
 import torch
 from segmentation_models_pytorch.base.modules import Attention
@@ -20,7 +20,7 @@ BRANCH_WIDTH = 32
 
 
 def conv_relu_norm(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """The paper's block: convolution, ReLU, batch norm, in this order; the size stays."""
+    """Return the paper's block, which keeps the size: convolution, ReLU, batch norm."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
         nn.ReLU(inplace=True),
@@ -29,12 +29,12 @@ def conv_relu_norm(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 def resize(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Bilinear, to the height and width of another map."""
+    """Resize maps bilinearly to the height and width of another map."""
     return F.interpolate(maps, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class DecoderBlock(nn.Module):
-    """Upsample, put the skip beside it, two convolutions; with attention, scSE around them."""
+    """Upsampling, the skip connection, two convolutions; with attention, scSE around them."""
 
     def __init__(self, inputs: int, attention: str | None) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class DecoderBlock(nn.Module):
 
 
 class ImageBranch(nn.Module):
-    """Average and maximum of each map, side by side, to one logit an image: (N,)."""
+    """Mean and maximum of each map, then a perceptron to one logit per image: (N,)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class ImageBranch(nn.Module):
 
 
 class VielUnet(SegmentationNetwork):
-    """Encoder, centre, four decoder blocks, global layer; an image-level branch off the centre."""
+    """Encoder, centre, four decoder blocks, global layer; an image-level branch from the centre."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe.input)
@@ -77,10 +77,10 @@ class VielUnet(SegmentationNetwork):
         _, *skips, deepest = self.backbone.out_channels
         self.centre, centre_width = _centre(network.centre, deepest)
         attention = None if network.attention == "none" else network.attention
-        deeper = [centre_width, *[WIDTH] * (len(skips) - 1)]
+        inputs = [centre_width, *[WIDTH] * (len(skips) - 1)]
         self.blocks = nn.ModuleList(
-            DecoderBlock(below + skip, attention)
-            for below, skip in zip(deeper, reversed(skips), strict=True)
+            DecoderBlock(width + skip, attention)
+            for width, skip in zip(inputs, reversed(skips), strict=True)
         )
         self.hypercolumns = network.hypercolumns
         self.global_layer = nn.Sequential(
@@ -108,11 +108,11 @@ class VielUnet(SegmentationNetwork):
 
 
 def viel_unet(recipe: Recipe) -> VielUnet:
-    """The ablation network, in any of its combinations.
+    """Build the ablation network with any combination of its options.
 
     scSE adds its two recalibrated maps. Convolutions have no biases, and the centre block has as
-    many filters as the encoder's last stage: so ASPP saves exactly 752,640 parameters with the
-    image-level branch, the paper's "about 800000".
+    many filters as the encoder's last stage. With the image-level branch, ASPP then saves 752,640
+    parameters, the paper's "about 800000".
 
     Raises:
         InputError: if there is no such encoder, or sizes or batches do not fit.
@@ -128,7 +128,7 @@ def viel_unet(recipe: Recipe) -> VielUnet:
 
 
 def _centre(kind: str, channels: int) -> tuple[nn.Module, int]:
-    """What lies between encoder and decoder, and how many filters come out of it."""
+    """Return the part between encoder and decoder, and the number of its output filters."""
     if kind == "aspp":
         aspp = ASPP(channels, ASPP_WIDTH, ASPP_RATES, separable=False, dropout=ASPP_DROPOUT)
         return aspp, ASPP_WIDTH

@@ -1,4 +1,4 @@
-"""Reading and writing weights: plain state_dicts, equal bytes for equal tensors, no pickles."""
+"""Weight files: plain state_dicts without pickled objects; equal tensors are equal bytes."""
 
 import io
 from pathlib import Path
@@ -16,7 +16,7 @@ from lib.recipes import Recipe
 def save(path: Path, content: Any) -> None:
     """Write a state_dict, or nested plain values and tensors, aside and rename it.
 
-    Through memory, because torch.save puts the name of the file into the file.
+    torch.save writes to memory first, because it puts the name of a file into the file.
     """
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -24,10 +24,11 @@ def save(path: Path, content: Any) -> None:
 
 
 def load(path: Path) -> Any:
-    """Read what `save` wrote, onto the CPU.
+    """Read a file of `save`, to the CPU.
 
     Raises:
-        InputError: if the file is missing, damaged, or holds more than tensors and plain values.
+        InputError: if the file is missing, damaged, or holds other objects than tensors and plain
+            values.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -40,7 +41,7 @@ def load_model(model: SegmentationNetwork, path: Path) -> SegmentationNetwork:
     """Load a checkpoint of stage 02 into a network of its recipe.
 
     Raises:
-        InputError: if the file cannot be read, or its tensors are not the network's.
+        InputError: if the file cannot be read, or its tensors do not fit the network.
     """
     try:
         model.load_state_dict(load(path))
@@ -51,10 +52,10 @@ def load_model(model: SegmentationNetwork, path: Path) -> SegmentationNetwork:
 
 
 def encoder_fingerprint(source: str) -> str:
-    """What a manifest says of where the encoder started: a file by its content.
+    """Return the encoder's start as the config of a run has it: imagenet, none, or a file's hash.
 
     Raises:
-        InputError: if the file is not there.
+        InputError: if the file does not exist.
     """
     if source in ("imagenet", "none"):
         return source
@@ -64,22 +65,24 @@ def encoder_fingerprint(source: str) -> str:
 
 
 def init_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> str:
-    """Give a network's encoder its pretrained weights.
+    """Load the pretrained weights of a network's encoder.
 
     Args:
         source: "imagenet" (downloaded by smp), "none", or a file with a state_dict of the encoder.
 
     Returns:
-        What was done, in words.
+        A line about the weights, for the log.
 
     Raises:
-        InputError: if the weights cannot be had, or any tensor of the encoder is not among them:
-            training never starts from random weights unasked.
+        InputError: if the weights are not available, or lack a tensor of the encoder: training
+            never starts from random weights by accident.
     """
     if source == "none":
         return "encoder starts from random weights"
     if model.encoder is None:
-        raise InputError(f"network {recipe.network.name} has no encoder; --encoder-weights none")
+        raise InputError(
+            f"network {recipe.network.name} has no encoder; give --encoder-weights none"
+        )
     if source == "imagenet":
         state, origin = _imagenet(recipe.network.encoder, model.encoder), "ImageNet"
     else:
@@ -88,33 +91,33 @@ def init_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> str
 
 
 def _imagenet(name: str, encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Smp's tensors for an encoder; its first convolution is fitted to the encoder's channels."""
+    """Return smp's tensors of an encoder, with as many input channels as `encoder` has."""
     channels = next(encoder.parameters()).shape[1]
     try:
         full = get_encoder(name, channels, weights="imagenet")
     except (OSError, KeyError) as error:
         raise InputError(
-            f"ImageNet weights of {name} cannot be had ({str(error).splitlines()[0][:90]}): "
-            "connect, or give --encoder-weights FILE, or --encoder-weights none on purpose"
+            f"ImageNet weights of {name} are not available ({str(error).splitlines()[0][:90]}): "
+            "connect to the internet, or give --encoder-weights FILE or --encoder-weights none"
         ) from None
     return full.state_dict()
 
 
 def _load_all(encoder: torch.nn.Module, state: Any, origin: str) -> str:
-    """Load a state_dict; every tensor of the encoder must be in it, in its shape."""
-    wanted = encoder.state_dict()
+    """Load a state_dict, which must have every tensor of the encoder; return a line about it."""
+    expected = encoder.state_dict()
     if not isinstance(state, dict):
         raise InputError(
             f"{origin} holds a {type(state).__name__}, not the state_dict of an encoder"
         )
-    matched = [k for k, v in wanted.items() if getattr(state.get(k), "shape", None) == v.shape]
-    if len(matched) < len(wanted):
-        lacking = sorted(wanted.keys() - set(matched))
+    matched = [k for k, v in expected.items() if getattr(state.get(k), "shape", None) == v.shape]
+    if len(matched) < len(expected):
+        missing = sorted(expected.keys() - set(matched))
         raise InputError(
-            f"{origin} matches {len(matched)} of the encoder's {len(wanted)} tensors; "
-            f"missing or of another shape: {', '.join(lacking)}"
+            f"{origin} matches {len(matched)} of the encoder's {len(expected)} tensors; "
+            f"missing or of another shape: {', '.join(missing)}"
         )
     encoder.load_state_dict({key: state[key] for key in matched})
-    unused = sorted(state.keys() - wanted.keys())
-    ignored = f"; not the encoder's and left out: {', '.join(unused)}" if unused else ""
-    return f"{len(matched)} of {len(wanted)} tensors matched{ignored}"
+    unused = sorted(state.keys() - expected.keys())
+    ignored = f"; ignored, not in the encoder: {', '.join(unused)}" if unused else ""
+    return f"{len(matched)} of {len(expected)} tensors matched{ignored}"

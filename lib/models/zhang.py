@@ -10,15 +10,16 @@ from lib.models.unet import WIDTHS, DoubleConv, SymmetricUnet
 from lib.recipes import Recipe
 
 MODULES = (3, 4, 6, 3)  # bottlenecks of levels 2 to 5
-REDUCTION = 32  # of filters in the attention's joint encoding, as Hou et al. have it
-LEAST = 8  # filters of it
+REDUCTION = 32  # of filters in the attention's joint encoding, as in Hou et al.
+MIN_FILTERS = 8  # of the joint encoding
 
 
 class ImprovedCoordinateAttention(nn.Module):
-    """Weigh each pixel by its row and its column, and add what was there before.
+    """Attention by row and by column, with a residual path.
 
-    The paper's two changes: maxima are pooled beside means, and there is a residual path. How means
-    and maxima are joined is in a picture only: here they are added before the joint encoding.
+    The paper changes coordinate attention in two points: maxima are pooled beside means, and the
+    input is added to the result. Only a figure shows the join of means and maxima: here they are
+    added before the joint encoding.
 
     Reference:
         Zhang et al., ICA-ResUNet, section 2.2; Hou et al., 2021, arXiv:2103.02907.
@@ -26,7 +27,7 @@ class ImprovedCoordinateAttention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        inner = max(LEAST, channels // REDUCTION)
+        inner = max(MIN_FILTERS, channels // REDUCTION)
         self.encode = nn.Sequential(
             nn.Conv1d(channels, inner, kernel_size=1), nn.BatchNorm1d(inner), nn.Hardswish()
         )
@@ -38,18 +39,18 @@ class ImprovedCoordinateAttention(nn.Module):
         columns = x.mean(2) + x.amax(2)  # (N, C, W)
         joint = self.encode(torch.cat([rows, columns], dim=2))  # (N, inner, H + W)
         by_row, by_column = joint.split([x.shape[2], x.shape[3]], dim=2)
-        of_rows = self.rows(by_row).sigmoid()[:, :, :, None]
-        of_columns = self.columns(by_column).sigmoid()[:, :, None, :]
-        return x + x * of_rows * of_columns
+        row_weights = self.rows(by_row).sigmoid()[:, :, :, None]
+        column_weights = self.columns(by_column).sigmoid()[:, :, None, :]
+        return x + x * row_weights * column_weights
 
 
 def ica_resunet(recipe: Recipe) -> SymmetricUnet:
-    """ICA-ResUNet, from scratch.
+    """Build ICA-ResUNet, which trains from scratch.
 
-    Level 1 is two 3 x 3 convolutions; levels 2 to 5 are 3, 4, 6 and 3 bottlenecks, and end in the
-    attention. The paper leaves open the filters (64 to 1024, as in the U-Net; a bottleneck's inner
-    ones are a quarter, as in He et al., 2015, arXiv:1512.03385), how levels halve their maps (the
-    first bottleneck strides, as there), and the decoder (the U-Net's, without attention).
+    Level 1 is two 3 x 3 convolutions; levels 2 to 5 are 3, 4, 6 and 3 bottlenecks and end in the
+    attention. The paper leaves three points open. Filters: 64 to 1024, as in the U-Net, and a
+    quarter inside a bottleneck (He et al., 2015, arXiv:1512.03385). Halving of the maps: by the
+    first bottleneck's stride, as there. Decoder: the U-Net's, without attention.
 
     Reference:
         Zhang et al., ICA-ResUNet, section 2 and figure 1.

@@ -1,4 +1,4 @@
-"""Recipes: every system that can be trained here, by name; a file a source.
+"""Recipes by name: all systems that can be trained here, one file per source.
 
 python -m lib.recipes [NAME]
 """
@@ -38,11 +38,11 @@ def get(name: str) -> Recipe:
     """Return a recipe by its name; NAME_demo is NAME, shrunk for phantoms and a few CPU cores.
 
     Raises:
-        InputError: naming those that there are.
+        InputError: if there is no such recipe; the message lists similar names.
     """
     if name.removesuffix(DEMO_SUFFIX) in RECIPES and name not in RECIPES:
         return demo_variant(RECIPES[name.removesuffix(DEMO_SUFFIX)])
     if name not in RECIPES:
-        near = ", ".join(get_close_matches(name, RECIPES)) or "python -m lib.recipes lists all"
-        raise InputError(f"there is no recipe {name!r}; near it: {near}")
+        similar = ", ".join(get_close_matches(name, RECIPES)) or "python -m lib.recipes lists all"
+        raise InputError(f"there is no recipe {name!r}; similar names: {similar}")
     return RECIPES[name]

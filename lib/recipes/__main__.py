@@ -19,11 +19,11 @@ def main() -> None:
     if args.name:
         print(json.dumps(serialize.to_dict(recipes.get(args.name)), indent=1))
         return
-    listed = recipes.RECIPES.values()
-    name, source = (max(len(getattr(r, key)) for r in listed) for key in ("name", "source"))
-    for recipe in listed:
+    rows = recipes.RECIPES.values()
+    name, source = (max(len(getattr(r, key)) for r in rows) for key in ("name", "source"))
+    for recipe in rows:
         print(f"{recipe.name:{name}}  {recipe.source:{source}}  {recipe.summary}")
-    print(f"NAME{DEMO_SUFFIX} is any of them shrunk, for phantoms and a few CPU cores.")
+    print(f"NAME{DEMO_SUFFIX} is recipe NAME, shrunk for phantoms and a few CPU cores.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """2ST-UNet: Abedalla et al., The 2ST-UNet for pneumothorax segmentation, 2020.
 
-Its hold-out (20 % in experiment 1, 10 % in the others) becomes fold 0 of the common split. Its
-residual units are its Figure 7's; smp's resnet34 stands for them: an approximation.
+Its hold-out (20 % in experiment 1, 10 % in the others) becomes fold 0 of the common split. smp's
+resnet34 approximates the residual units of its Figure 7.
 """
 
 from dataclasses import replace
@@ -9,14 +9,14 @@ from dataclasses import replace
 from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Input, Keep, LossWeights, Network, Phase, Recipe
 
-# Gray values in 0..1 (4.1), also into pretrained weights.
+# Gray values in 0..1 (4.1), for pretrained weights too.
 RGB = Input(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 GRAY = Input(mean=(0.0,), std=(1.0,))
 
-# Equation 2 has sets of pixels and names no image: the Dice of all pixels of the batch together.
+# Equation 2 has sets of pixels without images: the Dice of all pixels of the batch together.
 BCE_DICE = LossWeights(bce=1.0, batch_dice=1.0)
 
-# The end of the cosine is not given: 0, the default of the usual schedulers.
+# The end of the cosine is not published: here 0, the default of the usual schedulers.
 LOW = Phase(size=256, epochs=35, batch=40, lr=1e-3, loss=BCE_DICE, keep=Keep("swa", count=5))
 HIGH = Phase(size=512, epochs=10, batch=14, lr=1e-3, loss=BCE_DICE, keep=Keep("swa", count=3))
 
@@ -29,7 +29,7 @@ EXP2 = Recipe(
     input=RGB,
     augmentation="abedalla",
     phases=(LOW,),
-    # 4.3 removes components that are too small, 5.1 whole masks by their sum: taken from 5.1.
+    # Small components are removed in 4.3, small masks as a whole in 5.1: here as in 5.1.
     rule=PUBLISHED["abedalla_exp2"],
 )
 EXP1 = replace(
@@ -40,16 +40,16 @@ EXP1 = replace(
     input=GRAY,
     phases=(
         replace(
-            # Keras (footnote 9) lowers the rate in the fifth epoch without gain, this loop, as
-            # torch, in the one after.
+            # Keras (footnote 9) lowers the rate in the fifth epoch without gain; this code, like
+            # torch, lowers it in the sixth.
             LOW, epochs=50, schedule="plateau", factor=0.2, patience=5, keep=Keep("best"),
         ),
     ),
-    select="loss",  # what the plateau watches
+    select="loss",  # the score of the plateau
     rule=PUBLISHED["abedalla_exp1"],
 )  # fmt: skip
-# Experiment 3 loads experiment 2: its training is the first phase here. Which of its weights are
-# loaded is not said (4.2, 4.3): their mean, which is what experiment 2 ends with.
+# Experiment 3 loads the weights of experiment 2, whose training is the first phase here. The paper
+# does not name the epoch (4.2, 4.3): here the mean of the weights, the end of experiment 2.
 EXP3 = replace(
     EXP2,
     name="abedalla_exp3",
@@ -64,7 +64,7 @@ EXP4 = replace(
     phases=(replace(LOW, epochs=60), replace(HIGH, epochs=29)),
     rule=PUBLISHED["abedalla_2st_unet"],
 )
-# The text says "as experiment 4" and gives epochs only; batches are those of Table 4 and 4.3.
+# The text is "as experiment 4" and gives epochs only; batches are from Table 4 and 4.3.
 EXP5 = replace(
     EXP2,
     name="abedalla_2st_unet",
@@ -75,7 +75,7 @@ EXP5 = replace(
 
 
 def _augmentation_study(groups: str) -> Recipe:
-    """A row of Table 10: no SWA is mentioned; the best epoch by the metric of the competition."""
+    """Return a row of Table 10; without SWA, which is not mentioned: the epoch of the best Dice."""
     return replace(
         EXP2,
         name=f"abedalla_aug_{groups}",

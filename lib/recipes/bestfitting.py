@@ -1,6 +1,6 @@
 """3rd place (bestfitting): Lovasz alone, balanced sampling, averaged weights.
 
-His 0.8642 also used lung crops and pseudo-labels on external data, which are left out.
+His 0.8642 also used lung crops and pseudo-labels on external data, which are not implemented.
 """
 
 from lib.recipes.published_rules import PUBLISHED
@@ -10,16 +10,16 @@ LOVASZ = Recipe(
     name="bestfitting_lovasz",
     source="3rd place (bestfitting), write-up",
     summary="SE-ResNeXt50 U-Net with attention at 768 px, symmetric Lovasz, averaged weights",
-    # His decoder has CBAM: scSE is an approximation.
+    # scSE approximates the CBAM of his decoder.
     network=Network("unet", encoder="se_resnext50_32x4d", attention="scse"),
-    augmentation="standard",  # our own: his is not given
+    augmentation="standard",  # our choice: not published
     phases=(
-        # 704 to 768 px are given, batch and last epoch are not: the rate of epoch 35 gets 5 epochs.
+        # Published: 704 to 768 px. Our choice: the batch, and 5 epochs at the rate of epoch 35.
         Phase(
             size=768, epochs=40, batch=8, lr=1e-4, schedule="steps",
             steps=((25, 5e-5), (35, 1e-5)), positive_rate=0.5, loss=LossWeights(lovasz=1.0),
             ema=Ema(decay=0.99, start=7),
-            # Shares are given without what they are of: weights, so that one network is left.
+            # Published without their meaning: here weights of an average, which is one network.
             keep=Keep(count=3, average="weights", weights=(0.5, 0.3, 0.2)),
         ),
     ),

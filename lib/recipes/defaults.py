@@ -1,10 +1,10 @@
-"""Our own recipes: a sound default for one GPU, and one small enough for two CPU cores."""
+"""Recipes of this project: a default for one GPU, and a small one for two CPU cores."""
 
 from lib.recipes.schema import Input, Keep, LossWeights, Network, Phase, Recipe, Rule
 
 R34_512 = Recipe(
     name="r34_512",
-    source="ours",
+    source="this project",
     summary="resnet34 U-Net with an image-level head at 512 px: the default for one GPU",
     network=Network("unet", encoder="resnet34", image_head=True),
     augmentation="standard",
@@ -14,7 +14,7 @@ R34_512 = Recipe(
             weight_decay=1e-4, positive_rate=0.6, clip=1.0,
             loss=LossWeights(bce=1.0, positive_dice=0.5, image_bce=0.2),
         ),
-        # The share of positives comes down towards the real 22 %, so that false alarms do too.
+        # A positive rate nearer to the real 22 % gives fewer false positives.
         Phase(
             size=512, epochs=18, batch=16, lr=1e-4, min_lr=1e-6, optimizer="adamw",
             weight_decay=1e-4, positive_rate=0.35, clip=1.0, keep=Keep(count=3), early_stop=8,
@@ -26,13 +26,13 @@ R34_512 = Recipe(
 
 DEMO = Recipe(
     name="demo",
-    source="ours",
+    source="this project",
     summary="mobilenet_v2 U-Net of depth 4 at 128 px from random weights: minutes on two CPU cores",
     network=Network(
         "unet", encoder="mobilenet_v2", encoder_weights="none",
         decoder_channels=(64, 32, 16, 8), image_head=True,
     ),
-    # One gray channel: no pretrained weights to please, and the first layer costs a third.
+    # One gray channel: no pretrained weights need three, and the first layer costs a third.
     input=Input(mean=(0.5,), std=(0.25,)),
     augmentation="standard",
     phases=(

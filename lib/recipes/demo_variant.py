@@ -1,4 +1,4 @@
-"""NAME_demo: any recipe, small enough to train on phantoms with a few CPU cores."""
+"""Demo variants (NAME_demo): recipes that train on phantoms with a few CPU cores."""
 
 from dataclasses import replace
 from itertools import accumulate
@@ -6,75 +6,79 @@ from itertools import accumulate
 from lib.recipes.schema import Ema, Keep, Phase, Recipe
 
 DEMO_SUFFIX = "_demo"
-SIZE = 128  # of the largest phase where sides differ (sizes, crops); others are in proportion
-SMALLEST = 64  # what the deepest network here can take, and the size of recipes with one size
-STRIDE = 32  # what crops are multiples of
+SIZE = 128  # the largest side of recipes with several sides (sizes, crops); others in proportion
+MIN_SIZE = 64  # the smallest side that all networks accept, and that of recipes with one side
+STRIDE = 32  # crops are multiples of it
 EPOCHS = 32  # of all phases together
-BATCH = 4  # few images give few steps
-LR = 1e-3  # of the first phase: rates for pretrained weights teach random ones nothing
+BATCH = 4  # a small data set gives few steps
+LR = 1e-3  # of the first phase: rates for fine-tuning are too low for random weights
 
 
 def demo_variant(recipe: Recipe) -> Recipe:
     """Shrink a recipe: same network, losses and phases; small size, few epochs, random weights.
 
-    Everything that is counted in epochs shrinks alike, and all learning rates are scaled by one
-    factor.
+    All numbers of epochs are scaled by one factor, and all learning rates by another.
     """
     sides = {side for phase in recipe.phases for side in (phase.size, phase.crop) if side}
-    size = (SMALLEST if len(sides) == 1 else SIZE) / max(sides)
-    time = min(1.0, EPOCHS / sum(phase.epochs for phase in recipe.phases))
-    rate = LR / recipe.phases[0].lr
+    size_factor = (MIN_SIZE if len(sides) == 1 else SIZE) / max(sides)
+    epoch_factor = min(1.0, EPOCHS / sum(phase.epochs for phase in recipe.phases))
+    lr_factor = LR / recipe.phases[0].lr
     return replace(
         recipe,
         name=recipe.name + DEMO_SUFFIX,
         summary=f"{recipe.summary}; shrunk for phantoms",
         network=replace(recipe.network, encoder_weights="none"),
-        phases=tuple(_shrink(phase, size, time, rate) for phase in recipe.phases),
+        phases=tuple(
+            _shrink(phase, size_factor, epoch_factor, lr_factor) for phase in recipe.phases
+        ),
     )
 
 
-def _shrink(phase: Phase, size: float, time: float, rate: float) -> Phase:
-    """A phase with its sides, its epochs and its learning rates each times a factor."""
-    epochs = _times(phase.epochs, time, least=2)
-    time = epochs / phase.epochs
+def _shrink(phase: Phase, size_factor: float, epoch_factor: float, lr_factor: float) -> Phase:
+    """Return a phase with its sides, epochs and learning rates scaled."""
+    epochs = _scale(phase.epochs, epoch_factor, minimum=2)
+    epoch_factor = epochs / phase.epochs
     rates = phase.positive_rate
+    steps = _scale_epochs(phase.steps, epoch_factor)
     return replace(
         phase,
-        size=SMALLEST * _times(phase.size / SMALLEST, size),
-        crop=phase.crop and STRIDE * _times(phase.crop / STRIDE, size),
+        size=MIN_SIZE * _scale(phase.size / MIN_SIZE, size_factor),
+        crop=phase.crop and STRIDE * _scale(phase.crop / STRIDE, size_factor),
         epochs=epochs,
         batch=min(phase.batch, BATCH),
         accumulate=1,
-        lr=phase.lr * rate,
-        min_lr=phase.min_lr * rate,
-        period=phase.period and _times(phase.period, time),
-        steps=tuple((epoch, lr * rate) for epoch, lr in _sooner(phase.steps, time)),
-        patience=_times(phase.patience, time),
-        positive_rate=_sooner(rates, time) if isinstance(rates, tuple) else rates,
-        freeze_epochs=phase.freeze_epochs and _times(phase.freeze_epochs, time),
-        keep=_keep(phase.keep, epochs),
-        ema=phase.ema and _ema(phase.ema, time, epochs),
-        # From random weights the first epochs all score alike.
-        early_stop=phase.early_stop and _times(phase.early_stop, time, least=2),
+        lr=phase.lr * lr_factor,
+        min_lr=phase.min_lr * lr_factor,
+        period=phase.period and _scale(phase.period, epoch_factor),
+        steps=tuple((epoch, lr * lr_factor) for epoch, lr in steps),
+        patience=_scale(phase.patience, epoch_factor),
+        positive_rate=_scale_epochs(rates, epoch_factor) if isinstance(rates, tuple) else rates,
+        freeze_epochs=phase.freeze_epochs and _scale(phase.freeze_epochs, epoch_factor),
+        keep=_shrink_keep(phase.keep, epochs),
+        ema=phase.ema and _shrink_ema(phase.ema, epoch_factor, epochs),
+        # Random weights give equal scores in the first epochs.
+        early_stop=phase.early_stop and _scale(phase.early_stop, epoch_factor, minimum=2),
     )
 
 
-def _times(count: float, factor: float, least: int = 1) -> int:
-    return max(least, round(count * factor))
+def _scale(count: float, factor: float, minimum: int = 1) -> int:
+    return max(minimum, round(count * factor))
 
 
-def _sooner(pairs: tuple[tuple[int, float], ...], time: float) -> tuple[tuple[int, float], ...]:
-    """(Epoch, value) pairs with their epochs times a factor, still rising; 0 stays 0."""
-    epochs = (_times(epoch, time, least=min(epoch, 1)) for epoch, _ in pairs)
+def _scale_epochs(
+    pairs: tuple[tuple[int, float], ...], factor: float
+) -> tuple[tuple[int, float], ...]:
+    """Scale the epochs of (epoch, value) pairs; they still rise, and 0 stays 0."""
+    epochs = (_scale(epoch, factor, minimum=min(epoch, 1)) for epoch, _ in pairs)
     rising = accumulate(epochs, lambda before, epoch: max(before + 1, epoch))
     return tuple((epoch, value) for epoch, (_, value) in zip(rising, pairs, strict=True))
 
 
-def _keep(keep: Keep, epochs: int) -> Keep:
-    """What is kept of so many epochs: counts are not shrunk, one checkpoint has no average."""
+def _shrink_keep(keep: Keep, epochs: int) -> Keep:
+    """Limit the number of kept epochs to `epochs`."""
     return replace(keep, count=min(keep.count, epochs), weights=keep.weights[:epochs])
 
 
-def _ema(ema: Ema, time: float, epochs: int) -> Ema:
-    """The decay stays: it counts steps, not epochs."""
-    return replace(ema, start=min(_times(ema.start, time, least=0), epochs - 1))
+def _shrink_ema(ema: Ema, epoch_factor: float, epochs: int) -> Ema:
+    """Scale the start; the decay is per step and stays."""
+    return replace(ema, start=min(_scale(ema.start, epoch_factor, minimum=0), epochs - 1))

@@ -10,18 +10,18 @@ JAKHAR = Recipe(
     name="jakhar_resnet_unet",
     source="Jakhar et al., sections III and IV",
     summary="resnet34 U-Net at 256 px, contrast corrected, BCE; published Dice .843",
-    network=Network("unet", encoder="resnet34"),  # "ResNet": its depth is not given
+    network=Network("unet", encoder="resnet34"),  # "ResNet": the depth is not published
     input=Input(contrast="clahe"),  # "contrast correction" without a method
     augmentation="jakhar",
     phases=(
-        # 40 epochs are where its figure 6 ends. Batch and patience are not given; the schedule
-        # neither: a rate alone is a constant one.
+        # Figure 6 ends at 40 epochs. Batch, patience and schedule are not published; the paper
+        # gives one rate: here constant.
         Phase(
             size=256, epochs=40, batch=16, lr=1e-4, schedule="constant", early_stop=8,
             loss=LossWeights(bce=1.0),
         ),
     ),
-    select="loss",  # what early stopping watches by default in Keras, which it uses
+    select="loss",  # the default of early stopping in Keras, which the paper uses
     rule=PUBLISHED["jakhar"],
 )  # fmt: skip
 

@@ -1,10 +1,11 @@
 """Niu: a U-Net on SE-ResNeXt50, trained in three steps, and the encoders of its Table 1.
 
-The paper gives the second step's rates (.6, 1e-5), that the first has larger ones and that the
-third samples fewer positives. Chosen here: .8 and 1e-3 first; .4 and 1e-5 last; 512 px, batch 16,
-Adam down a cosine, and 20 + 15 + 15 epochs. The loss is stated without weights: equal ones, and
-Dice per image. That of its Table 1, near 2, must have others, or sums: it cannot be compared. Its
-data cleaning is stage 01's; its 28.37 % of positives are rows of the label file, not images.
+Published: the second step has a positive rate of .6 and a learning rate of 1e-5, the first has
+larger ones, the third has fewer positives. Our choice: .8 and 1e-3 first; .4 and 1e-5 last; 512 px,
+batch 16, Adam with a cosine, and 20 + 15 + 15 epochs. The loss is published without weights: here
+equal weights, and Dice per image. The losses of its Table 1, near 2, cannot be compared: they must
+have other weights, or sums. Its data cleaning is in stage 01; its 28.37 % of positives are rows of
+the label file, not images.
 """
 
 from dataclasses import replace
@@ -45,6 +46,6 @@ RECIPES = (
     _with_encoder("densenet121", "densenet121", ".701"),
     _with_encoder("resnet50", "resnet50", ".708"),
     _with_encoder("resnet101", "resnet101", ".711"),
-    # With batch norms, which the paper wants of its networks: at 1e-3 a bare VGG would not train.
+    # With batch norms, as the paper has in its networks: a VGG without them does not train at 1e-3.
     _with_encoder("vgg16", "vgg16_bn", ".695"),
 )

@@ -1,4 +1,4 @@
-"""What a recipe is: everything that changes the result of training and inference."""
+"""Schema of recipes: everything that changes the result of training and inference."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,10 +37,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Input:
-    """What the network is fed: the gray image, its contrast, and its scale.
+    """Input of the network: contrast correction, channels and normalisation of the gray image.
 
-    Gray values in 0..1 are copied to as many channels as `mean` has entries, and normalised by it.
-    Contrast is corrected before, in training and inference alike (see lib.images.CONTRASTS).
+    Contrast is corrected first, in training and inference alike (see lib.images.CONTRASTS). Gray
+    values in 0..1 are then copied to one channel per entry of `mean`, and normalised.
     """
 
     mean: Annotated[tuple[float, ...], MinLen(1)] = IMAGENET_MEAN
@@ -50,25 +50,25 @@ class Input:
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std):
             raise ValueError(
-                f"input.mean has {len(self.mean)} entries, std {len(self.std)}: give one a channel"
+                f"input.mean has {len(self.mean)} entries, std {len(self.std)}: one per channel"
             )
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network by name (see lib.models), and what it is built from.
+    """A network by name (see lib.models), and its options.
 
-    A network reads some of these and refuses the others where they differ from their defaults.
+    A network reads some of the options; the others must have their defaults.
 
     Attributes:
-        name: of an entry of lib.models.NETWORKS.
-        encoder: by its name in segmentation-models-pytorch.
-        encoder_weights: what the encoder starts from, unless `--encoder-weights` says otherwise.
+        name: a key of lib.models.NETWORKS.
+        encoder: its name in segmentation-models-pytorch.
+        encoder_weights: the start of the encoder; `--encoder-weights` overrides it.
         decoder_channels: filters of the decoder's blocks, the deepest first.
         attention: squeeze and excitation in the decoder (scSE).
-        image_head: whether there is an image-level output.
-        centre: between encoder and decoder.
-        hypercolumns: whether the last layer sees all layers of the decoder.
+        image_head: adds an image-level output.
+        centre: the part between encoder and decoder.
+        hypercolumns: feeds all blocks of the decoder to the last layer.
     """
 
     name: str = "unet"
@@ -83,13 +83,13 @@ class Network:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The weights of a sum of losses; those at 0 are not computed.
+    """Weights of the losses in their sum; a loss with weight 0 is not computed.
 
     Attributes:
         bce: binary cross-entropy, the mean over pixels.
         dice: one minus the soft Dice of each image, the mean over images.
         batch_dice: one minus the soft Dice of all pixels of the batch together.
-        positive_dice: `dice` over the images with a pneumothorax alone.
+        positive_dice: `dice` over the images with a pneumothorax only.
         squared_dice: `dice` with squares in the denominator.
         focal: focal loss (gamma 2), the mean over pixels.
         lovasz: symmetric Lovasz hinge of each image, the mean over images.
@@ -110,15 +110,16 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class Keep:
-    """What a phase leaves behind: for the next phase to start from, or for inference.
+    """Weights that a phase keeps, for the next phase or for inference.
 
     Attributes:
         strategy: best: the epochs of the highest scores; last: the last epochs; swa: the mean of
             the weights of the last epochs (stochastic weight averaging, Izmailov et al., 2018).
-        count: how many epochs.
-        average: whether inference averages the probabilities of the best epochs, or their weights
-            are averaged into one network. Averaged weights get new batch-norm statistics.
-        weights: of the best epochs in averaged weights, the best first; empty: equal.
+        count: number of epochs.
+        average: probabilities: inference averages the probabilities of the kept epochs; weights:
+            their weights are averaged into one network, with new batch-norm statistics.
+        weights: coefficients of the best epochs in an average of weights, the best first; empty:
+            equal.
     """
 
     strategy: Literal["best", "last", "swa"] = "best"
@@ -128,9 +129,7 @@ class Keep:
 
     def __post_init__(self) -> None:
         if self.weights and not (self.merges and self.strategy == "best"):
-            raise ValueError(
-                "keep.weights are for the weights of the best: strategy best, average weights"
-            )
+            raise ValueError("keep.weights needs keep.strategy = best and keep.average = weights")
         if self.weights and len(self.weights) != self.count:
             raise ValueError(
                 f"keep.weights has {len(self.weights)} entries, keep.count is {self.count}"
@@ -138,17 +137,17 @@ class Keep:
 
     @property
     def merges(self) -> bool:
-        """Whether one network is made of several epochs."""
+        """True if the weights of several epochs are averaged into one network."""
         return self.strategy == "swa" or (self.average == "weights" and self.count > 1)
 
 
 @dataclass(frozen=True)
 class Ema:
-    """An exponential moving average of the weights: it is validated and kept in their place.
+    """Exponential moving average of the weights, which is validated and kept in their place.
 
     Attributes:
-        decay: what is left of the average at each step of the optimizer.
-        start: the first epoch (from 0) at whose beginning the average starts from the weights.
+        decay: weight of the average so far at each step of the optimizer.
+        start: the epoch (from 0) before which the average starts, as a copy of the weights.
     """
 
     decay: Annotated[float, Interval(gt=0, lt=1)]
@@ -157,34 +156,34 @@ class Ema:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with its own size, optimizer, schedule, sampling and ranking.
+    """A part of a training with its own size, optimizer, schedule, sampling and ranking.
 
     Attributes:
         size: side of the images, in pixels.
-        epochs: how many at most.
-        batch: images an optimizer step sees before accumulation, over all ranks together.
+        epochs: maximum number of epochs.
+        batch: images per batch, over all processes together.
         lr: the learning rate at the start (linear: at the peak).
-        min_lr: where the schedule ends (cosine, restarts, linear) or stops (plateau).
+        min_lr: the last learning rate (cosine, restarts, linear) or the lowest (plateau).
         crop: side of a random crop of each augmented image, in pixels; None: the whole image.
-        accumulate: batches a step of the optimizer adds up.
+        accumulate: batches per step of the optimizer.
         optimizer: sgd has momentum .9.
-        schedule: constant; cosine, down in `period` epochs, then up and down again; restarts, down
-            in `period` epochs, then from the top in a period twice as long; plateau (on the
-            selection score); linear, up in the first `warmup` of all steps, then down; steps.
-            All but linear change between epochs only.
-        period: of cosine (None: the epochs of the phase) and restarts.
-        steps: (epoch, learning rate from it on), of steps.
-        warmup: share of the phase, of linear.
-        factor, patience: of the plateau.
-        positive_rate: share of positives in an epoch; (epoch, rate from it on) pairs slide it;
-            None: every image once.
-        positive_rate_end: the rate of the last epoch, reached linearly; None: no slope.
-        clip: the largest norm of the gradient; None: any.
-        freeze: what is not trained: the encoder, or its batch norms (weights and statistics both).
-        freeze_epochs: for how many epochs; None: all.
+        schedule: constant; cosine: down in `period` epochs, then up and down again; restarts: down
+            in `period` epochs, then from the top in a period twice as long; plateau: on the
+            selection score; linear: up in the warm-up, then down; steps. Only linear changes
+            within an epoch.
+        period: epochs, for cosine (None: the epochs of the phase) and restarts.
+        steps: (first epoch, learning rate) pairs, for steps.
+        warmup: fraction of the phase, for linear.
+        factor, patience: for plateau.
+        positive_rate: fraction of positives in an epoch, or (first epoch, rate) pairs; None: every
+            image once.
+        positive_rate_end: the rate of the last epoch, reached linearly; None: a constant rate.
+        clip: maximum norm of the gradient; None: no limit.
+        freeze: the parts not to train: the encoder, or its batch norms (weights and statistics).
+        freeze_epochs: number of epochs with frozen parts; None: all.
         loss: weights of the losses.
-        keep: what is left of it.
-        ema: an average of the weights that takes their place; None: none.
+        keep: weights to keep.
+        ema: an average of the weights that takes their place; None: no average.
         early_stop: epochs without a better score after which the phase ends; None: never.
     """
 
@@ -214,7 +213,7 @@ class Phase:
     early_stop: Count | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would be ignored, or cannot be."""
+        """Check options that would be ignored or contradict each other."""
         if self.crop is not None and self.crop > self.size:
             raise ValueError(f"crop {self.crop} is larger than size {self.size}")
         if bool(self.steps) != (self.schedule == "steps"):
@@ -237,18 +236,18 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One system, complete.
+    """A complete system.
 
     Attributes:
         name: in lower case; the name of its run.
-        source: where it is described.
-        summary: one line of what it is.
-        phases: in order, each from the best weights of the one before.
+        source: the paper, write-up or code that describes it.
+        summary: one line about it.
+        phases: in order; each starts from the best weights of the one before.
         augmentation: the name of a function in lib/train/augment.py.
-        select: what ranks checkpoints; the Dices are at `select_rule`, the AUC is the image-level
-            head's.
+        select: the metric that ranks checkpoints; Dice is computed at `select_rule`, the AUC is
+            that of the image-level head.
         rule: the published decision rule.
-        select_rule: fixed, never tuned while training; None: `rule`.
+        select_rule: a fixed rule, never tuned in training; None: `rule`.
         seed: of initial weights, sampling and augmentation.
     """
 
@@ -266,7 +265,7 @@ class Recipe:
 
     @property
     def ranks_checkpoints(self) -> bool:
-        """Whether the validation images chose what is kept, the rates, or when training ends."""
+        """True if validation images affect the kept weights, the rates, or the last epoch."""
         return any(
             (phase.keep.strategy == "best" and phase.keep.count < phase.epochs)
             or phase.schedule == "plateau"

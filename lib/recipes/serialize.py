@@ -1,4 +1,4 @@
-"""Recipes as the plain config of a manifest, and back; and `--set` on top of one."""
+"""Recipes to and from the plain config of a manifest; changes by `--set`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,18 +11,18 @@ from lib.errors import InputError
 from lib.recipes.schema import Ema, Input, Keep, LossWeights, Network, Phase, Recipe, Rule
 
 # A misspelt key must never be ignored, and JSON has no infinity.
-for _part in (Ema, Input, Keep, LossWeights, Network, Phase, Recipe, Rule):
-    with_config(ConfigDict(extra="forbid", allow_inf_nan=False))(_part)
+for _class in (Ema, Input, Keep, LossWeights, Network, Phase, Recipe, Rule):
+    with_config(ConfigDict(extra="forbid", allow_inf_nan=False))(_class)
 _ADAPTER = TypeAdapter(Recipe)
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """A recipe in full, as JSON can hold it."""
+    """Return a recipe in full, ready for JSON."""
     return asdict(recipe)
 
 
 def from_dict(config: Mapping[str, Any]) -> Recipe:
-    """A recipe from what `to_facts` gave.
+    """Return the recipe of a config from `to_dict`.
 
     Raises:
         InputError: for a key or a value that a recipe cannot have.
@@ -32,21 +32,20 @@ def from_dict(config: Mapping[str, Any]) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        # Where parts do not fit together the message names them: a whole phase is no value to show.
+        # If parts do not fit together, the message names them: a whole phase is too long to show.
         value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
         raise InputError(
             f"recipe key {key}{value}: {first['msg']}; "
-            f"python -m lib.recipes {config.get('name', 'NAME')} shows them all"
+            f"python -m lib.recipes {config.get('name', 'NAME')} shows all keys"
         ) from None
 
 
 def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
-    """Change a recipe by `--set` arguments.
+    """Return a recipe changed by `--set` arguments.
 
     Args:
         recipe: the recipe to start from.
-        settings: "dotted.key=value" each, such as "phases.0.epochs=2"; a value is JSON (null, true,
-            [0.5]) or else text.
+        settings: such as "phases.0.epochs=2"; a value is JSON (null, true, [0.5]) or else text.
 
     Raises:
         InputError: for a key that does not exist, or a value that it cannot have.
@@ -59,25 +58,25 @@ def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
         *parents, last = key.split(".")
         parent = config
         for name in parents:
-            parent = parent[_index(parent, name, key)]
-        parent[_index(parent, last, key)] = _value(value)
+            parent = parent[_find_key(parent, name, key)]
+        parent[_find_key(parent, last, key)] = _parse_value(value)
     return from_dict(config)
 
 
-def _index(parent: Any, name: str, key: str) -> str | int:
-    """Where `name` stands in a dict or a list of config."""
+def _find_key(parent: Any, name: str, key: str) -> str | int:
+    """Return the key or index of `name` in a dict or a list of config."""
     if isinstance(parent, dict) and name in parent:
         return name
-    entries = [str(index) for index in range(len(parent))] if isinstance(parent, list) else []
-    if name in entries:
+    indices = [str(index) for index in range(len(parent))] if isinstance(parent, list) else []
+    if name in indices:
         return int(name)
-    there = parent if isinstance(parent, dict) else entries
+    names = parent if isinstance(parent, dict) else indices
     raise InputError(
-        f"--set {key[:60]}: there is no {name[:60]!r}; there is {', '.join(there) or 'nothing'}"
+        f"--set {key[:60]}: there is no {name[:60]!r}; there is {', '.join(names) or 'nothing'}"
     )
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:

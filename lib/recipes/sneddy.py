@@ -1,10 +1,10 @@
 """1st place (sneddy): the README and the configuration files of the published solution.
 
-Parts 0 to 2 at 512 px, again at 1024 px, then the second stage. Five folds, and in the second
-stage the test images of stage 1 always train: here they are in the folds like all others, so that
-each network misses a fifth of them. Where sources differ, the files: the README's rates slide from
-.6 to .4, albunet_public's from .4 to .6; 2ST-UNet (2) ends all networks at a rate of 1e-6 and with
-half of the images positive.
+Parts 0 to 2 at 512 px, again at 1024 px, then the second stage. There are five folds. In the
+original's second stage the test images of stage 1 always train; here they are in the folds like all
+others, so that each network misses a fifth of them. If sources differ, the files count: positive
+rates go from .6 to .4 in the README, from .4 to .6 in albunet_public; 2ST-UNet (2) ends all
+networks at a learning rate of 1e-6 with half of the images positive.
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from dataclasses import replace
 from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Keep, LossWeights, Network, Phase, Recipe
 
-# The period of 8 epochs goes on, down and up. The files are silent on the batch at 512 px.
+# The period of 8 epochs repeats, down and up. The files do not give the batch at 512 px.
 PART = Phase(
     size=1024, epochs=50, batch=2, lr=1e-5, min_lr=1e-7, weight_decay=5e-6, schedule="cosine",
     period=8, clip=0.1, keep=Keep(count=3), early_stop=12,
@@ -26,12 +26,12 @@ FROZEN_EPOCHS = 3  # "the first epochs" of 1024 px, without a number
 
 
 def _parts(first: float, second: float) -> tuple[Phase, Phase, Phase]:
-    """Parts 0 to 2, by the positive rates of 1 and 2."""
+    """Return parts 0 to 2; the arguments are the positive rates of parts 1 and 2."""
     return PART_0, replace(PART, positive_rate=first), replace(PART, positive_rate=second)
 
 
 def _low_then_high(parts: tuple[Phase, ...]) -> tuple[Phase, ...]:
-    """All parts at 512 px, then at 1024 px, where the encoder is frozen at first."""
+    """Return all parts at 512 px, then at 1024 px, where the encoder is frozen at first."""
     frozen = replace(parts[0], freeze="encoder", freeze_epochs=FROZEN_EPOCHS)
     return (*(replace(part, size=512) for part in parts), frozen, *parts[1:])
 
@@ -46,7 +46,7 @@ def _recipe(
         network=network,
         augmentation="sneddy",
         phases=tuple(replace(phase, loss=loss) for phase in phases),
-        # Members are blended: the published rules are of the blends, v1 the better one.
+        # The published rules are those of the blends of members; v1 is the better one.
         rule=PUBLISHED["sneddy_v1"],
         select_rule=PUBLISHED["sneddy_select"],
     )
@@ -65,7 +65,7 @@ RECIPES = (
         ALBUNET, LossWeights(bce=1.0, batch_dice=1.0, focal=1.0),
         (*_low_then_high(_parts(0.4, 0.6)), replace(SECOND_STAGE, positive_rate=0.4)),
     ),
-    # smp's decoders stand for the authors' own in these two: an approximation.
+    # In these two, smp's decoders approximate the authors'.
     _recipe(
         "resnet50", "resnet50 U-Net, 1024 px only",
         Network("unet", encoder="resnet50"), LossWeights(bce=2.0, batch_dice=1.0, focal=2.0),

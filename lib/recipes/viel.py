@@ -1,9 +1,9 @@
-"""Viel and Orhan, Deep Learning for Pneumothorax Segmentation: an ablation of four switches.
+"""Viel and Orhan, Deep Learning for Pneumothorax Segmentation: an ablation of four options.
 
 The paper trains on half of 5,338 images, all positives and as many negatives, and validates on the
-other half. Here fold 0 of the common split validates, on all its images (balanced Dice is the
-paper's column), and the negatives of each epoch are drawn anew. Its Lovasz-Softmax (4.1) is the
-symmetric hinge here, as for a single class.
+other half. Here fold 0 of the common split validates on all its images (balanced Dice is the
+paper's column), and each epoch draws new negatives. Its Lovasz-Softmax (4.1) is the symmetric hinge
+here, because there is a single class.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from itertools import combinations
 from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Keep, LossWeights, Network, Phase, Recipe
 
-SWITCHES = ("lovasz", "aspp", "hypercolumns", "scse")
+OPTIONS = ("lovasz", "aspp", "hypercolumns", "scse")
 
 JOINT = Phase(
     size=256, epochs=40, batch=32, lr=5e-4, min_lr=5e-5, optimizer="radam", positive_rate=0.5,
     loss=LossWeights(bce=1.0, image_bce=0.1),
-    keep=Keep("last"),  # nothing is said of picking epochs: the validation half picks none
+    keep=Keep("last"),  # the paper does not select epochs
 )  # fmt: skip
-# The text freezes the decoder first, the authors' code the encoder, as is usual: the code.
+# At first the text freezes the decoder, the authors' code the encoder, as usual: here the encoder.
 FROZEN = replace(JOINT, epochs=3, min_lr=1e-4, freeze="encoder")
 
 BASELINE = Recipe(
@@ -34,28 +34,28 @@ BASELINE = Recipe(
 )
 
 
-def _variant(switched: Sequence[str]) -> Recipe:
-    """A row of Table 6: the baseline with some switches on."""
-    if not switched:
+def _variant(options: Sequence[str]) -> Recipe:
+    """Return a row of Table 6: the baseline with some of the options."""
+    if not options:
         return BASELINE
     phases = BASELINE.phases
-    if "lovasz" in switched:
+    if "lovasz" in options:
         loss = LossWeights(lovasz=1.0, image_bce=0.01)
         phases = tuple(replace(phase, loss=loss) for phase in phases)
     return replace(
         BASELINE,
-        name="viel_" + "_".join(switched),
+        name="viel_" + "_".join(options),
         source="Viel and Orhan, section 4 and Table 6",
-        summary=f"the ablation's baseline with {', '.join(switched)}",
+        summary=f"the ablation's baseline with {', '.join(options)}",
         network=replace(
             BASELINE.network,
-            centre="aspp" if "aspp" in switched else "block",
-            hypercolumns="hypercolumns" in switched,
-            attention="scse" if "scse" in switched else "none",
+            centre="aspp" if "aspp" in options else "block",
+            hypercolumns="hypercolumns" in options,
+            attention="scse" if "scse" in options else "none",
         ),
         phases=phases,
     )
 
 
 # All 16 combinations, in the order of Table 6.
-RECIPES = tuple(_variant(on) for count in range(5) for on in combinations(SWITCHES, count))
+RECIPES = tuple(_variant(options) for count in range(5) for options in combinations(OPTIONS, count))

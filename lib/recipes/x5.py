@@ -1,8 +1,8 @@
-"""2nd place (X5): classifiers that open an image, segmenters trained on positives alone.
+"""2nd place (X5): classifiers as a gate, and segmenters trained on positives only.
 
 The classifiers are stacked on out-of-fold predictions and gate the mean of the segmenters. smp's
-networks and image-level head stand for the authors' own: an approximation. The batches are 4 of
-"4 to 6" and 8 of "8 to 16".
+networks and image-level head approximate the authors'. Batches are published as "4 to 6" and
+"8 to 16": here 4 and 8.
 """
 
 from dataclasses import replace
@@ -10,14 +10,14 @@ from dataclasses import replace
 from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Keep, LossWeights, Network, Phase, Recipe
 
-# Restarts after 5, 15 and 35 epochs: the last period is cut off at 40, as published.
+# Restarts after 5, 15 and 35 epochs; the last period ends early at 40, as published.
 RESTARTS = Phase(
     size=1024, epochs=40, batch=4, lr=5e-4, schedule="restarts", period=5,
-    keep=Keep("last"),  # the small rates go on from there
+    keep=Keep("last"),  # the start of the phase with small rates
 )  # fmt: skip
 SMALL_RATES = Phase(
     size=1024, epochs=4, batch=4, lr=1e-5, schedule="steps", steps=((2, 5e-6),),
-    keep=Keep("swa", count=3),  # three late checkpoints: the last three epochs
+    keep=Keep("swa", count=3),  # "three late checkpoints": here the last three epochs
 )  # fmt: skip
 
 SEGMENTER = Recipe(
@@ -46,10 +46,11 @@ def _segmenter(name: str, summary: str, network: Network, size: int = 1024) -> R
 
 
 def _classifier(name: str, summary: str, encoder: str) -> Recipe:
-    """A multi-task U-Net.
+    """Return a multi-task U-Net.
 
-    Of classifiers neither size nor rates are given: 768 px (2ST-UNet's Table 11 has 1024 for the
-    whole system), the rates, restarts and averages of the segmenters, and three losses alike.
+    The size, rates and losses of the classifiers are not published. Here: 768 px (2ST-UNet's Table
+    11 has 1024 for the whole system), three equal losses, and the rates, restarts and averages of
+    the segmenters.
     """
     loss = LossWeights(bce=1.0, image_bce=1.0, image_focal=1.0)
     phases = replace(RESTARTS, epochs=30), SMALL_RATES
@@ -72,6 +73,6 @@ RECIPES = (
     _segmenter("effb3", "EfficientNet-B3 U-Net", Network("unet", "efficientnet-b3")),
     _segmenter("effb5", "EfficientNet-B5 U-Net", Network("unet", "efficientnet-b5"), size=768),
     # 2ST-UNet's text has DeepLabV3 on ResNeXt50, its Table 11 DeepLabV3+, the authors' code
-    # SE-ResNeXt50: DeepLabV3 by the text, with the encoder of the code.
+    # SE-ResNeXt50: here DeepLabV3 as in the text, with the encoder of the code.
     _segmenter("deeplab", "SE-ResNeXt50 DeepLabV3", Network("deeplabv3", "se_resnext50_32x4d")),
 )

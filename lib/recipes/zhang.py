@@ -1,11 +1,11 @@
 """Zhang, Segmentation of Pneumothorax Disease based on Deep Learning: ICA-ResUNet and baselines.
 
-Given: 512 px, Adam, cosine, two positives to a negative early and one to one later. Chosen here:
-60 epochs, the first third of them early; batch 8; 1e-3 from scratch and 1e-4 for pretrained
-networks, which AlbuNet and CheXLocNet are taken to be; down to 1e-6; BCE + Dice, as no loss is
-named; mirrored left to right, as the way is not said. The test set it scores on is not the
-competition's, whose truth is hidden: fold 0 of the common split. 92.42 % is precision in its
-Table 1 and accuracy in its abstract; its 28 % of positives are rows of the label file, not images.
+Published: 512 px, Adam, cosine, two positives per negative early and one per negative later. Our
+choice: 60 epochs, of which the first third is early; batch 8; 1e-3 from scratch, and 1e-4 for
+AlbuNet and CheXLocNet, which are assumed to be pretrained; down to 1e-6; BCE + Dice; flips left to
+right. Its test set cannot be the competition's, whose truth is hidden: here fold 0 of the common
+split. 92.42 % is precision in its Table 1 and accuracy in its abstract; its 28 % of positives are
+rows of the label file, not images.
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ ICA_RESUNET = Recipe(
     source="Zhang, sections 2 and 3",
     summary="ICA-ResUNet at 512 px, from scratch; published Dice .8567",
     network=Network("zhang_ica_resunet", encoder_weights="none"),
-    input=Input(mean=(0.5,), std=(0.25,)),  # gray: no pretrained weights to please
+    input=Input(mean=(0.5,), std=(0.25,)),  # one gray channel: no pretrained weights need three
     augmentation="zhang",
     phases=(PHASE,),
     rule=PUBLISHED["zhang"],
@@ -49,7 +49,7 @@ CHEXLOCNET = replace(
     name="zhang_chexlocnet",
     summary="CheXLocNet, a Mask R-CNN (resnet50), at 512 px; published Dice .8282",
     network=Network("chexlocnet", encoder="resnet50"),
-    phases=(replace(FINE_TUNING, loss=LossWeights()),),  # Mask R-CNN's losses are its own
+    phases=(replace(FINE_TUNING, loss=LossWeights()),),  # Mask R-CNN has its own losses
 )
 
 RECIPES = (ICA_RESUNET, UNET, ALBUNET, CHEXLOCNET)

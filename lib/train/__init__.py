@@ -1,1 +1,1 @@
-"""The room of stage 02: from a recipe and a fold to weights."""
+"""Package of stage 02: from a recipe and a fold to weights."""

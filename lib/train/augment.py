@@ -1,12 +1,12 @@
-"""Augmentations by name: each is a function that gives an albumentations pipeline.
+"""Augmentations by name: each is a function that returns the transforms of albumentations.
 
-Images are gray (H, W) uint8 and masks (H, W) uint8 of 0 and 1; a pipeline moves both together.
-Borders are named, since albumentations 2 fills with black where version 1 reflected.
+Images are gray (H, W) uint8 and masks (H, W) uint8 of 0 and 1; a pipeline transforms both alike.
+Borders are always given, because albumentations 2 fills them with black and version 1 reflected.
 """
 
 import os
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for updates on import
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it looks for updates on import
 
 import random
 from collections.abc import Callable
@@ -19,18 +19,18 @@ from lib.errors import InputError
 
 Transforms = list[A.BasicTransform | A.BaseCompose]
 
-# A chest goes on beyond the film: reflecting it is closer to the truth than black.
+# A chest continues beyond the film: a reflection resembles it more than black does.
 REFLECT = {"border_mode": cv2.BORDER_REFLECT_101}
 BLACK = {"border_mode": cv2.BORDER_CONSTANT, "fill": 0, "fill_mask": 0}
 
 
 def none(size: int) -> Transforms:
-    """Images as they are."""
+    """Return no transform: images stay as they are."""
     return []
 
 
 def standard(size: int) -> Transforms:
-    """Mirror, shift, scale, turn; exposure and contrast; now and then a distortion."""
+    """Flip, shift, scale, rotate; change exposure and contrast; rarely a distortion."""
     return [
         A.HorizontalFlip(p=0.5),
         A.Affine(
@@ -48,12 +48,12 @@ def standard(size: int) -> Transforms:
 
 
 def hflip(size: int) -> Transforms:
-    """Mirror every other image."""
+    """Flip left to right with probability .5."""
     return [A.HorizontalFlip(p=0.5)]
 
 
 def exposure(size: int) -> Transforms:
-    """Contrast, gamma or brightness, as 1st place has them."""
+    """Change contrast, gamma or brightness, as the 1st place does."""
     changes = [
         A.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.2),
         A.RandomGamma(gamma_limit=(80, 120)),
@@ -63,11 +63,11 @@ def exposure(size: int) -> Transforms:
 
 
 def distortion(size: int) -> Transforms:
-    """Elastic, grid or optical distortion, as 1st place has them.
+    """Distort elastically, by a grid or optically, as the 1st place does.
 
-    Figures are as published, in pixels of the training image at any size. They are for older
-    releases of albumentations, whose uniform noise and uneven grids are asked for here; an affine
-    part of the elastic one and a shift of the optical one (.5) are no longer to be had.
+    Parameters are as published, in pixels of the training image at any size. They are for older
+    releases of albumentations; their uniform noise and uneven grids are set here. The affine part
+    of the elastic distortion and the shift (.5) of the optical one no longer exist.
     """
     distortions = [
         A.ElasticTransform(alpha=120, sigma=6, noise_distribution="uniform", **REFLECT),
@@ -78,61 +78,62 @@ def distortion(size: int) -> Transforms:
 
 
 def sized_crop(size: int) -> Transforms:
-    """Now and then a square of at least 69 % of the side, brought back to size: our choice."""
+    """Sometimes crop a square of at least 69 % of the side, resized to the old size: our choice."""
     return _crop(size, smallest=0.69, p=0.25)
 
 
 def abedalla(size: int) -> Transforms:
     """2ST-UNet: groups A1 to A4 of its Table 9.
 
-    Only names are published: ranges and probabilities are the 1st place's where it has the same,
-    and our choice for the crop.
+    Only names are published. Ranges and probabilities are those of the 1st place, which has the
+    same transforms; those of the crop are our choice.
     """
     return [*hflip(size), *exposure(size), *distortion(size), *sized_crop(size)]
 
 
 def sneddy(size: int) -> Transforms:
-    """1st place: mirror, exposure, distortion, and shift, scale and turn."""
-    return [*hflip(size), *exposure(size), *distortion(size), *_move(0.0625, 0.1, 45, p=0.5)]
+    """1st place: flip, exposure, distortion, and shift, scale and rotation."""
+    return [*hflip(size), *exposure(size), *distortion(size), *_affine(0.0625, 0.1, 45, p=0.5)]
 
 
 def niu(size: int) -> Transforms:
-    """Niu: mirror, turn, colour jitter, crop; without ranges in the paper.
+    """Niu: flip, rotation, colour jitter, crop; the paper gives no ranges.
 
-    Mirrored left to right only, as it advises where no picture is upside down. Of colour jitter,
-    brightness and contrast are left on gray. Crops are brought back to size, its second way.
+    Flips are left to right only, as the paper advises if no picture is upside down. On gray images
+    colour jitter is brightness and contrast. Crops are resized to the old size, its second way.
     """
     jitter = A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2, p=0.5)
-    turn = A.Rotate(limit=15, p=0.5, **REFLECT)
-    return [*hflip(size), turn, jitter, *_crop(size, smallest=0.8, p=0.5)]
+    rotation = A.Rotate(limit=15, p=0.5, **REFLECT)
+    return [*hflip(size), rotation, jitter, *_crop(size, smallest=0.8, p=0.5)]
 
 
 def zhang(size: int) -> Transforms:
-    """Zhang: mirror, contrast, gamma, brightness, and all three distortions.
+    """Zhang: flip, contrast, gamma, brightness, and all three distortions.
 
-    Ranges are not published: those of the 1st place, which has the same list.
+    Ranges are not published; these are those of the 1st place, which has the same list.
     """
     return [*hflip(size), *exposure(size), *distortion(size)]
 
 
 def jakhar(size: int) -> Transforms:
-    """Jakhar et al.: a random crop, which cuts off the film's borders, brought back to size.
+    """Jakhar et al.: a random crop, which removes the film's borders, resized to the old size.
 
-    How much is not published: up to 15 %, since a pneumothorax may reach the rim of the lung.
+    The size of the crop is not published. At most 15 % of the side goes, because a pneumothorax may
+    reach the rim of the lung.
     """
     return _crop(size, smallest=0.85, p=1)
 
 
 def amirassov(size: int) -> Transforms:
-    """4th place: shift, scale and turn; how often and the border are not given: .5, reflected."""
-    return _move(0.2, 0.2, 20, p=0.5)
+    """4th place: shift, scale, rotation; our choice: probability .5, reflected borders."""
+    return _affine(0.2, 0.2, 20, p=0.5)
 
 
 def x5(size: int) -> Transforms:
-    """2nd place: exposure or local contrast, a blur, mirror, and shift, scale and turn into black.
+    """2nd place: exposure or local contrast, blur, flip, and shift, scale and rotation on black.
 
-    Kinds and kernels of the blur and all other probabilities are not given: three kinds of up to
-    5 px, and .5.
+    The kinds and kernels of the blur and the other probabilities are not published: here three
+    kinds of at most 5 px, and .5.
     """
     exposure = [
         A.RandomGamma(gamma_limit=(60, 120)),
@@ -140,14 +141,14 @@ def x5(size: int) -> Transforms:
         A.CLAHE(clip_limit=4.0, tile_grid_size=(8, 8)),
     ]
     blurs = [blur(blur_limit=(3, 5)) for blur in (A.Blur, A.MotionBlur, A.MedianBlur)]
-    moved = _move(0.2, 0.2, 20, p=0.5, border=BLACK)
-    return [A.OneOf(exposure, p=0.5), A.OneOf(blurs, p=0.5), *hflip(size), *moved]
+    affine = _affine(0.2, 0.2, 20, p=0.5, border=BLACK)
+    return [A.OneOf(exposure, p=0.5), A.OneOf(blurs, p=0.5), *hflip(size), *affine]
 
 
-def _move(
+def _affine(
     shift: float, scale: float, degrees: float, p: float, border: dict[str, int] = REFLECT
 ) -> Transforms:
-    """Shift by a share of the side, scale and turn, by at most so much either way."""
+    """Shift by a fraction of the side, scale and rotate, by at most these amounts both ways."""
     return [
         A.Affine(
             translate_percent=(-shift, shift),
@@ -161,7 +162,7 @@ def _move(
 
 
 def _crop(size: int, smallest: float, p: float) -> Transforms:
-    """A square of at least this share of the side, brought back to size."""
+    """Crop a square of at least the fraction `smallest` of the side, resized to the old size."""
     heights = (round(smallest * size), size)
     return [A.RandomSizedCrop(min_max_height=heights, size=(size, size), p=p)]
 
@@ -186,18 +187,18 @@ AUGMENTATIONS: dict[str, Callable[[int], Transforms]] = {
 
 
 class Augmentation:
-    """A named pipeline whose draws depend on the seed of each call alone."""
+    """A named pipeline whose random draws depend only on the seed of each call."""
 
     def __init__(self, name: str, size: int, crop: int | None) -> None:
         """Build the pipeline.
 
         Args:
-            name: of the function.
+            name: a key of AUGMENTATIONS.
             size: side of the images, in pixels.
             crop: side of a random crop of the augmented image, in pixels; None: no crop.
 
         Raises:
-            InputError: naming the augmentations that there are.
+            InputError: if there is no such augmentation.
         """
         if name not in AUGMENTATIONS:
             raise InputError(
@@ -214,10 +215,10 @@ class Augmentation:
         Args:
             image: (H, W) uint8.
             mask: (H, W) uint8, 0 or 1.
-            seed: what decides all draws.
+            seed: of all random draws.
         """
-        # One stream for all: set_random_seed would seed every transform alike, and each image would
-        # be mirrored, moved and darkened together or not at all.
+        # One random stream for all transforms: set_random_seed would give each transform the same
+        # seed, so that an image is flipped, shifted and darkened all together or not at all.
         self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         result = self.pipeline(image=image, mask=mask)
         return result["image"], result["mask"]

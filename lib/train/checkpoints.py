@@ -1,8 +1,8 @@
-"""What a training leaves on disk at the end of each epoch, and how it goes on from there.
+"""Checkpoints: the files that a training writes after each epoch, and how it resumes from them.
 
-The record of epochs decides everything else: which weights are kept, whether the phase is over.
-state.pt is the commit: a weight file that its record does not name does not count. It has their
-hashes too: torch reads one in which bits have changed without a word.
+The record of epochs decides everything else: which weights are kept, and if the phase is over.
+Writing state.pt is the commit: weight files that its record does not name do not count. The record
+has their hashes too, because torch reads a file with changed bits without an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ Row = dict[str, Any]  # of history.csv or averages.csv: phase and epoch are whol
 
 @dataclass
 class Record:
-    """What a training has done so far.
+    """Epochs and averages of a training so far.
 
     Attributes:
-        history: a row an epoch.
-        averages: a row a phase whose epochs were made into one network.
-        weights: the SHA-256 of each weight file that is kept; of several processes, only the first
-            one, which writes them, knows all.
+        history: one row per epoch.
+        averages: one row per phase whose epochs were averaged into one network.
+        weights: the SHA-256 of each weight file that is kept; complete in the main process only,
+            which writes the files.
     """
 
     history: list[Row] = field(default_factory=list)
@@ -38,54 +38,57 @@ class Record:
 
     @property
     def phase(self) -> int:
-        """The last phase that has an epoch; the first one at the start."""
+        """The phase of the last epoch; 0 at the start."""
         return self.history[-1]["phase"] if self.history else 0
 
     def epochs(self, phase: int) -> list[Row]:
-        """The epochs of one phase: scores of phases are never compared."""
+        """Return the epochs of one phase: scores of phases are never compared."""
         return [row for row in self.history if row["phase"] == phase]
 
     def average(self, phase: int) -> Row | None:
-        """The average of a phase, once it is made."""
+        """Return the row of a phase's average, or None before it is computed."""
         return next((row for row in self.averages if row["phase"] == phase), None)
 
 
 def weight_file(row: Row) -> str:
-    """The file of an epoch's weights, or of an average's."""
+    """Return the file name of the weights of an epoch or of an average."""
     name = f"epoch{row['epoch']:03d}" if "epoch" in row else "average"
     return f"weights/phase{row['phase']}_{name}.pt"
 
 
 def describe_row(row: Row) -> str:
-    """An epoch or an average as people count."""
+    """Describe an epoch or an average for people, who count from 1."""
     if "epoch" in row:
         return f"epoch {row['epoch'] + 1}"
     return f"average of epochs {' '.join(str(int(epoch) + 1) for epoch in row['epochs'].split())}"
 
 
-def best(rows: Sequence[Row], count: int) -> list[Row]:
-    """The rows of the highest scores, the best first; the later one where scores are equal.
+def best_rows(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return the rows of the highest scores, the best first; of equal scores the later one.
 
-    A network that finds nothing yet scores the same epoch after epoch: the first is the worst then.
+    A network that predicts no mask yet has the same score epoch after epoch; the first of these
+    epochs is the worst.
     """
     return sorted(rows, key=lambda row: (-row["score"], -row["epoch"]))[:count]
 
 
-def chosen(keep: Keep, rows: Sequence[Row]) -> list[Row]:
-    """The epochs that a phase keeps of those it has had: the best first, or the latest first."""
-    return best(rows, keep.count) if keep.strategy == "best" else list(rows[-keep.count :][::-1])
+def epochs_to_keep(keep: Keep, rows: Sequence[Row]) -> list[Row]:
+    """Return the epochs that a phase keeps, the best first or the latest first."""
+    if keep.strategy == "best":
+        return best_rows(rows, keep.count)
+    return list(rows[-keep.count :][::-1])
 
 
-def kept(recipe: Recipe, record: Record) -> list[Row]:
-    """What the last phase leaves behind so far; the next phase starts from the first."""
+def kept_rows(recipe: Recipe, record: Record) -> list[Row]:
+    """Return the rows whose weights the last phase keeps; the next phase starts from the first."""
     average = record.average(record.phase)
     if average is not None:
         return [average]
-    return chosen(recipe.phases[record.phase].keep, record.epochs(record.phase))
+    return epochs_to_keep(recipe.phases[record.phase].keep, record.epochs(record.phase))
 
 
 def is_over(phase: Phase, rows: Sequence[Row]) -> bool:
-    """Whether a phase has had its epochs, or brings nothing better any more."""
+    """Return True if a phase has had all its epochs, or its early stop is reached."""
     if len(rows) >= phase.epochs:
         return True
     if phase.early_stop is None or not rows:
@@ -101,33 +104,33 @@ def commit(
     model: Mapping[str, Any],
     state: Mapping[str, Any],
 ) -> None:
-    """Keep what was done last, an epoch or an average.
+    """Save the last epoch or average of the record.
 
-    Killed before state.pt is renamed, it is done again; after, it is done.
+    If the process is killed before state.pt is renamed, a resumed training does that epoch again.
 
     Args:
         draft: the run.
         recipe: of the run.
-        record: what is done so far.
-        model: the state_dict to keep, if the epoch is among those to keep.
-        state: what training needs to go on from here.
+        record: all epochs and averages so far.
+        model: the state_dict of the last one, saved if the phase keeps it.
+        state: of the training, to resume from.
     """
     if distributed.is_main():
         last = record.average(record.phase) or record.history[-1]
-        name, names = weight_file(last), {weight_file(row) for row in kept(recipe, record)}
+        name, names = weight_file(last), {weight_file(row) for row in kept_rows(recipe, record)}
         if name in names:
             weights.save(draft.path(name), model)
             record.weights[name] = sha256(draft.path(name))
-        for gone in record.weights.keys() - names:
-            del record.weights[gone]
+        for dropped in record.weights.keys() - names:
+            del record.weights[dropped]
         weights.save(draft.path(STATE), {**state, "record": asdict(record)})
         prune(draft, recipe, record)
     distributed.barrier()
 
 
 def prune(draft: Draft, recipe: Recipe, record: Record) -> None:
-    """Remove weights that no longer count, and write the tables."""
-    names = {weight_file(row) for row in kept(recipe, record)}
+    """Remove weights that are no longer kept, and write the tables."""
+    names = {weight_file(row) for row in kept_rows(recipe, record)}
     for path in draft.path("weights").glob("*.pt"):
         if f"weights/{path.name}" not in names:
             path.unlink()
@@ -137,22 +140,22 @@ def prune(draft: Draft, recipe: Recipe, record: Record) -> None:
 
 
 def check_weights(draft: Draft, record: Record) -> None:
-    """Refuse weights that are not as they were kept: no training can make them again.
+    """Check the hashes of the kept weights: a resumed training cannot restore them.
 
     Raises:
-        InputError: naming the first such file.
+        InputError: for the first weight file that is damaged or missing.
     """
     for name, digest in record.weights.items():
         path = draft.path(name)
         if not path.is_file() or sha256(path) != digest:
             raise InputError(
-                f"{path} is damaged or gone; train the fold again with {draft.location.command} "
+                f"{path} is damaged or missing; train the fold again with {draft.location.command} "
                 "--replace"
             )
 
 
 def resume(draft: Draft, recipe: Recipe) -> tuple[Record, dict[str, Any] | None]:
-    """The record and the state of the last commit; an empty one and None at the start.
+    """Return the record and the state of the last commit; an empty record and None at the start.
 
     Raises:
         InputError: if the state, or a weight file that it names, is damaged.
@@ -160,17 +163,17 @@ def resume(draft: Draft, recipe: Recipe) -> tuple[Record, dict[str, Any] | None]
     path = draft.path(STATE)
     if not path.exists():
         return Record(), None
-    with path.open("rb"):  # what may not be read is not damaged
+    with path.open("rb"):  # a file without read permission is not damaged
         pass
     try:
         state = weights.load(path)
         record = Record(**state["record"])
     except (InputError, KeyError, TypeError):
         raise InputError(
-            f"{path} is damaged, so the training cannot go on from it; train the fold again with "
+            f"{path} is damaged, so the training cannot resume; train the fold again with "
             f"{draft.location.command} --replace"
         ) from None
     if distributed.is_main():
         check_weights(draft, record)
-        prune(draft, recipe, record)  # the kill may have come right after the commit
+        prune(draft, recipe, record)  # a kill right after the commit leaves too many
     return record, state

@@ -1,4 +1,4 @@
-"""Feeding: cached images to batches on the way to the device, the same whatever the workers."""
+"""Data loaders: batches of cached images; the number of workers does not change them."""
 
 import os
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from lib.train.augment import Augmentation
 from lib.train.sampling import EpochBatches, seed_of
 
 Sample = tuple[torch.Tensor, ...]
-MAX_WORKERS = 8  # there are two such loaders, for training and for validation
+MAX_WORKERS = 8  # per loader: there are two, for training and validation
 
 
 class CachedImages:
-    """Images, in a recipe's contrast, and masks of a cache: (H, W) uint8, masks 0 or 1."""
+    """Images (in a recipe's contrast) and masks of a cache: (H, W) uint8, masks 0 or 1."""
 
     def __init__(self, cache: Artifact, dataset: Dataset, contrast: str) -> None:
         self.cache = cache
@@ -73,7 +73,7 @@ class ValidationSet(TorchDataset[Sample]):
 def epoch_batches(
     source: CachedImages, ids: Sequence[str], recipe: Recipe, phase: int
 ) -> EpochBatches:
-    """The batches of a phase; set `epoch` before each."""
+    """Return the batches of a phase; set their `epoch` before each epoch."""
     positive = [source.dataset.positive(name) for name in ids]
     return EpochBatches(positive, recipe.phases[phase], key=(recipe.seed, phase))
 
@@ -84,42 +84,49 @@ def training_loader(
     recipe: Recipe,
     phase: int,
     batches: EpochBatches,
-    how: dict[str, Any],
+    options: dict[str, Any],
 ) -> DataLoader[Sample]:
-    """The augmented images of an epoch, in its batches; `how` is what `loading` says."""
+    """Return the loader of an epoch's augmented images; for `options` see `loader_options`."""
     settings = recipe.phases[phase]
     augment = Augmentation(recipe.augmentation, settings.size, settings.crop)
     dataset = TrainingSet(source, ids, augment, key=(recipe.seed, phase))
-    return DataLoader(dataset, batch_sampler=batches, **how)
+    return DataLoader(dataset, batch_sampler=batches, **options)
 
 
 def validation_loader(
-    source: CachedImages, ids: Sequence[str], batch: int, how: dict[str, Any]
+    source: CachedImages, ids: Sequence[str], batch: int, options: dict[str, Any]
 ) -> DataLoader[Sample]:
-    """The images of a fold, in order; of several processes, each has its share of the batches."""
+    """Return the loader of a fold's images, in order; each process loads a shard of the batches."""
     batches = [
         list(range(start, min(start + batch, len(ids)))) for start in range(0, len(ids), batch)
     ]
     dataset = ValidationSet(source, ids)
-    return DataLoader(dataset, batch_sampler=distributed.shard(batches), **how)
+    return DataLoader(dataset, batch_sampler=distributed.shard(batches), **options)
 
 
 def default_workers(device: torch.device) -> int:
-    """Processes that load images: a rank's share of the cores for a GPU, none beside a CPU."""
+    """Return the number of processes that load images: a GPU's part of the cores, 0 on a CPU."""
     if device.type == "cpu":
         return 0
-    neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, on this machine
-    return max(1, min(MAX_WORKERS, (os.cpu_count() or 1) // neighbours))
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, on this machine
+    return max(1, min(MAX_WORKERS, (os.cpu_count() or 1) // processes))
 
 
-def loading(workers: int, device: torch.device) -> dict[str, Any]:
-    """How every loader works: as many processes as asked, each with one thread, for a device."""
+def loader_options(workers: int | None, device: torch.device) -> dict[str, Any]:
+    """Return the options that all data loaders share.
+
+    Args:
+        workers: processes that load images, each with one thread; None: `default_workers`.
+        device: the batches' destination.
+    """
+    if workers is None:
+        workers = default_workers(device)
     return {
         "num_workers": workers,
         "persistent_workers": workers > 0,
         "pin_memory": device.type == "cuda",
         "worker_init_fn": _one_thread,
-        "generator": torch.Generator(),  # so that a loader draws nothing from the training's
+        "generator": torch.Generator(),  # its own, so training draws the same numbers
     }
 
 

@@ -1,4 +1,4 @@
-"""What a phase does not train: parameters without gradient, statistics that stay."""
+"""Freezing of the encoder or its batch norms: no gradients, fixed statistics."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from lib.recipes import Phase, Recipe
 
 
 def check_freezable(model: SegmentationNetwork, recipe: Recipe) -> None:
-    """Refuse, before anything is trained, to freeze an encoder that is not there.
+    """Check before training that a network has the encoder that its phases freeze.
 
     Raises:
-        InputError: naming the phase.
+        InputError: for the first phase that freezes a missing encoder.
     """
     for index, phase in enumerate(recipe.phases):
         if phase.freeze != "nothing" and model.encoder is None:
@@ -26,16 +26,16 @@ def check_freezable(model: SegmentationNetwork, recipe: Recipe) -> None:
 
 
 def batch_norms(module: nn.Module) -> list[BatchNorm]:
-    """The batch norms of a network, or of a part of it."""
+    """Return the batch norms of a network, or of a part of it."""
     return [part for part in module.modules() if isinstance(part, BatchNorm)]
 
 
 @contextmanager
 def training_mode(model: SegmentationNetwork, phase: Phase, epoch: int) -> Iterator[None]:
-    """Train a network inside, but for what the phase freezes in this epoch.
+    """Put a network into training mode, except the parts that a phase freezes in an epoch.
 
-    Frozen batch norms normalise by their statistics and leave them as they are. Afterwards all
-    parameters have a gradient again that had one before.
+    Frozen batch norms normalise by their statistics and do not update them. On leaving, the frozen
+    parameters require gradients again if they did before.
     """
     model.train()
     frozen = _frozen(model, phase, epoch)
@@ -52,9 +52,9 @@ def training_mode(model: SegmentationNetwork, phase: Phase, epoch: int) -> Itera
 
 
 def _frozen(model: SegmentationNetwork, phase: Phase, epoch: int) -> Sequence[nn.Module]:
-    """The parts that are frozen in an epoch of a phase."""
-    thawed = phase.freeze_epochs is not None and epoch >= phase.freeze_epochs
-    if phase.freeze == "nothing" or thawed:
+    """Return the parts that are frozen in an epoch of a phase."""
+    unfrozen = phase.freeze_epochs is not None and epoch >= phase.freeze_epochs
+    if phase.freeze == "nothing" or unfrozen:
         return ()
     assert model.encoder is not None, "check_freezable comes first"
     return (model.encoder,) if phase.freeze == "encoder" else batch_norms(model.encoder)

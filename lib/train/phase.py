@@ -1,8 +1,9 @@
-"""The training of one phase: its optimizer, loaders and losses around the network."""
+"""Training of one phase: its optimizer, data loaders and losses around the network."""
 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,21 +11,24 @@ from tqdm import tqdm
 
 from lib import device as machine
 from lib import distributed
+from lib.artifacts import Artifact, Draft
+from lib.dataset import Dataset
 from lib.errors import InputError
-from lib.layout import ALL_DATA
+from lib.layout import ALL_DATA, Fold
 from lib.models import SegmentationNetwork, weights
-from lib.train.checkpoints import Row, chosen, describe_row, weight_file
+from lib.recipes import Recipe
+from lib.train.checkpoints import Row, epochs_to_keep, weight_file
 from lib.train.dataloaders import (
     CachedImages,
     epoch_batches,
-    loading,
+    loader_options,
     training_loader,
     validation_loader,
 )
 from lib.train.freezing import training_mode
-from lib.train.job import Job, log_epoch, print_line
 from lib.train.losses import WeightedLoss
 from lib.train.optim import all_reduce_gradients, build_optimizer, learning_rate, set_rate
+from lib.train.progress import log_epoch, print_row
 from lib.train.sampling import seed_of
 from lib.train.validate import validate
 from lib.train.weight_averaging import (
@@ -37,41 +41,64 @@ from lib.train.weight_averaging import (
 Losses = dict[str, torch.Tensor]
 
 
+@dataclass(frozen=True)
+class TrainingJob:
+    """One fold to train: the recipe, the data, the machine, and the folder for the results.
+
+    Attributes:
+        caches: by size in pixels.
+        encoder_weights: imagenet, none, or a file.
+        workers: processes that load images; None: `dataloaders.default_workers`.
+    """
+
+    draft: Draft
+    recipe: Recipe
+    fold: Fold
+    dataset: Dataset
+    caches: Mapping[int, Artifact]
+    encoder_weights: str
+    device: torch.device
+    workers: int | None = None
+    compile: bool = False
+
+
 def batches_of_step(number: int, batches: int, accumulate: int) -> int:
-    """How many batches share the optimizer step of batch `number` (from 0): the last may be few."""
+    """Return how many batches share the optimizer step of batch `number` (from 0).
+
+    The last step of an epoch may have fewer than `accumulate`.
+    """
     return min(accumulate, batches - number + number % accumulate)
 
 
 class PhaseTraining:
     """A phase of a job, epoch by epoch, and the average of its epochs at the end."""
 
-    def __init__(self, job: Job, model: SegmentationNetwork, index: int) -> None:
+    def __init__(self, job: TrainingJob, model: SegmentationNetwork, index: int) -> None:
         self.job, self.model, self.index = job, model, index
         self.phase = job.recipe.phases[index]
         self.criterion = WeightedLoss(self.phase.loss)
         self.optimizer = build_optimizer(self.phase, model.parameters())
-        # The method and not the network, so that a state_dict's names stay as they are.
-        learn = model.training_loss
-        self.learn = machine.compiled(learn) if job.compile else learn
+        # Compile the method, not the network: the names in its state_dict stay as they are.
+        loss = model.training_loss
+        self.training_loss = machine.compiled(loss) if job.compile else loss
         half = machine.precision(job.device) == torch.float16
         self.scaler = torch.amp.GradScaler(job.device.type, enabled=half)
         self.ema: MovingAverage | None = None
-        cache, contrast = job.caches[self.phase.size], job.recipe.input.contrast
-        source = CachedImages(cache, job.dataset, contrast)
+        source = CachedImages(job.caches[self.phase.size], job.dataset, job.recipe.input.contrast)
         ids, held_out = job.dataset.training_ids(job.fold), job.dataset.validation_ids(job.fold)
         self.batches = epoch_batches(source, ids, job.recipe, index)
-        how = loading(job.workers, job.device)
-        self.training = training_loader(source, ids, job.recipe, index, self.batches, how)
-        self.validation = validation_loader(source, held_out, self.phase.batch, how)
+        options = loader_options(job.workers, job.device)
+        self.train_loader = training_loader(source, ids, job.recipe, index, self.batches, options)
+        self.valid_loader = validation_loader(source, held_out, self.phase.batch, options)
 
     @property
-    def result(self) -> SegmentationNetwork:
-        """The network that is validated and kept."""
+    def evaluated_model(self) -> SegmentationNetwork:
+        """The network that is validated and kept: the moving average, if there is one."""
         return self.ema.model if self.ema else self.model
 
     def states(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What is to be kept of the network, and what training needs to go on from here."""
-        return self.result.state_dict(), {
+        """Return the weights to keep, and the state from which the training can go on."""
+        return self.evaluated_model.state_dict(), {
             "model": self.model.state_dict(),
             "ema": self.ema.model.state_dict() if self.ema else None,
             "optimizer": self.optimizer.state_dict(),
@@ -79,92 +106,100 @@ class PhaseTraining:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state of an interrupted training."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"]:  # empty where it was trained in another precision
+        if state["scaler"]:  # empty after training in another precision
             self.scaler.load_state_dict(state["scaler"])
         if state["ema"] is not None:
             self._start_ema()
-            self.result.load_state_dict(state["ema"])
+            self.evaluated_model.load_state_dict(state["ema"])
 
     def epoch(self, epoch: int, scores: Sequence[float]) -> Row:
-        """Train and validate an epoch; the row of it, with the learning rate at its start."""
-        started = time.perf_counter()
+        """Train and validate an epoch; return its row, with the learning rate at its start.
+
+        Args:
+            epoch: from 0, within the phase.
+            scores: of the epochs before.
+        """
+        start = time.perf_counter()
         if self.phase.ema and self.ema is None and epoch >= self.phase.ema.start:
             self._start_ema()
         row: Row = {"phase": self.index, "epoch": epoch}
         row["lr"] = learning_rate(self.phase, epoch, scores)
         row |= {f"train_{name}": value for name, value in self._train(epoch, scores).items()}
-        trained = time.perf_counter()
-        figures = self._validate(self.result, f"epoch {epoch}")
-        row |= figures | {"score": self._score(figures, row["train_loss"])}
-        ended = time.perf_counter()
-        print_line(self.job, f"epoch {epoch + 1}/{self.phase.epochs}", row, ended - started)
+        train_end = time.perf_counter()
+        metrics = self._validate(self.evaluated_model, f"epoch {epoch}")
+        row |= metrics | {"score": self._score(metrics, row["train_loss"])}
+        end = time.perf_counter()
+        print_row(self.job.recipe, self.job.fold, row, end - start)
         if distributed.is_main():
-            log_epoch(self.job, row, trained - started, ended - trained)
+            log_epoch(self.job.draft, self.job.recipe, row, train_end - start, end - train_end)
         return row
 
     def average(self, rows: Sequence[Row]) -> Row:
         """Make the network the mean of the epochs that the phase keeps, and validate it.
 
-        Statistics are those of the images of the last epoch, drawn and augmented as they were.
+        Its batch-norm statistics come from the images of the last epoch, drawn and augmented as
+        they were.
 
         Args:
-            rows: all epochs of the phase; their weight files are there.
+            rows: all epochs of the phase, whose weight files still exist.
 
         Returns:
-            phase, epochs (from 0, in the order of their shares), and the validation figures.
+            phase, epochs (from 0, in the order of their weights), and the validation metrics.
         """
-        started = time.perf_counter()
-        keep, last = self.phase.keep, rows[-1]["epoch"]
-        rows = chosen(keep, rows)
+        start = time.perf_counter()
+        keep, last_epoch = self.phase.keep, rows[-1]["epoch"]
+        rows = epochs_to_keep(keep, rows)
         self.ema = None
         states = [weights.load(self.job.draft.path(weight_file(row))) for row in rows]
         self.model.load_state_dict(mean_weights(states, keep.weights))
-        with training_mode(self.model, self.phase, last), fresh_statistics(self.model):
-            for images, masks in self._shown(last):
+        with training_mode(self.model, self.phase, last_epoch), fresh_statistics(self.model):
+            for images, masks in self._epoch_loader(last_epoch):
                 with torch.no_grad():
                     self._losses(self.model.training_loss, images, masks)
         sync_bn_stats(self.model)
         row: Row = {"phase": self.index, "epochs": " ".join(str(row["epoch"]) for row in rows)}
         row |= self._validate(self.model, "average")
-        print_line(self.job, describe_row(row), row, time.perf_counter() - started)
+        print_row(self.job.recipe, self.job.fold, row, time.perf_counter() - start)
         return row
 
     def _start_ema(self) -> None:
         assert self.phase.ema is not None
         self.ema = MovingAverage(self.model, self.phase.ema.decay)
 
-    def _shown(self, epoch: int) -> tqdm:
-        """The batches of an epoch behind a bar; all draws of it are seeded."""
+    def _epoch_loader(self, epoch: int) -> tqdm:
+        """Seed all draws of an epoch; return its batches behind a progress bar."""
         self.batches.epoch = epoch
         torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch) + distributed.rank())
         return tqdm(
-            self.training,
+            self.train_loader,
             leave=False,
             disable=distributed.progress_disabled(),
             desc=f"epoch {epoch}",
         )
 
     def _train(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
-        """One pass over the epoch's images; the mean of each loss over batches.
+        """Train on the images of an epoch; return the mean of each loss over batches.
 
-        The losses of a batch, and their gradients, are means over its images: the sum of what the
-        processes find, each weighted by its share of the batch.
+        Losses and gradients of a batch are means over its images: the sum over processes, each
+        weighted by its fraction of the batch.
         """
         sums: Losses = {}
         with training_mode(self.model, self.phase, epoch):
-            shown = self._shown(epoch)
-            batches, together = len(shown), self.phase.accumulate
-            shares = self.batches.shard_fractions()
-            for number, ((images, masks), share) in enumerate(zip(shown, shares, strict=True)):
-                found = self._losses(self.learn, images, masks)
-                losses = {name: value * share for name, value in found.items()}
-                mean = losses["loss"] / batches_of_step(number, batches, together)
-                self.scaler.scale(mean).backward()
+            loader = self._epoch_loader(epoch)
+            batches, accumulate = len(loader), self.phase.accumulate
+            fractions = self.batches.shard_fractions()
+            shards = zip(loader, fractions, strict=True)
+            for number, ((images, masks), fraction) in enumerate(shards):
+                losses = self._losses(self.training_loss, images, masks)
+                losses = {name: value * fraction for name, value in losses.items()}
+                loss = losses["loss"] / batches_of_step(number, batches, accumulate)
+                self.scaler.scale(loss).backward()
                 for name, value in losses.items():
                     sums[name] = sums.get(name, 0) + value.detach()
-                if number + 1 == batches or (number + 1) % together == 0:
+                if number + 1 == batches or (number + 1) % accumulate == 0:
                     self._step(learning_rate(self.phase, epoch + number / batches, scores))
         sync_bn_stats(self.model)
         if self.ema:
@@ -175,15 +210,16 @@ class PhaseTraining:
         return means
 
     def _losses(
-        self, learn: Callable[..., Losses], images: torch.Tensor, masks: torch.Tensor
+        self, training_loss: Callable[..., Losses], images: torch.Tensor, masks: torch.Tensor
     ) -> Losses:
-        """The losses of a batch, wherever it lies."""
+        """Move a batch to the device and return its losses."""
         device = self.job.device
         images, masks = images.to(device, non_blocking=True), masks.to(device, non_blocking=True)
         with machine.autocast(device):
-            return learn(images, masks, self.criterion)
+            return training_loss(images, masks, self.criterion)
 
     def _step(self, rate: float) -> None:
+        """Update the weights by the accumulated gradients, at a learning rate."""
         set_rate(self.optimizer, rate)
         all_reduce_gradients(self.model.parameters())
         if self.phase.clip is not None:
@@ -195,32 +231,32 @@ class PhaseTraining:
         if self.ema:
             self.ema.update()
 
-    def _validate(self, model: SegmentationNetwork, when: str) -> dict[str, float]:
-        """The figures of the held-out fold; on all data nothing is held out, and there are none."""
+    def _validate(self, model: SegmentationNetwork, stage: str) -> dict[str, float]:
+        """Return the metrics of the held-out fold; none for all-data, which has none."""
         recipe = self.job.recipe
         if self.job.fold == ALL_DATA:
             return {}
         rule = recipe.select_rule or recipe.rule
-        figures = validate(model, self.validation, self.criterion, rule, self.job.device)
-        self._check_finite("validation", figures["loss"], when)
-        return {f"valid_{name}": value for name, value in figures.items()}
+        metrics = validate(model, self.valid_loader, self.criterion, rule, self.job.device)
+        self._check_finite("validation", metrics["loss"], stage)
+        return {f"valid_{name}": value for name, value in metrics.items()}
 
-    def _score(self, figures: Mapping[str, float], train_loss: float) -> float:
-        """What ranks the epoch; on all data the training loss has to."""
+    def _score(self, metrics: Mapping[str, float], train_loss: float) -> float:
+        """Return what ranks the epoch, higher is better; for all-data from the training loss."""
         if self.job.fold == ALL_DATA:
             return -train_loss
         select = self.job.recipe.select
-        figure = figures[f"valid_{select}"]
-        if not math.isfinite(figure):
+        value = metrics[f"valid_{select}"]
+        if not math.isfinite(value):
             raise InputError(
-                f"select = {select} cannot be computed on fold {self.job.fold}: {figure}"
+                f"select = {select} cannot be computed on fold {self.job.fold}: {value}"
             )
-        return -figure if select == "loss" else figure
+        return -value if select == "loss" else value
 
-    def _check_finite(self, what: str, loss: float, when: str) -> None:
+    def _check_finite(self, kind: str, loss: float, stage: str) -> None:
         if not math.isfinite(loss):
             raise InputError(
-                f"the {what} loss is {loss} in phase {self.index} {when}; the last good "
+                f"the {kind} loss is {loss} in phase {self.index} {stage}; the last good "
                 f"checkpoints stay in {self.job.draft.folder}; with --set and --name try a lower "
                 f"lr ({self.phase.lr:g}) or a clip ({self.phase.clip})"
             )

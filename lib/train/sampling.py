@@ -1,4 +1,4 @@
-"""Which images an epoch shows, in which order, in which batches."""
+"""Sampling: the images of an epoch, their order and their batches."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from lib.recipes import Phase
 
 
 def seed_of(*parts: object) -> int:
-    """A 63-bit seed from anything that can be written down: (seed, phase, epoch, ImageId)."""
+    """Return a 63-bit seed from values such as (seed, phase, epoch, ImageId)."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
@@ -20,13 +20,13 @@ def seed_of(*parts: object) -> int:
 def epoch_order(
     positive: np.ndarray, positive_rate: float | None, rng: np.random.Generator
 ) -> np.ndarray:
-    """The images of an epoch, shuffled.
+    """Return the images of an epoch, shuffled.
 
     Args:
-        positive: (n,) bool, which training images show a pneumothorax.
+        positive: (n,) bool, True for training images with a pneumothorax.
         positive_rate: p: all positives and round(n_pos (1 - p) / p) negatives drawn without
             replacement, at most all; None: every image once.
-        rng: what shuffles and draws.
+        rng: draws and shuffles.
 
     Returns:
         Indices into `positive`.
@@ -34,13 +34,13 @@ def epoch_order(
     if positive_rate is None:
         return rng.permutation(positive.size)
     positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
-    wanted = min(positives.size / positive_rate - positives.size, negatives.size)
-    drawn = rng.choice(negatives, round(wanted), replace=False)
-    return rng.permutation(np.concatenate([positives, drawn]))
+    n_negatives = min(positives.size / positive_rate - positives.size, negatives.size)
+    sample = rng.choice(negatives, round(n_negatives), replace=False)
+    return rng.permutation(np.concatenate([positives, sample]))
 
 
 def rate_in_epoch(phase: Phase, epoch: int) -> float | None:
-    """The share of positives that a phase asks for in an epoch; None: every image once."""
+    """Return the positive rate of an epoch of a phase; None: every image once."""
     rate, end = phase.positive_rate, phase.positive_rate_end
     if isinstance(rate, tuple):
         return next(step for start, step in reversed(rate) if start <= epoch)
@@ -50,20 +50,19 @@ def rate_in_epoch(phase: Phase, epoch: int) -> float | None:
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, index): workers learn the epoch from the key, and need no other state.
+    """Batches of (epoch, index): workers read the epoch from the key and need no other state.
 
-    Of several processes, each has its share of every batch.
-
-    An epoch is cut into batches of nearly equal size, none above the phase's, so that no image is
-    dropped, and one is left alone in batches of at most two only.
+    Each process gets its shard of every batch. An epoch is split into batches of nearly equal size,
+    none larger than the phase's batch. No image is dropped, and a batch has a single image only if
+    the phase's batch is 1 or 2.
     """
 
     def __init__(self, positive: Sequence[bool], phase: Phase, key: tuple) -> None:
-        """Begin at epoch 0; set `epoch` before each.
+        """Start at epoch 0; set `epoch` before each epoch.
 
         Raises:
-            InputError: if there are no images, or a positive rate is asked of images without a
-                positive one.
+            InputError: if there is no image, or the phase has a positive rate and no image is
+                positive.
         """
         self.positive = np.asarray(positive, bool)
         if not self.positive.size:
@@ -81,19 +80,19 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         self.epoch = 0
 
     def shard_fractions(self) -> list[float]:
-        """How much of each batch of the epoch is this process's; 1 alone."""
+        """Return this process's fraction of each batch of the epoch; 1 for a single process."""
         return [len(distributed.shard(batch)) / len(batch) for batch in self._batches()]
 
     def _batches(self) -> list[list[int]]:
         rng = np.random.default_rng(seed_of(*self.key, self.epoch))
         order = epoch_order(self.positive, rate_in_epoch(self.phase, self.epoch), rng)
-        cut = np.array_split(order, -(-order.size // self.phase.batch))
-        if cut[-1].size < distributed.world_size():
+        batches = np.array_split(order, -(-order.size // self.phase.batch))
+        if batches[-1].size < distributed.world_size():
             raise InputError(
-                f"a batch of {cut[-1].size} images cannot be shared by {distributed.world_size()} "
-                "processes; start fewer of them"
+                f"a batch of {batches[-1].size} images cannot be shared by "
+                f"{distributed.world_size()} processes; start fewer processes"
             )
-        return [batch.tolist() for batch in cut]
+        return [batch.tolist() for batch in batches]
 
     def __len__(self) -> int:
         return len(self._batches())

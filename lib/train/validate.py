@@ -23,63 +23,70 @@ def validate(
     rule: Rule,
     device: torch.device,
 ) -> dict[str, float]:
-    """Score a network on the images of its fold; every process learns the figures of all.
+    """Score a network on the images of its fold; all processes return the metrics of all images.
 
-    Thresholds, total area and class gate of the rule are applied; component area and holes are
-    left to stage 04, since they would take every map off the device.
+    The rule's thresholds, minimum area and class gate are applied. Component area and holes are
+    left to stage 04, because they would need every map on the CPU.
 
     Args:
         model: the network.
-        loader: batches of images, masks at their size, and truth in the RLE frame; this process's
-            share of them.
+        loader: this process's shard of the batches: images, masks of the same size, and truth in
+            the RLE frame.
         criterion: the loss of the phase.
-        rule: the recipe's; never a maximum over thresholds.
-        device: where to compute.
+        rule: the recipe's fixed rule; thresholds are never tuned here.
+        device: the device of the network.
 
     Returns:
-        loss (the mean over images), dice, positive_dice, and class_auc; NaN for what cannot be
-        computed: without positives, without an image-level head.
+        loss (the mean over images), dice, positive_dice, and class_auc; NaN for metrics that cannot
+        be computed without positives or without an image-level head.
     """
     model.eval()
-    found = []
+    batches = []
     for images, masks, truth in loader:
         images, masks = images.to(device, non_blocking=True), masks.to(device, non_blocking=True)
         with machine.autocast(device):
-            parts, (probabilities, positive) = model.evaluate(images, masks, criterion)
+            losses, (probabilities, p_positive) = model.evaluate(images, masks, criterion)
         counts = _counts(probabilities, truth.to(device, non_blocking=True), rule)
-        found.append((parts["loss"] * len(images), counts, positive))
-    losses, counted, positives = zip(*distributed.all_gather(map(_on_cpu, found)), strict=True)
-    above, inside, overlap, area = np.concatenate(counted, 1)
-    p = None if positives[0] is None else np.concatenate(positives)
-    empty = above < rule.min_area
+        batches.append((losses["loss"] * len(images), counts, p_positive))
+    loss_sums, counts_by_batch, p_by_batch = zip(
+        *distributed.all_gather(map(_to_numpy, batches)), strict=True
+    )
+    above_top, predicted, overlap, area = np.concatenate(counts_by_batch, 1)
+    p = None if p_by_batch[0] is None else np.concatenate(p_by_batch)
+    empty = above_top < rule.min_area
     if rule.class_min is not None and p is not None:
         empty |= p < rule.class_min
-    dice = metrics.dice(np.where(empty, 0, inside), area, np.where(empty, 0, overlap))
+    dice = metrics.dice(np.where(empty, 0, predicted), area, np.where(empty, 0, overlap))
     return {
-        "loss": float(np.sum(losses) / area.size),
+        "loss": float(np.sum(loss_sums) / area.size),
         "dice": float(dice.mean()),
         "positive_dice": metrics.positive_dice(dice, area > 0),
         "class_auc": math.nan if p is None else metrics.auc(p, area > 0),
     }
 
 
-def _on_cpu(tensors: Iterable[torch.Tensor | None]) -> list[np.ndarray | None]:
+def _to_numpy(tensors: Iterable[torch.Tensor | None]) -> list[np.ndarray | None]:
     return [None if tensor is None else tensor.cpu().numpy() for tensor in tensors]
 
 
 def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: Rule) -> torch.Tensor:
-    """Pixels above top, above bottom, of those inside the truth, and of the truth: (4, N)."""
+    """Count pixels of each image: (4, N).
+
+    The rows are: above top, above bottom, above bottom inside the truth, and the truth.
+    """
     top, bottom = levels(rule)
     frame = F.interpolate(
         probabilities, size=truth.shape[-2:], mode="bilinear", align_corners=False
     )
     truth = truth.bool()
-    inside = frame > _passing(bottom)
-    parts = (frame > _passing(top), inside, inside & truth, truth)
-    # Image by image: with a dim to count along, torch takes 16 times as long on a CPU.
-    return torch.stack([torch.stack([one.count_nonzero() for one in part]) for part in parts])
+    predicted = frame > _min_probability(bottom)
+    pixel_sets = (frame > _min_probability(top), predicted, predicted & truth, truth)
+    # Image by image: counting along a dim takes torch 16 times as long on a CPU.
+    return torch.stack(
+        [torch.stack([image.count_nonzero() for image in pixels]) for pixels in pixel_sets]
+    )
 
 
-def _passing(level: int) -> float:
-    """The probability above which a map's 8-bit value, rounded, passes a level."""
+def _min_probability(level: int) -> float:
+    """Return the probability above which a rounded 8-bit value passes a threshold."""
     return (level + 0.5) / 255

@@ -1,4 +1,4 @@
-"""One network of several: of the epochs that a phase kept, or of all steps as they go."""
+"""Averages of weights: over the epochs that a phase keeps, or over all steps (EMA)."""
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,35 +16,36 @@ Weights = Mapping[str, torch.Tensor]
 
 
 def mean_weights(
-    states: Sequence[Weights], shares: Sequence[float] = ()
+    states: Sequence[Weights], coefficients: Sequence[float] = ()
 ) -> dict[str, torch.Tensor]:
-    """The weighted mean of state_dicts; what is counted in whole numbers is the first one's.
+    """Return the weighted mean of state_dicts; integer tensors are those of the first one.
 
     Args:
         states: of the same network.
-        shares: of at least as many states, in any scale; empty: equal.
+        coefficients: of at least as many states, in any scale; empty: equal.
 
     Reference:
         Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization, 2018,
         arXiv:1803.05407, algorithm 1.
     """
-    used = shares[: len(states)] or [1.0] * len(states)
+    used = coefficients[: len(states)] or [1.0] * len(states)
     mean = dict(states[0])
     for name, first in states[0].items():
         if first.is_floating_point():
-            parts = [
-                share * state[name].double() for share, state in zip(used, states, strict=True)
+            terms = [
+                coefficient * state[name].double()
+                for coefficient, state in zip(used, states, strict=True)
             ]
-            mean[name] = (torch.stack(parts).sum(0) / sum(used)).to(first.dtype)
+            mean[name] = (torch.stack(terms).sum(0) / sum(used)).to(first.dtype)
     return mean
 
 
 @contextmanager
 def fresh_statistics(model: nn.Module) -> Iterator[None]:
-    """Batch norms in training mode forget their statistics, and take the mean over all batches.
+    """Reset the batch norms in training mode; inside, they take the mean over all batches.
 
-    Averaged weights need this: the statistics that belong to them are not the mean of those of the
-    weights they were made of. Frozen norms, which are in evaluation mode, keep theirs.
+    Averaged weights need this: the mean of the statistics of several networks does not fit the mean
+    of their weights. Frozen norms, which are in evaluation mode, keep their statistics.
 
     Reference:
         Izmailov et al., 2018, section 3.2.
@@ -53,7 +54,7 @@ def fresh_statistics(model: nn.Module) -> Iterator[None]:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch then averages all batches alike
+        norm.momentum = None  # torch then weights all batches equally
     try:
         yield
     finally:
@@ -62,14 +63,14 @@ def fresh_statistics(model: nn.Module) -> Iterator[None]:
 
 
 def sync_bn_stats(model: nn.Module) -> None:
-    """Processes that normalised their shares of a batch alone take the mean of their statistics."""
+    """Average batch-norm statistics over processes, which normalised their shards separately."""
     norms = [norm for norm in batch_norms(model) if not isinstance(norm, nn.SyncBatchNorm)]
-    statistics = [part for norm in norms for part in (norm.running_mean, norm.running_var)]
-    distributed.all_reduce_mean([part for part in statistics if part is not None])
+    statistics = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]
+    distributed.all_reduce_mean([tensor for tensor in statistics if tensor is not None])
 
 
 class MovingAverage:
-    """A network whose weights follow another's exponentially, statistics of batch norms included.
+    """A copy of a network with the exponential moving average of its weights and statistics.
 
     Reference:
         Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992; the
@@ -81,19 +82,19 @@ class MovingAverage:
 
         Args:
             model: the network to follow; its tensors must stay the same objects.
-            decay: what is left of the average at each step, in (0, 1).
+            decay: weight of the average so far at each step, in (0, 1).
         """
         self.model = copy.deepcopy(model)
-        averages, followed = self.model.state_dict().values(), model.state_dict().values()
-        pairs = list(zip(averages, followed, strict=True))
-        self.floats = [(mine, new) for mine, new in pairs if mine.is_floating_point()]
-        self.counts = [(mine, new) for mine, new in pairs if not mine.is_floating_point()]
-        self.blend = get_ema_multi_avg_fn(decay)
+        averages, values = self.model.state_dict().values(), model.state_dict().values()
+        pairs = list(zip(averages, values, strict=True))
+        self.floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        self.counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self.update_averages = get_ema_multi_avg_fn(decay)
 
     @torch.no_grad()
     def update(self) -> None:
-        """Follow a step of the optimizer."""
-        mine, new = zip(*self.floats, strict=True)
-        self.blend(mine, new, None)
-        for count, other in self.counts:
-            count.copy_(other)
+        """Update the average after a step of the optimizer; integer tensors are copied."""
+        averages, values = zip(*self.floats, strict=True)
+        self.update_averages(averages, values, None)
+        for count, value in self.counts:
+            count.copy_(value)

@@ -25,7 +25,7 @@ from lib import artifacts, dataset
 from lib.dataset import Dataset
 from lib.layout import ALL_DATA, Work
 from lib.train.augment import Augmentation
-from lib.train.dataloaders import CachedImages, epoch_batches, loading, training_loader
+from lib.train.dataloaders import CachedImages, epoch_batches, loader_options, training_loader
 from tests.bench import setting
 from tests.bench.clock import side_by_side
 from tests.bench.prepare import FRAME, phantoms, prepare
@@ -42,7 +42,7 @@ def ours(work: Work, data: Dataset, workers: int) -> DataLoader:
     ids = data.training_ids(ALL_DATA)
     source = CachedImages(artifacts.read(work.cache(SIZE)), data, recipe.input.contrast)
     batches = epoch_batches(source, ids, recipe, 0)
-    return training_loader(source, ids, recipe, 0, batches, loading(workers, CPU))
+    return training_loader(source, ids, recipe, 0, batches, loader_options(workers, CPU))
 
 
 def usual(work: Work, data: Dataset, workers: int) -> DataLoader:
@@ -50,7 +50,7 @@ def usual(work: Work, data: Dataset, workers: int) -> DataLoader:
     augment = Augmentation("sneddy", FRAME, None)
     folder = work.cache(FRAME).folder
     images = FullSizeSet(folder, data.training_ids(ALL_DATA), augment, SIZE)
-    return DataLoader(images, BATCH, **loading(workers, CPU))
+    return DataLoader(images, BATCH, **loader_options(workers, CPU))
 
 
 def drain(loader: Iterable[Any]) -> None:
@@ -79,8 +79,8 @@ def waiting(work: Work, workers: int = 0) -> Row:
     """Train an epoch of the resnet34 U-Net; the share of it without a batch to work on."""
     recipe, cpu = setting.sized("r34_512", TRAINED, BATCH), torch.device("cpu")
     with setting.training(work, recipe, cpu, workers) as training:
-        watched = Watched(training.training)
-        training.training = watched
+        watched = Watched(training.train_loader)
+        training.train_loader = watched
         start = time.perf_counter()
         with redirect_stdout(sys.stderr):  # its line is none of the table's
             training.epoch(0, [])

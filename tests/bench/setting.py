@@ -19,8 +19,7 @@ from lib.layout import Work
 from lib.models import build_model, weights
 from lib.prepare.phantom import write_phantoms
 from lib.recipes import Recipe
-from lib.train.job import Job
-from lib.train.phase import PhaseTraining
+from lib.train.phase import PhaseTraining, TrainingJob
 from tests.bench.clock import seconds
 from tests.bench.recipes import stage
 from tests.bench.table import NO_GPU, Row
@@ -60,7 +59,7 @@ def training(
     data, size = dataset.read(work), recipe.phases[0].size
     caches = {size: artifacts.read(work.cache(size))}
     draft = begun(work.run("bench", layout.ALL_DATA))
-    job = Job(draft, recipe, layout.ALL_DATA, data, caches, "none", device, workers)
+    job = TrainingJob(draft, recipe, layout.ALL_DATA, data, caches, "none", device, workers)
     model = build_model(recipe).to(device).to(memory_format=torch.channels_last)
     yield PhaseTraining(job, model, 0)
     draft.lock.release()
@@ -83,13 +82,13 @@ def run(work: Work, recipe: Recipe) -> Artifact:
 @contextmanager
 def inference(
     work: Work, recipe: Recipe, source: Artifact, device: torch.device
-) -> Iterator[predict.Job]:
+) -> Iterator[predict.InferenceJob]:
     """What stage 03 is told for the test maps of a run, with flips."""
     size = recipe.phases[-1].size
     draft = begun(work.probs("bench", layout.ALL_DATA))
     cache, batch = artifacts.read(work.cache(size)), predict.default_batch(size, device)
-    ids, threads = test_ids(work), predict.THREADS
-    yield predict.Job(draft, recipe, source, cache, [], ids, True, batch, device, threads)
+    ids = test_ids(work)
+    yield predict.InferenceJob(draft, recipe, source, cache, [], ids, True, batch, device)
     draft.lock.release()
 
 

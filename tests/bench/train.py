@@ -36,13 +36,13 @@ FIGURES = {
 
 def fixed(training: PhaseTraining) -> Callable[[], object]:
     """An epoch of the real loop, all on its first batch, which is on the device already."""
-    loader = training.training
+    loader = training.train_loader
     batch = [part.to(training.job.device) for part in next(iter(loader))]
 
     def epoch() -> None:
-        training.training = [batch] * len(training.batches)
+        training.train_loader = [batch] * len(training.batches)
         training._train(0, [])
-        training.training = loader
+        training.train_loader = loader
 
     return epoch
 
@@ -50,7 +50,7 @@ def fixed(training: PhaseTraining) -> Callable[[], object]:
 def as_published(training: PhaseTraining) -> Callable[[], object]:
     """As many published steps, on the same batch."""
     step = published.Step(training.job.recipe, training.job.device)
-    gray, masks = (part.to(training.job.device) for part in next(iter(training.training)))
+    gray, masks = (part.to(training.job.device) for part in next(iter(training.train_loader)))
     batch = published.normalised(step.model, gray), masks.float()
     return lambda: [step(*batch) for _ in training.batches]
 
@@ -88,9 +88,9 @@ def gpu_values(
 
 def flops_of_step(training: PhaseTraining) -> int:
     """Of convolutions and matrix products, forwards and backwards, of the first batch."""
-    images, masks = next(iter(training.training))
+    images, masks = next(iter(training.train_loader))
     with FlopCounterMode(display=False) as counter:
-        training._losses(training.learn, images, masks)["loss"].backward()
+        training._losses(training.training_loss, images, masks)["loss"].backward()
     training.optimizer.zero_grad()
     return counter.get_total_flops()
 

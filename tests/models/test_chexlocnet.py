@@ -1,4 +1,4 @@
-"""Mask R-CNN on masks: instances in, one probability map out, losses in either mode."""
+"""Mask R-CNN on masks: targets, one probability map per image, losses in both modes."""
 
 import dataclasses
 
@@ -9,9 +9,9 @@ from torch import nn
 
 from lib.errors import InputError
 from lib.models import build_model
-from lib.models.chexlocnet import CheXLocNet, instances, render
+from lib.models.chexlocnet import CheXLocNet, render, targets_of
 from lib.recipes import LossWeights
-from tests.test_networks import SIZE, batch_of, recipe_of
+from tests.models.builders import SIZE, batch_of, recipe_of
 
 LOSSES = {"loss", "classifier", "box_reg", "mask", "objectness", "rpn_box_reg"}
 
@@ -29,7 +29,7 @@ def test_each_component_of_a_mask_is_an_instance() -> None:
     mask = torch.zeros(6, 8, dtype=torch.uint8)
     mask[0:2, 1:4] = 1  # rows 0-1, columns 1-3
     mask[4, 6] = mask[5, 7] = 1  # touch by a corner
-    target = instances(mask)
+    target = targets_of(mask)
     assert target["boxes"].tolist() == [[1, 0, 4, 2], [6, 4, 8, 6]]
     assert target["labels"].tolist() == [1, 1]
     assert target["masks"].sum((1, 2)).tolist() == [6, 2]
@@ -39,11 +39,11 @@ def test_each_component_of_a_mask_is_an_instance() -> None:
 def test_one_pixel_has_a_box_with_an_area() -> None:
     mask = torch.zeros(4, 4, dtype=torch.uint8)
     mask[3, 3] = 1
-    assert instances(mask)["boxes"].tolist() == [[3, 3, 4, 4]]
+    assert targets_of(mask)["boxes"].tolist() == [[3, 3, 4, 4]]
 
 
 def test_an_empty_mask_has_no_instances() -> None:
-    target = instances(torch.zeros(4, 5, dtype=torch.uint8))
+    target = targets_of(torch.zeros(4, 5, dtype=torch.uint8))
     assert {name: tuple(value.shape) for name, value in target.items()} == {
         "boxes": (0, 4), "labels": (0,), "masks": (0, 4, 5),
     }  # fmt: skip
@@ -102,11 +102,11 @@ def detections(boxes: list[list[float]], scores: list[float]) -> dict[str, torch
 
 
 def test_a_pixel_has_the_best_score_times_mask_of_its_instances() -> None:
-    found = detections([[0, 0, 16, 16], [8, 8, 32, 32]], [0.5, 0.75])
-    found["masks"][1] *= 0.8
-    shown = render(found, (40, 40))
-    assert shown.shape == (1, 40, 40)
-    points = [shown[0, y, x].item() for y, x in ((4, 4), (12, 12), (24, 24), (38, 38))]
+    instances = detections([[0, 0, 16, 16], [8, 8, 32, 32]], [0.5, 0.75])
+    instances["masks"][1] *= 0.8
+    rendered = render(instances, (40, 40))
+    assert rendered.shape == (1, 40, 40)
+    points = [rendered[0, y, x].item() for y, x in ((4, 4), (12, 12), (24, 24), (38, 38))]
     assert points == pytest.approx([0.5, 0.6, 0.6, 0.0])
 
 
@@ -114,11 +114,15 @@ def test_no_detections_are_an_empty_map() -> None:
     assert torch.equal(render(detections([], []), (4, 6)), torch.zeros(1, 4, 6))
 
 
-def test_predict_renders_what_the_heads_find(
-    model: CheXLocNet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = [detections([[8, 8, 24, 24]], [0.9]), detections([], [])]
-    monkeypatch.setattr(model.detector.roi_heads, "forward", lambda *args: (found, {}))
+class FakeHeads(nn.Module):
+    """Heads that find one box in the first of two images."""
+
+    def forward(self, *args: object) -> tuple[list[dict[str, torch.Tensor]], dict]:
+        return [detections([[8, 8, 24, 24]], [0.9]), detections([], [])], {}
+
+
+def test_predict_renders_the_detections_of_the_heads(model: CheXLocNet) -> None:
+    model.detector.roi_heads = FakeHeads()
     probabilities, positive = model.eval().predict(batch_of()[0])
     assert positive is None
     assert probabilities.shape == (2, 1, SIZE, SIZE)
@@ -131,18 +135,18 @@ def test_predict_renders_what_the_heads_find(
 def test_the_encoder_has_the_names_and_shapes_of_smps(encoder: str) -> None:
     with torch.device("meta"):
         body = build_model(recipe_of("chexlocnet", encoder=encoder)).encoder
-        theirs = get_encoder(encoder, weights=None)
-    shapes = [{k: v.shape for k, v in m.state_dict().items()} for m in (body, theirs)]
+        smp_encoder = get_encoder(encoder, weights=None)
+    shapes = [{k: v.shape for k, v in m.state_dict().items()} for m in (body, smp_encoder)]
     assert shapes[0] == shapes[1]
 
 
-def test_recipes_that_weigh_losses_or_name_other_encoders_or_inputs_are_refused() -> None:
+def test_weights_of_losses_other_encoders_and_gray_input_are_refused() -> None:
     recipe = recipe_of("chexlocnet")
-    weighed = dataclasses.replace(recipe.phases[0], loss=LossWeights(bce=1.0))
-    with pytest.raises(InputError, match="losses of its own; give each phase"):
-        build_model(dataclasses.replace(recipe, phases=(weighed,)))
-    with pytest.raises(InputError, match="no encoder 'vgg16'; it has resnet18"):
+    weighted = dataclasses.replace(recipe.phases[0], loss=LossWeights(bce=1.0))
+    with pytest.raises(InputError, match="phases.N.loss to 0"):
+        build_model(dataclasses.replace(recipe, phases=(weighted,)))
+    with pytest.raises(InputError, match="'vgg16'; it has resnet18"):
         build_model(recipe_of("chexlocnet", encoder="vgg16"))
     gray = dataclasses.replace(recipe.input, mean=(0.5,), std=(0.5,))
-    with pytest.raises(InputError, match="1 entries; chexlocnet wants three"):
+    with pytest.raises(InputError, match="1 entries; chexlocnet needs three"):
         build_model(dataclasses.replace(recipe, input=gray))

@@ -1,4 +1,4 @@
-"""What an epoch shows: shares of positives, batches, seeds."""
+"""Sampling of an epoch: positive rates, batches, seeds."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ def phase_of(rate: object, batch: int = 64, epochs: int = 60, end: float | None 
     )
 
 
-def drawn(phase: Phase, epoch: int) -> tuple[int, int]:
-    """Positives and negatives of the competition in an epoch."""
+def draw(phase: Phase, epoch: int) -> tuple[int, int]:
+    """Numbers of positives and negatives in an epoch on the competition's images."""
     batches = EpochBatches(COMPETITION, phase, key=(0,))
     batches.epoch = epoch
     positive = [COMPETITION[index] for batch in batches for _, index in batch]
@@ -58,14 +58,12 @@ def test_another_epoch_draws_other_negatives_in_another_order() -> None:
 
 
 @pytest.mark.parametrize(("images", "sizes"), [(33, {11}), (17, {8, 9}), (16, {16}), (3, {3})])
-def test_batches_are_of_nearly_equal_size_and_none_is_left_alone(
-    images: int, sizes: set[int]
-) -> None:
+def test_batches_have_nearly_equal_sizes_and_drop_no_image(images: int, sizes: set[int]) -> None:
     batches = EpochBatches(np.ones(images, bool), phase_of(None, batch=16), key=(0,))
-    found = list(batches)
-    assert {len(batch) for batch in found} == sizes
-    assert len(found) == len(batches)
-    assert sum(map(len, found)) == images
+    sampled = list(batches)
+    assert {len(batch) for batch in sampled} == sizes
+    assert len(sampled) == len(batches)
+    assert sum(map(len, sampled)) == images
 
 
 def test_seeds_differ_in_every_part() -> None:
@@ -89,19 +87,19 @@ def test_seeds_differ_in_every_part() -> None:
     ],
 )
 def test_negatives_of_the_competition_at_published_rates(rate: float | None, negatives) -> None:
-    assert drawn(phase_of(rate), 0) == (2_669, negatives)
+    assert draw(phase_of(rate), 0) == (2_669, negatives)
 
 
 def test_a_sliding_rate_changes_at_its_epochs() -> None:
     phase = phase_of(((0, 2 / 3), (20, 0.5)))
-    assert [drawn(phase, epoch)[1] for epoch in (0, 19, 20, 59)] == [1_334, 1_334, 2_669, 2_669]
+    assert [draw(phase, epoch)[1] for epoch in (0, 19, 20, 59)] == [1_334, 1_334, 2_669, 2_669]
 
 
 def test_a_linear_rate_goes_from_the_first_to_the_last_epoch() -> None:
     phase = phase_of(0.8, end=0.22)
     assert [rate_in_epoch(phase, epoch) for epoch in (0, 59)] == pytest.approx([0.8, 0.22])
     assert rate_in_epoch(phase, 30) == pytest.approx(0.8 - 0.58 * 30 / 59)
-    assert [drawn(phase, epoch)[1] for epoch in (0, 59)] == [667, 9_378]
+    assert [draw(phase, epoch)[1] for epoch in (0, 59)] == [667, 9_378]
     assert rate_in_epoch(phase_of(0.8, epochs=1, end=0.2), 0) == 0.8
 
 
@@ -113,7 +111,7 @@ def test_a_longer_epoch_has_more_batches() -> None:
 
 
 def test_a_rate_without_a_positive_image_is_refused() -> None:
-    with pytest.raises(InputError, match="positive_rate = 0.5, but no image"):
+    with pytest.raises(InputError, match="positive_rate = 0.5"):
         EpochBatches(np.zeros(5, bool), phase_of(0.5), key=(0,))
 
 
@@ -129,6 +127,6 @@ def test_without_negatives_an_epoch_is_the_positives(rate: float | None) -> None
     assert sorted(index for _, index in batch) == list(range(5))
 
 
-def test_without_positives_every_image_is_shown_once() -> None:
+def test_without_positives_every_image_is_drawn_once() -> None:
     (batch,) = EpochBatches(np.zeros(5, bool), phase_of(None), key=(0,))
     assert sorted(index for _, index in batch) == list(range(5))

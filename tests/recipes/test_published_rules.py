@@ -1,4 +1,4 @@
-"""Published rules, against what their sources say, one image at a time."""
+"""Published rules against their sources, written out, image by image."""
 
 import cv2
 import numpy as np
@@ -8,9 +8,9 @@ from scipy import ndimage
 from lib.decision import rules
 from lib.recipes.published_rules import PUBLISHED
 
-# What each source says: the class must reach this, so many pixels must be above this, the mask is
-# what is above this; its components must have so many pixels, and their holes are filled or not.
-SAID = {
+# As published: minimum p(positive); minimum number of pixels above a threshold; threshold of the
+# mask; minimum size of its components, and True if holes are filled.
+SOURCES = {
     "abedalla_exp1": (None, (2048, 0.5), 0.5, None),
     "abedalla_exp2": (None, (2048, 0.55), 0.55, None),
     "abedalla_exp3": (None, (2048, 0.55), 0.55, None),
@@ -29,8 +29,8 @@ SAID = {
 }
 
 
-def as_published(name: str, values: np.ndarray, p: float) -> np.ndarray:
-    class_min, gate, bottom, components = SAID[name]
+def published_mask(name: str, values: np.ndarray, p: float) -> np.ndarray:
+    class_min, gate, bottom, components = SOURCES[name]
     empty = np.zeros(values.shape, bool)
     if class_min is not None and p < class_min:
         return empty
@@ -39,16 +39,16 @@ def as_published(name: str, values: np.ndarray, p: float) -> np.ndarray:
     mask = values / 255 > bottom + 1e-9
     if components is None:
         return mask
-    least, filled = components
+    min_area, filled = components
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     for number in range(1, count + 1):
-        if (labels == number).sum() < least:
+        if (labels == number).sum() < min_area:
             mask = mask & (labels != number)
     return ndimage.binary_fill_holes(mask) if filled else mask
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_each_rule_does_what_its_source_says(name: str) -> None:
+def test_each_rule_gives_the_masks_of_its_source(name: str) -> None:
     masks = []
     for seed in range(20):
         rng = np.random.default_rng(seed)
@@ -57,14 +57,14 @@ def test_each_rule_does_what_its_source_says(name: str) -> None:
         values = np.clip(127 + 127 * (centre + noise / noise.std()), 0, 255).astype(np.uint8)
         p = rng.random()
         masks.append(rules.apply(PUBLISHED[name], values, p))
-        assert (masks[-1] == as_published(name, values, p)).all()
-    found = [mask.any() for mask in masks]
-    assert any(found)
-    if SAID[name][0] is not None or SAID[name][1] is not None:
-        assert not all(found), "the gate is seen at work"
+        assert (masks[-1] == published_mask(name, values, p)).all()
+    not_empty = [mask.any() for mask in masks]
+    assert any(not_empty)
+    if SOURCES[name][0] is not None or SOURCES[name][1] is not None:
+        assert not all(not_empty), "the gate empties no image"
 
 
 def test_all_published_rules_are_rules() -> None:
-    assert SAID.keys() == PUBLISHED.keys()
+    assert SOURCES.keys() == PUBLISHED.keys()
     for rule in PUBLISHED.values():
         assert rules.from_json(rules.to_json(rule)).min_area == rule.min_area

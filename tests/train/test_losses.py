@@ -1,11 +1,14 @@
-"""Losses against values worked by hand and independent formulas in float64."""
+"""Losses against values by hand, independent formulas, and other libraries."""
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
 import torch
+from torch.nn import functional as F
 
 from lib.errors import InputError
 from lib.recipes import LossWeights
@@ -22,8 +25,8 @@ from lib.train.losses import (
     squared_dice_loss,
 )
 
-# Those that have an answer to an empty image: Dice on positives has none.
-ANSWERING = [
+# Those with a gradient on empty images: Dice on positives has none.
+WITH_GRADIENT = [
     bce_loss, soft_dice_loss, batch_dice_loss, squared_dice_loss, focal_loss, lovasz_loss
 ]  # fmt: skip
 
@@ -89,20 +92,20 @@ def lovasz_set_by_set(logits: np.ndarray, mask: np.ndarray) -> float:
     return loss
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
-def test_lovasz_is_its_definition_in_both_directions(share: float) -> None:
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 1.0])
+def test_lovasz_is_its_definition_in_both_directions(fraction: float) -> None:
     rng = np.random.default_rng(0)
-    logits, masks = 2 * rng.standard_normal((3, 40)), rng.random((3, 40)) < share
+    logits, masks = 2 * rng.standard_normal((3, 40)), rng.random((3, 40)) < fraction
     expected = [
         (lovasz_set_by_set(x, mask) + lovasz_set_by_set(-x, ~mask)) / 2
         for x, mask in zip(logits, masks, strict=True)
     ]
     tensors = (torch.tensor(array, dtype=torch.float64) for array in (logits, masks))
-    found = lovasz_loss(*(tensor.view(3, 1, 5, 8) for tensor in tensors))
-    assert found.item() == pytest.approx(np.mean(expected))
+    loss = lovasz_loss(*(tensor.view(3, 1, 5, 8) for tensor in tensors))
+    assert loss.item() == pytest.approx(np.mean(expected))
 
 
-def test_lovasz_of_confident_answers_is_twice_the_jaccard_loss() -> None:
+def test_lovasz_of_confident_predictions_is_twice_the_jaccard_loss() -> None:
     """At logits of +-1 an error costs 2. Wrong: one of two inside, one of three outside."""
     logits = torch.tensor([1.0, -1, 1, -1, -1]).view(1, 1, 1, 5)
     masks = masks_of(1, 1, 0, 0, 0).float()
@@ -110,16 +113,53 @@ def test_lovasz_of_confident_answers_is_twice_the_jaccard_loss() -> None:
     assert lovasz_loss(logits, masks).item() == pytest.approx(inside + outside)
 
 
-def test_lovasz_keeps_its_digits_on_large_images() -> None:
+def value_and_gradient(
+    loss: Callable, logits: torch.Tensor, masks: torch.Tensor
+) -> tuple[float, torch.Tensor]:
+    logits = logits.clone().requires_grad_()
+    value = loss(logits, masks)
+    value.backward()
+    return value.item(), logits.grad
+
+
+def symmetric_lovasz_of_smp(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    hinge = smp.losses.LovaszLoss(mode="binary", per_image=True)
+    return (hinge(logits, masks) + hinge(-logits, 1 - masks)) / 2
+
+
+def focal_by_its_formula(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    cross_entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
+    return ((1 - torch.exp(-cross_entropy)) ** 2 * cross_entropy).mean()
+
+
+@pytest.fixture
+def large_batch() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(1, 1, 512, 512, generator=generator)
-    masks = (torch.rand(1, 1, 512, 512, generator=generator) < 0.05).float()
-    exact = lovasz_loss(logits.double(), masks.double()).item()
-    assert lovasz_loss(logits, masks).item() == pytest.approx(exact, rel=1e-6)
+    logits = torch.randn(2, 1, 512, 512, generator=generator)
+    return logits, (torch.rand(logits.shape, generator=generator) < 0.05).float()
+
+
+def test_lovasz_at_512_px_has_smps_value_and_a_gradient_that_is_more_exact(large_batch) -> None:
+    logits, masks = large_batch
+    value, gradient = value_and_gradient(lovasz_loss, logits, masks)
+    exact, exact_gradient = value_and_gradient(lovasz_loss, logits.double(), masks.double())
+    smp_value, smp_gradient = value_and_gradient(symmetric_lovasz_of_smp, logits, masks)
+    assert value == pytest.approx(exact, rel=1e-6)
+    assert value == pytest.approx(smp_value, abs=1e-4)
+    total = exact_gradient.abs().sum()
+    assert (gradient - exact_gradient).abs().sum() / total < 1e-5
+    assert 1e-4 < (smp_gradient - exact_gradient).abs().sum() / total < 1e-2
+
+
+def test_focal_at_512_px_is_its_formula(large_batch) -> None:
+    value, gradient = value_and_gradient(focal_loss, *large_batch)
+    expected, expected_gradient = value_and_gradient(focal_by_its_formula, *large_batch)
+    assert value == pytest.approx(expected, rel=1e-6)
+    assert torch.allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-11)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-@pytest.mark.parametrize("loss", ANSWERING)
+@pytest.mark.parametrize("loss", WITH_GRADIENT)
 def test_an_empty_or_full_mask_gives_a_finite_gradient_in_the_right_direction(
     loss, value: float
 ) -> None:
@@ -151,7 +191,7 @@ def test_bce_by_hand() -> None:
     assert bce_loss(logits_of(0.8, 0.4), masks_of(1, 0)).item() == pytest.approx(expected)
 
 
-def test_dice_refuses_what_cannot_be() -> None:
+def test_dice_refuses_other_shapes_and_no_smoothing() -> None:
     with pytest.raises(ValueError, match="differ"):
         soft_dice_loss(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 3))
     with pytest.raises(ValueError, match="positive"):

@@ -1,4 +1,4 @@
-"""The ablation network: its sixteen combinations, and what each switch adds."""
+"""The ablation network: all combinations of its options, and the parts of each."""
 
 import itertools
 
@@ -9,13 +9,13 @@ from torch import nn
 from lib.models import build_model
 from lib.models.viel import DecoderBlock, conv_relu_norm
 from lib.recipes import LossWeights
-from tests.test_networks import SIZE, count, recipe_of, step
+from tests.models.builders import SIZE, count, recipe_of, step
 
-SWITCHES = [{"centre": "aspp"}, {"hypercolumns": True}, {"attention": "scse"}]
+OPTIONS = [{"centre": "aspp"}, {"hypercolumns": True}, {"attention": "scse"}]
 COMBINATIONS = [
-    {key: value for switch in chosen for key, value in switch.items()}
-    for number in range(len(SWITCHES) + 1)
-    for chosen in itertools.combinations(SWITCHES, number)
+    {key: value for option in options for key, value in option.items()}
+    for number in range(len(OPTIONS) + 1)
+    for options in itertools.combinations(OPTIONS, number)
 ]
 
 
@@ -55,11 +55,11 @@ def test_hypercolumns_widen_the_input_of_the_global_layer_alone() -> None:
 def test_four_blocks_of_64_filters_and_a_last_doubling() -> None:
     with torch.device("meta"):
         model = build_model(recipe_of("viel_unet", encoder="resnet34"))
-        seen = []
+        shapes = []
         for part in (*model.blocks, model.global_layer):
-            part.register_forward_hook(lambda _, x, y: seen.append((y.shape[1], y.shape[2])))
+            part.register_forward_hook(lambda _, x, y: shapes.append((y.shape[1], y.shape[2])))
         mask, _ = model.logits(torch.zeros(2, 3, 256, 256))
-    assert seen == [(64, 16), (64, 32), (64, 64), (64, 128), (1, 128)]
+    assert shapes == [(64, 16), (64, 32), (64, 64), (64, 128), (1, 128)]
     assert mask.shape == (2, 1, 256, 256)
 
 

@@ -1,4 +1,4 @@
-"""Every recipe builds, takes a step, and survives being saved, loaded and inferred with."""
+"""Every recipe is built, trains a step, is saved and loaded, and infers."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from lib import recipes
-from lib.infer.tta import predict_with_flips
+from lib.infer.predict import predict_with_flips
 from lib.models import build_model, weights
 from lib.recipes import Recipe
 from lib.train.freezing import training_mode
 from lib.train.losses import WeightedLoss
 from lib.train.optim import build_optimizer
 
-SIZE = 64  # what the deepest networks take
+SIZE = 64  # the smallest side of the deepest networks
 
 
 def at_smallest_size(recipe: Recipe) -> Recipe:
@@ -32,7 +32,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
-def test_it_takes_a_step_and_survives_a_save_a_load_and_an_inference(
+def test_a_recipe_trains_a_step_and_infers_the_same_after_loading(
     name: str, tmp_path: Path
 ) -> None:
     recipe = at_smallest_size(recipes.get(name))

@@ -1,0 +1,77 @@
+"""Progress of a training: a printed line per epoch, times, TensorBoard events, curves.png."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch.utils.tensorboard import SummaryWriter
+
+from lib.artifacts import Draft
+from lib.files import write_aside
+from lib.layout import Fold
+from lib.recipes import Recipe
+from lib.train.checkpoints import Row, describe_row
+
+
+def print_row(recipe: Recipe, fold: Fold, row: Row, seconds: float) -> None:
+    """Print the line of an epoch or of an average."""
+    names = [name for name in ("train_loss", "valid_loss", "valid_dice") if name in row]
+    metrics = "  ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in names)
+    epochs = f"/{recipe.phases[row['phase']].epochs}" if "epoch" in row else ""
+    print(
+        f"{recipe.name} fold {fold}  phase {row['phase'] + 1}/{len(recipe.phases)}  "
+        f"{describe_row(row)}{epochs}  {metrics}  {seconds:.1f} s",
+        flush=True,
+    )
+
+
+def log_epoch(
+    draft: Draft, recipe: Recipe, row: Row, train_seconds: float, valid_seconds: float
+) -> None:
+    """Write the times and TensorBoard events of an epoch to log/, outside the artifact's id."""
+    path = draft.path("log/times.csv")
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a", newline="") as file:
+        csv.writer(file).writerow(
+            [row["phase"], row["epoch"], round(train_seconds, 3), round(valid_seconds, 3)]
+        )
+    earlier_epochs = sum(phase.epochs for phase in recipe.phases[: row["phase"]])
+    with SummaryWriter(str(draft.path("log/tb"))) as writer:
+        for name, value in row.items():
+            writer.add_scalar(name, value, earlier_epochs + row["epoch"])
+
+
+def draw_curves(history: Sequence[Row], path: Path) -> None:
+    """Draw losses, validation metrics and learning rate over epochs; a line separates phases.
+
+    Args:
+        history: one row per epoch.
+        path: of the PNG; equal histories give equal bytes.
+    """
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = {
+        "loss": ("train_loss", "valid_loss"),
+        "validation": ("valid_dice", "valid_positive_dice", "valid_class_auc"),
+        "learning rate": ("lr",),
+    }
+    epochs = range(1, len(history) + 1)
+    for axes, (title, names) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        for name in names:
+            if any(row.get(name) is not None for row in history):
+                values = [row.get(name) for row in history]
+                label = name.removeprefix("valid_") if title == "validation" else name
+                axes.plot(epochs, values, marker=".", label=label.replace("_", " "))
+        if len(axes.lines) > 1:
+            axes.legend(frameon=False, loc="best", fontsize="small")
+        for before, row in enumerate(history[1:], start=1):
+            if row["phase"] != history[before - 1]["phase"]:
+                axes.axvline(before + 0.5, color="0.7", linewidth=1)
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    with write_aside(path) as aside:
+        figure.savefig(aside, format="png", dpi=110, metadata={"Software": None})

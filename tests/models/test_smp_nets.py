@@ -1,0 +1,63 @@
+"""Networks of segmentation-models-pytorch: encoders, channels, dilation."""
+
+import pytest
+import torch
+
+from lib.errors import InputError
+from lib.models import build_model
+from tests.models.builders import SIZE, count, recipe_of
+
+ENCODERS = (
+    "resnet50", "resnet101", "se_resnext50_32x4d", "se_resnext101_32x4d", "efficientnet-b3",
+    "efficientnet-b5", "densenet121", "vgg16", "vgg16_bn",
+)  # fmt: skip
+
+
+def test_the_resnet34_unet_has_the_published_number_of_parameters() -> None:
+    """24.4 M in 2ST-UNet, section 5."""
+    with torch.device("meta"):
+        assert count(build_model(recipe_of("unet", encoder="resnet34"))) == 24_436_369
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_the_encoders_of_the_papers_fit(encoder: str) -> None:
+    with torch.device("meta"):
+        model = build_model(recipe_of("unet", encoder=encoder, attention="scse", image_head=True))
+        mask, positive = model.logits(torch.zeros(2, 3, SIZE, SIZE))
+    assert mask.shape == (2, 1, SIZE, SIZE)
+    assert positive is not None
+    assert positive.shape == (2,)
+
+
+@pytest.mark.parametrize("encoder", ["se_resnext50_32x4d", "resnext50_32x4d"])
+def test_deeplabs_encoder_is_dilated_and_keeps_its_names(encoder: str) -> None:
+    with torch.device("meta"):
+        model = build_model(recipe_of("deeplabv3", encoder=encoder))
+        plain = build_model(recipe_of("unet", encoder=encoder))
+        maps = model.encoder(torch.zeros(2, 3, SIZE, SIZE))
+    assert [SIZE // level.shape[-1] for level in maps] == [1, 2, 4, 8, 8, 8]
+    shapes = [{k: v.shape for k, v in m.encoder.state_dict().items()} for m in (model, plain)]
+    assert shapes[0] == shapes[1]
+
+
+def test_encoders_that_cannot_be_dilated_are_refused() -> None:
+    with pytest.raises(InputError, match="deeplabv3 with encoder densenet121: .*dilated"):
+        build_model(recipe_of("deeplabv3", encoder="densenet121"))
+
+
+def test_the_channel_table_of_the_resnet34_unet() -> None:
+    """2ST-UNet, table 3: sides as parts of the image, filters, and what decoder blocks are fed."""
+    with torch.device("meta"):
+        model = build_model(recipe_of("unet", encoder="resnet34"))
+        fed, given = [], []
+        for block in model.net.decoder.blocks:
+            block.conv1.register_forward_hook(lambda _, x, y: fed.append(x[0].shape[1]))
+            block.register_forward_hook(lambda _, x, y: given.append((y.shape[1], y.shape[2])))
+        maps = model.encoder(torch.zeros(2, 3, 512, 512))
+        model.logits(torch.zeros(2, 3, 512, 512))
+    table = [(64, 256), (64, 128), (128, 64), (256, 32), (512, 16)]
+    assert [(level.shape[1], level.shape[2]) for level in maps[1:]] == table
+    assert fed == [768, 384, 192, 128, 32]
+    assert given == [(256, 32), (128, 64), (64, 128), (32, 256), (16, 512)]
+    head = model.net.segmentation_head[0]
+    assert (head.in_channels, head.out_channels, head.kernel_size) == (16, 1, (3, 3))

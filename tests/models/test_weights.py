@@ -1,0 +1,130 @@
+"""Weight files: equal bytes, refusals, and pretrained encoders."""
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lib import recipes
+from lib.errors import InputError
+from lib.models import NETWORKS, build_model, weights
+from lib.recipes import Input, Network, Recipe
+from tests.models.builders import recipe_of
+
+DEMO = replace(recipes.get("demo"), network=Network("unet", "resnet18", "none", image_head=True))
+
+
+def with_network(**changes: object) -> Recipe:
+    return replace(DEMO, network=replace(DEMO.network, **changes))
+
+
+def test_equal_tensors_are_equal_bytes_whatever_the_name(tmp_path: Path) -> None:
+    state = build_model(DEMO).state_dict()
+    weights.save(tmp_path / "a.pt", state)
+    weights.save(tmp_path / "another.pt", build_model(DEMO).state_dict())
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "another.pt").read_bytes()
+
+
+def test_saved_weights_give_the_same_predictions(tmp_path: Path) -> None:
+    model = build_model(DEMO).eval()
+    weights.save(tmp_path / "w.pt", model.state_dict())
+    other = build_model(replace(DEMO, seed=5)).eval()
+    images = torch.randint(0, 256, (1, 1, 32, 32), dtype=torch.uint8)
+    expected = model.predict(images)[0]
+    assert torch.equal(weights.load_model(other, tmp_path / "w.pt").predict(images)[0], expected)
+
+
+def test_a_poisoned_weight_file_is_refused_and_runs_nothing(tmp_path: Path) -> None:
+    class Poison:
+        def __reduce__(self) -> tuple:
+            return Path.touch, (tmp_path / "ran",)
+
+    (tmp_path / "poison.pt").write_bytes(pickle.dumps(Poison(), protocol=2))
+    torch.save(Poison(), tmp_path / "poison_zip.pt")
+    for name in ("poison.pt", "poison_zip.pt"):
+        with pytest.raises(InputError, match="cannot be read as weights"):
+            weights.load(tmp_path / name)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_damaged_and_missing_weights_are_refused(tmp_path: Path) -> None:
+    weights.save(tmp_path / "w.pt", {"a": torch.zeros(100)})
+    (tmp_path / "w.pt").write_bytes((tmp_path / "w.pt").read_bytes()[:-200])
+    for name in ("w.pt", "none.pt"):
+        with pytest.raises(InputError, match="cannot be read as weights"):
+            weights.load(tmp_path / name)
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    weights.save(tmp_path / "w.pt", build_model(with_network(encoder="resnet34")).state_dict())
+    with pytest.raises(InputError, match="does not fit"):
+        weights.load_model(build_model(DEMO), tmp_path / "w.pt")
+
+
+def test_an_encoder_file_is_loaded_and_counted(tmp_path: Path) -> None:
+    trained = build_model(replace(DEMO, seed=9))
+    state = trained.encoder.state_dict()
+    weights.save(tmp_path / "encoder.pt", state | {"fc.weight": torch.zeros(3)})
+    model = build_model(DEMO)
+    message = weights.init_encoder(model, DEMO, str(tmp_path / "encoder.pt"))
+    assert f"{len(state)} of {len(state)} tensors matched; " in message
+    assert "ignored, not in the encoder: fc.weight" in message
+    assert all(torch.equal(model.encoder.state_dict()[key], state[key]) for key in state)
+
+
+def test_missing_tensors_of_the_encoder_are_listed(tmp_path: Path) -> None:
+    state = dict(build_model(DEMO).encoder.state_dict())
+    del state["layer1.0.conv1.weight"]
+    state["conv1.weight"] = torch.zeros(1)
+    weights.save(tmp_path / "encoder.pt", state)
+    with pytest.raises(InputError, match=r"118 of the encoder's 120.*conv1.weight, layer1.0.conv1"):
+        weights.init_encoder(build_model(DEMO), DEMO, str(tmp_path / "encoder.pt"))
+
+
+def test_imagenet_weights_without_a_network_connection_name_the_cure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def offline(*args: object, **kwargs: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(weights, "get_encoder", offline)
+    with pytest.raises(InputError, match="of resnet18 .*no route.*--encoder-weights FILE"):
+        weights.init_encoder(build_model(DEMO), DEMO, "imagenet")
+
+
+def test_the_pretrained_mobilenet_fits_smps(shared_data: Path) -> None:
+    recipe = with_network(encoder="mobilenet_v2")
+    recipe = replace(recipe, input=Input(mean=(0.5,) * 3, std=(0.5,) * 3))
+    file = shared_data / "weights" / "mobilenet_v2_imagenet.pt"
+    message = weights.init_encoder(build_model(recipe), recipe, str(file))
+    assert "312 of 312 tensors matched" in message
+    assert weights.encoder_fingerprint(str(file)).startswith("sha256 ")
+
+
+def test_an_encoder_file_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match="imagenett is no file; give imagenet"):
+        weights.encoder_fingerprint("imagenett")
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if "encoder" in NETWORKS[name].reads])
+def test_pretrained_weights_fit_the_encoder(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tensors of smp's encoder, and no others; random ones, to avoid a download."""
+    get_encoder = weights.get_encoder
+    monkeypatch.setattr(
+        weights, "get_encoder", lambda name, channels, weights: get_encoder(name, channels)
+    )
+    recipe = recipe_of(name)
+    model = build_model(recipe)
+    message = weights.init_encoder(model, recipe, "imagenet")
+    assert message == "encoder starts from ImageNet: 120 of 120 tensors matched"
+
+
+def test_networks_from_scratch_have_no_encoder_to_load() -> None:
+    recipe = recipe_of("classic_unet")
+    with (
+        torch.device("meta"),
+        pytest.raises(InputError, match="classic_unet has no encoder; give --encoder-weights none"),
+    ):
+        weights.init_encoder(build_model(recipe), recipe, "imagenet")

@@ -1,0 +1,61 @@
+"""Demo variants: the same system, small, in proportion."""
+
+import pytest
+
+from lib import recipes
+from lib.recipes import Recipe, serialize
+
+DEMOS = [recipes.get(name + "_demo") for name in recipes.RECIPES]
+NOT_SCALED = (
+    "optimizer", "schedule", "warmup", "factor", "positive_rate_end", "clip", "freeze", "loss",
+    "weight_decay",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.name)
+def test_a_shrunk_recipe_is_the_same_system(demo: Recipe) -> None:
+    whole = recipes.get(demo.name.removesuffix("_demo"))
+    assert serialize.from_dict(serialize.to_dict(demo)) == demo
+    assert "shrunk" in demo.summary
+    assert demo.network.encoder_weights == "none"
+    network, demo_network = serialize.to_dict(whole)["network"], serialize.to_dict(demo)["network"]
+    assert demo_network == network | {"encoder_weights": "none"}
+    keys = ("input", "augmentation", "select", "rule", "select_rule", "seed")
+    assert all(getattr(demo, key) == getattr(whole, key) for key in keys)
+    for small, large in zip(demo.phases, whole.phases, strict=True):
+        assert all(getattr(small, key) == getattr(large, key) for key in NOT_SCALED)
+        assert small.keep.strategy == large.keep.strategy
+        assert small.lr / demo.phases[0].lr == pytest.approx(large.lr / whole.phases[0].lr)
+        assert small.min_lr * large.lr == pytest.approx(large.min_lr * small.lr)
+
+
+@pytest.mark.parametrize("demo", DEMOS, ids=lambda demo: demo.name)
+def test_a_shrunk_recipe_is_small(demo: Recipe) -> None:
+    assert 20 <= sum(phase.epochs for phase in demo.phases) <= 34
+    assert demo.phases[0].lr == pytest.approx(1e-3)
+    for phase in demo.phases:
+        assert phase.epochs >= 2
+        assert phase.keep.count <= phase.epochs
+        assert phase.size in (64, 128)
+        assert phase.batch <= 4
+        assert phase.ema is None or phase.ema.start < phase.epochs
+        assert phase.early_stop is None or phase.early_stop >= 2
+
+
+def test_epochs_and_pixels_shrink_in_proportion() -> None:
+    phases = recipes.get("sneddy_seunet_demo").phases
+    assert [phase.size for phase in phases] == [64, 64, 64, 128, 128, 128, 128]
+    assert [phase.epochs for phase in phases] == [5, 5, 5, 5, 5, 5, 4]
+    assert [phase.period for phase in phases] == [None, 1, 1, None, 1, 1, 1]
+    assert phases[3].freeze_epochs == 1
+    (crops,) = recipes.get("amirassov_r34_768_demo").phases
+    assert (crops.size, crops.crop, crops.period) == (128, 96, 4)  # 512 / 768 of 128 is 85
+    (weights,) = recipes.get("bestfitting_lovasz_demo").phases  # 32 epochs of 40
+    assert weights.steps == ((20, pytest.approx(5e-4)), (28, pytest.approx(1e-4)))
+    assert weights.ema.start == 6
+    assert weights.keep.weights == (0.5, 0.3, 0.2)
+    (sliding,) = recipes.get("zhang_unet_demo").phases  # 32 of 60
+    assert sliding.positive_rate == ((0, 2 / 3), (11, 0.5))
+    restarts, small_rates = recipes.get("x5_seg_se50_demo").phases
+    assert (restarts.epochs, restarts.period, small_rates.epochs) == (29, 4, 3)
+    assert small_rates.steps == ((2, pytest.approx(1e-5)),)

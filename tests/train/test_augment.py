@@ -1,0 +1,133 @@
+"""Augmentations move image and mask together, and depend on the seed of a call alone."""
+
+import cv2
+import numpy as np
+import pytest
+
+from lib.errors import InputError
+from lib.train.augment import AUGMENTATIONS, Augmentation
+
+SIZE = 96
+# The possible effects of each on an image: flip it, change its gray values, move its pixels.
+EFFECTS = {
+    "none": "",
+    "hflip": "flip",
+    "abedalla_a1": "flip",
+    "abedalla_a2": "gray",
+    "abedalla_a1_a2": "flip gray",
+    "abedalla_a3": "move",
+    "abedalla_a4": "move",
+    "jakhar": "move",
+    "amirassov": "move",
+    **dict.fromkeys(["standard", "abedalla", "sneddy", "niu", "zhang", "x5"], "flip gray move"),
+}
+# Those that show pixels beyond the border, and the filling there.
+BORDERS = {
+    **dict.fromkeys(["standard", "abedalla", "sneddy", "niu", "zhang", "amirassov"], "reflected"),
+    "x5": "black",
+}
+
+
+def phantom() -> tuple[np.ndarray, np.ndarray]:
+    """A bright disc on a gradient, and the disc as mask."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    mask = ((x - 30) ** 2 + (y - 50) ** 2 < 15**2).astype(np.uint8)
+    image = (40 + 0.3 * x + 150 * mask).astype(np.uint8)
+    return image, mask
+
+
+def test_every_augmentation_is_tested() -> None:
+    assert set(EFFECTS) == set(AUGMENTATIONS)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_masks_stay_binary_and_move_with_the_image(name: str) -> None:
+    image, mask = phantom()
+    augment = Augmentation(name, SIZE, crop=None)
+    for seed in range(30):
+        new_image, new_mask = augment(image, mask, seed)
+        assert new_image.shape == new_mask.shape == image.shape
+        assert new_image.dtype == new_mask.dtype == np.uint8
+        assert set(np.unique(new_mask)) <= {0, 1}
+        inside = cv2.erode(new_mask, np.ones((5, 5), np.uint8)).astype(bool)
+        outside = ~cv2.dilate(new_mask, np.ones((5, 5), np.uint8)).astype(bool)
+        if inside.sum() > 50:
+            assert new_image[inside].mean() > new_image[outside].mean() + 50
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_it_has_the_effects_of_its_source_and_no_others(name: str) -> None:
+    mask = np.random.default_rng(0).integers(0, 2, (SIZE, SIZE), np.uint8)  # any move changes it
+    image = 50 + 100 * mask
+    augment = Augmentation(name, SIZE, crop=None)
+    effects = set()
+    for seed in range(150):
+        new_image, new_mask = augment(image, mask, seed)
+        if np.array_equal(new_mask, mask[:, ::-1]):
+            effects.add("flip")
+        elif not np.array_equal(new_mask, mask):
+            effects.add("move")
+        elif not np.array_equal(new_image, image):
+            effects.add("gray")
+    assert effects == set(EFFECTS[name].split())
+
+
+@pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS) - {"none"}))
+def test_a_seed_gives_the_same_image_after_any_other_seeds(name: str) -> None:
+    image, mask = phantom()
+    fresh, used = (Augmentation(name, SIZE, crop=None) for _ in range(2))
+    for seed in range(5):
+        used(image, mask, seed)
+    results = [augment(image, mask, 7)[0] for augment in (fresh, used)]
+    assert np.array_equal(*results)
+    variants = {fresh(image, mask, seed)[0].tobytes() for seed in range(40)}
+    assert len(variants) >= (2 if EFFECTS[name] == "flip" else 5)
+
+
+def test_transforms_of_one_image_are_drawn_independently() -> None:
+    """Flipped with p .5, gray values changed with p .3: both 60 times of 400, one 140 or 60."""
+    image, mask = phantom()
+    augment = Augmentation("abedalla_a1_a2", SIZE, crop=None)
+    results = [augment(image, mask, seed) for seed in range(400)]
+    flipped = np.array([not np.array_equal(new_mask, mask) for _, new_mask in results])
+    same_grays = [
+        np.array_equal(new_image, image[:, :: -1 if flip else 1])
+        for (new_image, _), flip in zip(results, flipped, strict=True)
+    ]
+    changed = ~np.array(same_grays)
+    # three standard deviations of each count
+    assert abs((flipped & changed).sum() - 400 * 0.5 * 0.3) < 22
+    assert abs((flipped & ~changed).sum() - 400 * 0.5 * 0.7) < 29
+    assert abs((~flipped & changed).sum() - 400 * 0.5 * 0.3) < 22
+
+
+@pytest.mark.parametrize("name", BORDERS)
+def test_pixels_beyond_the_border_are_reflected_or_black(name: str) -> None:
+    image, empty = np.full((SIZE, SIZE), 200, np.uint8), np.zeros((SIZE, SIZE), np.uint8)
+    augment = Augmentation(name, SIZE, crop=None)
+    results = [augment(image, empty, seed) for seed in range(60)]
+    darkest = min(new_image.min() for new_image, _ in results)
+    assert darkest == 0 if BORDERS[name] == "black" else darkest > 90
+    assert not any(new_mask.any() for _, new_mask in results)
+
+
+@pytest.mark.parametrize("size", [64, 128])
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_the_size_stays(name: str, size: int) -> None:
+    image = np.zeros((size, size), np.uint8)
+    augment = Augmentation(name, size, crop=None)
+    assert {augment(image, image, seed)[0].shape for seed in range(5)} == {(size, size)}
+
+
+def test_a_crop_is_a_random_part_of_image_and_mask_alike() -> None:
+    image, mask = phantom()
+    augment = Augmentation("none", SIZE, crop=32)
+    parts = [augment(image, mask, seed) for seed in range(20)]
+    assert {part.shape for pair in parts for part in pair} == {(32, 32)}
+    assert all(((new_image > 150) == new_mask).all() for new_image, new_mask in parts)
+    assert len({new_image.tobytes() for new_image, _ in parts}) > 15
+
+
+def test_an_unknown_augmentation_is_refused() -> None:
+    with pytest.raises(InputError, match="'winers'; there are none, standard"):
+        Augmentation("winers", SIZE, crop=None)
