@@ -118,14 +118,6 @@ def test_a_blank_rle_of_a_submission_is_no_mask_and_the_command_counts_it(files)
     assert warning == f"2 without EncodedPixels in {paths[0]}, taken as no mask: b, c"
 
 
-def test_every_missing_image_is_named_and_five_unknown_ones(files) -> None:
-    truth = "".join(f"t{number},-1\n" for number in range(8))
-    done = run(*files("".join(f"u{number},-1\n" for number in range(8)), truth))
-    missing, unknown = done.stderr.splitlines()
-    assert missing.endswith(": t0, t1, t2, t3, t4, t5, t6, t7")
-    assert unknown.endswith(": u0, u1, u2, u3, u4 ...")
-
-
 def test_the_command_prints_a_sentence(files) -> None:
     done = run(*files(TRUTH))
     assert done.stdout.startswith("Dice 1.0000 over 4 images, 95 % interval 1.0000 to 1.0000")
