@@ -1,4 +1,4 @@
-"""Phantoms as stage 01 prepares them, a training and a run on them, and how tables are printed."""
+"""Workloads of the benchmarks of 02 and 03: phantoms, a phase of training, a run to infer."""
 
 import argparse
 import os
@@ -21,30 +21,27 @@ from lib.prepare.phantom import write_phantoms
 from lib.recipes import Recipe
 from lib.train.job import Job
 from lib.train.phase import PhaseTraining
-from tests.bench.clock import seconds
-from tests.bench.recipes import stage
-from tests.bench.table import NO_GPU, Row
-from tests.bench.table import show as show_table
+from tests.bench.harness import NO_GPU, Row, print_table, time_wall
+from tests.bench.recipes import run_stage
 
-LEAST = 16  # training phantoms: some are positive, as folds must have
-HELD_OUT = 4  # test phantoms, as few as there can be
-UNLABELLED = 2  # of the training phantoms
+MIN_IMAGES = 16  # training phantoms: fewer might give a fold without a positive
+MIN_TEST_IMAGES = 4
+UNLABELLED = 2  # training phantoms without a label
 
 
 @contextmanager
-def prepared(train: int, sizes: Sequence[int], test: int = HELD_OUT) -> Iterator[Work]:
-    """A WORK that lasts as long as it is used: phantoms as large as its largest cache."""
+def prepared(train: int, sizes: Sequence[int], test: int = MIN_TEST_IMAGES) -> Iterator[Work]:
+    """Yield a temporary WORK with prepared phantoms, as large as the largest cache."""
     with tempfile.TemporaryDirectory() as folder:
         work, raw = Work(Path(folder) / "work"), Path(folder) / "raw"
-        # Two training phantoms have no label.
         write_phantoms(raw, n_train=train + UNLABELLED, n_test=test, size=max(sizes))
-        words = ["--raw", raw, "--n-folds", 2, "--rle-size", max(sizes), "--sizes", *sizes]
-        stage(work.root, "01_prepare.py", *map(str, words))
+        flags = ["--raw", raw, "--n-folds", 2, "--rle-size", max(sizes), "--sizes", *sizes]
+        run_stage(work.root, "01_prepare.py", *map(str, flags))
         yield work
 
 
-def sized(name: str, size: int, batch: int) -> Recipe:
-    """The first phase of a recipe, from random weights, every image once an epoch."""
+def one_phase(name: str, size: int, batch: int) -> Recipe:
+    """Return the first phase of a recipe, from random weights, with every image once an epoch."""
     recipe = recipes.get(name)
     phase = replace(recipe.phases[0], size=size, crop=None, batch=batch, positive_rate=None)
     phase = replace(phase, positive_rate_end=None, freeze="nothing", freeze_epochs=None)
@@ -53,83 +50,83 @@ def sized(name: str, size: int, batch: int) -> Recipe:
 
 
 @contextmanager
-def training(
+def training_phase(
     work: Work, recipe: Recipe, device: torch.device, workers: int
 ) -> Iterator[PhaseTraining]:
-    """The first phase of a recipe, ready to train on all phantoms."""
+    """Yield the first phase of a recipe, ready to train on all phantoms."""
     data, size = dataset.read(work), recipe.phases[0].size
     caches = {size: artifacts.read(work.cache(size))}
-    draft = begun(work.run("bench", layout.ALL_DATA))
+    draft = begin_again(work.run("bench", layout.ALL_DATA))
     job = Job(draft, recipe, layout.ALL_DATA, data, caches, "none", device, workers)
     model = build_model(recipe).to(device).to(memory_format=torch.channels_last)
     yield PhaseTraining(job, model, 0)
     draft.lock.release()
 
 
-def begun(location: layout.ArtifactPath) -> Draft:
-    """An artifact to fill; an earlier one is gone."""
+def begin_again(location: layout.ArtifactPath) -> Draft:
+    """Begin an artifact, and remove an earlier one."""
     draft = artifacts.begin(location, {}, replace=True)
     assert draft
     return draft
 
 
-def run(work: Work, recipe: Recipe) -> Artifact:
-    """A run of one checkpoint with random weights."""
-    draft = begun(work.run("bench", layout.ALL_DATA))
+def make_random_run(work: Work, recipe: Recipe) -> Artifact:
+    """Write a run with one checkpoint of random weights."""
+    draft = begin_again(work.run("bench", layout.ALL_DATA))
     weights.save(draft.path("weights/phase0_epoch000.pt"), build_model(recipe).state_dict())
     return draft.finish()
 
 
 @contextmanager
-def inference(
-    work: Work, recipe: Recipe, source: Artifact, device: torch.device
+def inference_job(
+    work: Work, recipe: Recipe, run: Artifact, device: torch.device
 ) -> Iterator[predict.Job]:
-    """What stage 03 is told for the test maps of a run, with flips."""
+    """Yield the job of stage 03 for the test maps of a run, with flips."""
     size = recipe.phases[-1].size
-    draft = begun(work.probs("bench", layout.ALL_DATA))
+    draft = begin_again(work.probs("bench", layout.ALL_DATA))
     cache, batch = artifacts.read(work.cache(size)), predict.default_batch(size, device)
     ids, threads = test_ids(work), predict.THREADS
-    yield predict.Job(draft, recipe, source, cache, [], ids, True, batch, device, threads)
+    yield predict.Job(draft, recipe, run, cache, [], ids, True, batch, device, threads)
     draft.lock.release()
 
 
 def test_ids(work: Work) -> list[str]:
-    """The images that a benchmark of inference makes maps of."""
+    """Return the ids of the images that a benchmark of inference maps."""
     return dataset.read(work).test_ids
 
 
-def finish(device: torch.device) -> None:
-    """Wait until the device has done what it was told; a CPU has, always."""
+def synchronize(device: torch.device) -> None:
+    """Wait until a GPU has finished; a CPU always has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def peak_memory(task: Callable[[], object], device: torch.device) -> str:
-    """The most memory of a GPU that tensors take while a task runs."""
+    """Return the peak GPU memory of tensors during a task, as text."""
     if device.type != "cuda":
         return NO_GPU
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
-    seconds(task, partial(finish, device))
+    time_wall(task, partial(synchronize, device))
     return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB"
 
 
-def words_of(device: torch.device) -> str:
-    """What the figures are of: the card or the CPU, precision, threads."""
-    said = machine.describe(device) | {"cores": os.cpu_count(), "torch": torch.__version__}
-    return ", ".join(f"{key} {value}" for key, value in said.items())
+def describe_device(device: torch.device) -> str:
+    """Return the device, its precision, threads and library version, as text."""
+    facts = machine.describe(device) | {"cores": os.cpu_count(), "torch": torch.__version__}
+    return ", ".join(f"{key} {value}" for key, value in facts.items())
 
 
-def show(rows: Sequence[Row], device: torch.device) -> None:
-    """The table, and what it was measured on."""
-    print(f"{words_of(device)}\n")
-    show_table(rows)
+def print_with_device(rows: Sequence[Row], device: torch.device) -> None:
+    """Print the device and the table."""
+    print(f"{describe_device(device)}\n")
+    print_table(rows)
 
 
-def parse(words: Sequence[str] | None, what: str, **counts: int) -> argparse.Namespace:
-    """The flags of a benchmark: counts that can be made small, and the device."""
-    parser = argparse.ArgumentParser(description=what)
+def parse_args(argv: Sequence[str] | None, description: str, **counts: int) -> argparse.Namespace:
+    """Parse the flags of a benchmark: the device, and numbers that can be made small."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--device", default="auto")
     for name, value in counts.items():
         parser.add_argument(f"--{name}", type=int, default=value)
-    return parser.parse_args(words)
+    return parser.parse_args(argv)
