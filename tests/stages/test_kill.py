@@ -1,4 +1,4 @@
-"""Killed anywhere, the same command ends with the same bytes."""
+"""After a kill at any moment, the same command ends with the same bytes."""
 
 import json
 import os
@@ -17,13 +17,13 @@ from lib.files import sha256
 from lib.layout import artifact_paths
 from lib.prepare.phantom import write_phantoms
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("01_prepare", "02_train", "03_infer", "04_ensemble", "05_submit")
-GENTLE = (signal.SIGINT, signal.SIGTERM)
+CATCHABLE = (signal.SIGINT, signal.SIGTERM)
 
 
-class Run:
-    """`run_all.sh` on a few phantoms, in a process group of its own."""
+class Pipeline:
+    """A run of `run_all.sh` on a few phantoms, in a process group of its own."""
 
     def __init__(self, raw: Path, work: Path) -> None:
         settings = {
@@ -37,38 +37,38 @@ class Run:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # Of what a shell starts in the background SIGINT is ignored, and that is inherited.
+            # A shell lets background processes ignore SIGINT, and children inherit that.
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
-        self.said = ""
+        self.output = ""
 
     def lines(self) -> Iterator[str]:
         assert self.process.stdout
         for line in self.process.stdout:
-            self.said += line
+            self.output += line
             yield line
 
     def reach(self, stage: str) -> None:
-        """Wait until a stage begins."""
-        assert any(line.startswith(f"== {stage}") for line in self.lines()), self.said
+        """Wait until a stage starts."""
+        assert any(line.startswith(f"== {stage}") for line in self.lines()), self.output
 
     def stop(self, number: signal.Signals) -> None:
-        """Send a signal to all of it, and wait for the end."""
+        """Send a signal to all processes, and wait for the end."""
         os.killpg(self.process.pid, number)
-        sent = time.monotonic()
+        signalled = time.monotonic()
         for _ in self.lines():
             pass
         self.process.wait()
-        assert time.monotonic() - sent < 10
+        assert time.monotonic() - signalled < 10
 
     def finish(self) -> dict[str, float]:
-        """Wait for a good end; when each stage began, and the end, in seconds."""
-        began = {}
+        """Wait for exit code 0; return the start of each stage and the end, in seconds."""
+        starts = {}
         for line in self.lines():
             if line.startswith("== "):
-                began[line.split()[1].removesuffix(".py")] = time.monotonic()
-        assert self.process.wait() == 0, self.said
-        return began | {"end": time.monotonic()}
+                starts[line.split()[1].removesuffix(".py")] = time.monotonic()
+        assert self.process.wait() == 0, self.output
+        return starts | {"end": time.monotonic()}
 
 
 @pytest.fixture(scope="module")
@@ -79,15 +79,15 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping]:
-    """A working folder that nothing interrupted, and the seconds that each stage took."""
-    work = tmp_path_factory.mktemp("undisturbed")
-    began = Run(raw, work).finish()
-    return work, {now: began[then] - began[now] for now, then in pairwise(began)}
+def uninterrupted(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping]:
+    """Working folder of a run without interruption, and the seconds of each stage."""
+    work = tmp_path_factory.mktemp("uninterrupted")
+    starts = Pipeline(raw, work).finish()
+    return work, {stage: starts[after] - starts[stage] for stage, after in pairwise(starts)}
 
 
-def content(work: Path) -> dict[str, str]:
-    """The hash of every file of every artifact; of a manifest what the id covers, the id."""
+def hash_files(work: Path) -> dict[str, str]:
+    """Return the hash of every file of every artifact; for a manifest its id."""
     hashes = {}
     for location in artifact_paths(work):
         for path in sorted(location.folder.rglob("*")):
@@ -99,43 +99,44 @@ def content(work: Path) -> dict[str, str]:
     return hashes
 
 
-def disturb(
+def interrupt(
     raw: Path, work: Path, seconds: Mapping[str, float], stage: str, number: signal.Signals,
-    draw: random.Random,
+    rng: random.Random,
 ) -> None:  # fmt: skip
-    """Start, stop at a random moment of a stage."""
-    run = Run(raw, work)
-    run.reach(stage)
-    time.sleep(draw.uniform(0, seconds[stage]))
-    run.stop(number)
-    if number in GENTLE and run.process.returncode != 0:
-        assert "the same command goes on from here" in run.said
+    """Start the pipeline, and send a signal at a random moment of a stage."""
+    pipeline = Pipeline(raw, work)
+    pipeline.reach(stage)
+    time.sleep(rng.uniform(0, seconds[stage]))
+    pipeline.stop(number)
+    if number in CATCHABLE and pipeline.process.returncode != 0:
+        assert "the same command" in pipeline.output
 
 
-def the_same_bytes(raw: Path, work: Path, undisturbed: Path) -> None:
-    Run(raw, work).finish()
-    assert content(work) == content(undisturbed)
-    left = [path for path in work.rglob("*") if path.suffix in (".partial", ".lock", ".tmp")]
-    assert left == []
+def assert_same_end(raw: Path, work: Path, uninterrupted: Path) -> None:
+    """Run the pipeline to its end, and compare every file with the uninterrupted run."""
+    Pipeline(raw, work).finish()
+    assert hash_files(work) == hash_files(uninterrupted)
+    leftovers = [path for path in work.rglob("*") if path.suffix in (".partial", ".lock", ".tmp")]
+    assert leftovers == []
 
 
-def test_killed_once_in_every_stage(
-    raw: Path, tmp_path: Path, undisturbed: tuple[Path, Mapping]
+def test_one_kill_in_every_stage_changes_no_byte(
+    raw: Path, tmp_path: Path, uninterrupted: tuple[Path, Mapping]
 ) -> None:
-    draw = random.Random(1)
+    rng = random.Random(1)
     for stage in STAGES:
-        disturb(raw, tmp_path, undisturbed[1], stage, signal.SIGKILL, draw)
-    the_same_bytes(raw, tmp_path, undisturbed[0])
+        interrupt(raw, tmp_path, uninterrupted[1], stage, signal.SIGKILL, rng)
+    assert_same_end(raw, tmp_path, uninterrupted[0])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
-def test_killed_five_times_in_every_stage(
-    raw: Path, tmp_path: Path, undisturbed: tuple[Path, Mapping], seed: int
+def test_three_signals_in_every_stage_change_no_byte(
+    raw: Path, tmp_path: Path, uninterrupted: tuple[Path, Mapping], seed: int
 ) -> None:
-    """25 kills in all, and another end of each working folder."""
-    draw = random.Random(seed)
+    """Over the five seeds: 25 of each signal, at different moments."""
+    rng = random.Random(seed)
     for stage in STAGES:
         for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
-            disturb(raw, tmp_path, undisturbed[1], stage, number, draw)
-    the_same_bytes(raw, tmp_path, undisturbed[0])
+            interrupt(raw, tmp_path, uninterrupted[1], stage, number, rng)
+    assert_same_end(raw, tmp_path, uninterrupted[0])

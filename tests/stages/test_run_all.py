@@ -1,4 +1,4 @@
-"""What run_all.sh refuses before any stage begins."""
+"""Input that run_all.sh refuses before any stage begins."""
 
 import os
 import subprocess
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def refused(work: Path, *words: str, **settings: str) -> str:
-    """Run the script; the one line that it says, and that nothing was made."""
+def error_line(work: Path, *arguments: str, **settings: str) -> str:
+    """Run the script, check that it stops and makes nothing, and return its one line."""
     done = subprocess.run(
-        ["bash", "run_all.sh", *words],
+        ["bash", "run_all.sh", *arguments],
         cwd=ROOT,
         env=os.environ | {"WORK": str(work)} | settings,
         capture_output=True,
@@ -25,23 +25,25 @@ def refused(work: Path, *words: str, **settings: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["a b", "../x", "-x", "x" * 95])
-def test_a_name_that_an_ensemble_cannot_have(tmp_path: Path, name: str) -> None:
-    assert "cannot be a name" in refused(tmp_path / "work", NAME=name)
+def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
+    line = error_line(tmp_path / "work", NAME=name)
+    assert line.startswith("error: ")
+    assert name in line
 
 
 @pytest.mark.parametrize(
-    ("settings", "line"),
-    [
-        pytest.param(
-            {"RECIPES": "demo r34_512 demo"}, "error: RECIPES has demo twice", id="recipe"
-        ),
-        pytest.param({"FOLDS": "1 0 1"}, "error: FOLDS has 1 twice", id="fold"),
-    ],
+    ("variable", "value", "repeated"),
+    [("RECIPES", "demo r34_512 demo", "demo"), ("FOLDS", "1 0 1", "1")],
 )
-def test_what_is_named_twice(tmp_path: Path, settings: dict[str, str], line: str) -> None:
-    assert refused(tmp_path / "work", **settings) == line
+def test_a_recipe_or_fold_named_twice_is_refused(
+    tmp_path: Path, variable: str, value: str, repeated: str
+) -> None:
+    line = error_line(tmp_path / "work", **{variable: value})
+    assert line == f"error: {variable} has {repeated} twice"
 
 
-@pytest.mark.parametrize("words", [[""], ["a", "b"]], ids=["empty", "two"])
-def test_a_folder_that_is_none(tmp_path: Path, words: list[str]) -> None:
-    assert refused(tmp_path / "work", *words) == "usage: bash run_all.sh [RAW_DIR]"
+@pytest.mark.parametrize("arguments", [[""], ["a", "b"]], ids=["empty", "two"])
+def test_an_empty_or_a_second_folder_is_refused_with_the_usage(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    assert error_line(tmp_path / "work", *arguments) == "usage: bash run_all.sh [RAW_DIR]"
