@@ -28,7 +28,7 @@ def error_line(work: Path, *arguments: str, **settings: str) -> str:
 def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
     line = error_line(tmp_path / "work", NAME=name)
     assert line.startswith("error: ")
-    assert name in line
+    assert name[:40] in line
 
 
 @pytest.mark.parametrize(

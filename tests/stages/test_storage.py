@@ -1,4 +1,4 @@
-"""A full disk or a folder without write permission: one line, no complete artifact, and a resume."""
+"""A full disk or a folder without write permission: one line, no artifact, and a resume."""
 
 import subprocess
 import sys
