@@ -1,4 +1,4 @@
-"""The README and the pages beside the benchmarks: commands with flags that exist, and whole links."""
+"""README.md and the pages beside the benchmarks: flags, modules and links that exist."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("tests/bench/*.md")), *ROOT.glob("folds/*.md")]
 SCRIPTS = sorted(path.name for path in ROOT.glob("0*.py"))
 COMMAND = re.compile(
-    r"(?:-m (?P<module>(?:lib|tests)\.[\w.]+)|(?P<script>\d\d_\w+\.py))(?P<rest>.*)"
+    r"(?:-m (?P<module>(?:lib|tests)\.[\w.]+)|(?P<script>\d\d_\w+\.py))(?P<arguments>.*)"
 )
 LINK = re.compile(r"\]\((?P<path>[^)#]*)(?:#(?P<heading>[^)]*))?\)")
 
@@ -28,14 +28,16 @@ def code_blocks(page: Path) -> str:
 
 
 def commands(script: str) -> list[str]:
-    """Return what follows the name of a script in all pages, up to the end of the command."""
-    rests = [
-        match["rest"]
-        for page in PAGES
-        for match in COMMAND.finditer(code_blocks(page))
-        if match["script"] == script
-    ]
-    return [re.split(r"[;&|']", rest)[0] for rest in rests]
+    """Return the arguments of a script in all commands of all pages."""
+    matches = (match for page in PAGES for match in COMMAND.finditer(code_blocks(page)))
+    all_arguments = []
+    for match in matches:
+        if match["script"] == script:
+            arguments = re.split("[;&|]", match["arguments"])[0]
+            # A quote without its pair belongs to a command around this one.
+            odd = arguments.count("'") % 2
+            all_arguments.append(arguments.rstrip(" '") if odd else arguments)
+    return all_arguments
 
 
 def anchors(page: Path) -> set[str]:
