@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The five stages in order. Killed at any point, the same command goes on where it stopped.
+# Run the five stages in order. After a kill, the same command goes on where it stopped.
 #
 #   bash run_all.sh                the demo: phantom radiographs, no data needed
-#   bash run_all.sh RAW_DIR        the competition's data, as downloaded
+#   bash run_all.sh RAW_DIR        the competition's data, unpacked
 #
-# Environment: WORK     where everything goes (default: work)
-#              RECIPES  what is trained, blank-separated (default: demo, or r34_512 with RAW_DIR)
-#              FOLDS    which folds (default: 0 1 in the demo, or all with RAW_DIR)
-#              NAME     of the ensemble (default: final)
-#              REPLACE  1: remove and remake what is there
+# Environment: WORK     working folder (default: work)
+#              RECIPES  recipes to train, separated by blanks (default: demo, or r34_512 with RAW_DIR)
+#              FOLDS    folds to train (default: 0 1 in the demo, or all with RAW_DIR)
+#              NAME     name of the ensemble (default: final)
+#              REPLACE  1: remove existing results and make them again
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/environment.sh"
 
@@ -31,14 +31,14 @@ fi
 read -ra recipes <<<"$recipes"
 read -ra folds <<<"$folds"
 
-# Stage 04 would say so too, but after all training.
-once() {
-    local twice
-    twice=$(printf '%s\n' "${@:2}" | sort | uniq -d | head -n 1)
-    [ -z "$twice" ] || { echo "error: $1 has $twice twice" >&2; exit 2; }
+# Stage 04 refuses repeated values and bad names too, but only after all training.
+refuse_repeats() {
+    local repeated
+    repeated=$(printf '%s\n' "${@:2}" | sort | uniq -d | head -n 1)
+    [ -z "$repeated" ] || { echo "error: $1 has $repeated twice" >&2; exit 2; }
 }
-once RECIPES "${recipes[@]}"
-once FOLDS "${folds[@]}"
+refuse_repeats RECIPES "${recipes[@]}"
+refuse_repeats FOLDS "${folds[@]}"
 "$python" - "$name" "$name-triplet" <<'PYTHON'
 import sys
 from lib import cli, layout
@@ -49,9 +49,9 @@ PYTHON
 common=(--work "$work")
 [ "${REPLACE:-0}" != 1 ] || common+=(--replace)
 
-# In the background, so that a signal to this script alone reaches the stage: bash would only note it
-# until the stage ends.
-stage() {
+# The stage runs in the background, so that a signal to this script alone can be passed on at once:
+# bash would otherwise wait for the end of the stage.
+run_stage() {
     echo "== $*"
     "$python" "$home/$1" "${@:2}" "${common[@]}" &
     running=$!
@@ -61,16 +61,16 @@ running=
 stop() {
     [ -z "$running" ] || kill -TERM "$running" 2>/dev/null || true
     wait
-    echo "stopped: the same command goes on from here" >&2 # a stage that was just starting says nothing
+    echo "stopped: the same command goes on from here" >&2 # a stage that has just started prints nothing
     exit "$1"
 }
 trap 'stop 130' INT
 trap 'stop 143' TERM
 
-stage 01_prepare.py "${raw[@]}" --recipes "${recipes[@]}"
+run_stage 01_prepare.py "${raw[@]}" --recipes "${recipes[@]}"
 for recipe in "${recipes[@]}"; do
-    stage 02_train.py --recipe "$recipe" "${folds[@]}"
-    stage 03_infer.py --run "$recipe" "${folds[@]}"
+    run_stage 02_train.py --recipe "$recipe" "${folds[@]}"
+    run_stage 03_infer.py --run "$recipe" "${folds[@]}"
 done
-stage 04_ensemble.py --members "${recipes[@]}" --name "$name" "${folds[@]}"
-stage 05_submit.py --decision "$name-triplet" "${truth[@]}"
+run_stage 04_ensemble.py --members "${recipes[@]}" --name "$name" "${folds[@]}"
+run_stage 05_submit.py --decision "$name-triplet" "${truth[@]}"

@@ -1,13 +1,13 @@
-# Sourced by run_all.sh and tests/run.sh: sets $python to one that has what requirements.txt asks for.
+# Set $python to a Python with the packages of requirements.txt. Sourced by run_all.sh, tests/run.sh.
 #
-# The active Python if it already has it all; else a virtual environment, made on first use: $VENV
-# where that is set (the active Python is then not asked), .venv beside requirements.txt otherwise.
+# This is the active Python if it has them all. Otherwise it is a virtual environment, created on
+# first use: .venv beside requirements.txt, or $VENV if set (then the active Python is ignored).
 
 home=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 export PYTHONPATH="$home${PYTHONPATH:+:$PYTHONPATH}"
 export NO_ALBUMENTATIONS_UPDATE=1
 
-# Versions must be the pinned ones; torch and torchvision follow the machine's CUDA, so any will do.
+# Versions must be the pinned ones. torch and torchvision may differ: they follow the CUDA version.
 has_requirements() {
     "$1" - "$home/requirements.txt" 2>/dev/null <<'PYTHON'
 import sys
@@ -20,7 +20,7 @@ for line in open(sys.argv[1]):
 PYTHON
 }
 
-set_up() {
+create_venv() {
     local venv=$1
     if [ ! -e "$venv/complete" ] || ! cmp -s "$venv/complete" "$home/requirements.txt"; then
         echo "setting up $venv from requirements.txt (once; some 6 GB, minutes)"
@@ -34,6 +34,6 @@ set_up() {
 if [ -z "${VENV:-}" ] && has_requirements python3; then
     python=python3
 else
-    set_up "${VENV:-$home/.venv}"
+    create_venv "${VENV:-$home/.venv}"
     python="${VENV:-$home/.venv}/bin/python"
 fi

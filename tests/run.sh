@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lint, types and tests; sets up as run_all.sh does. Arguments go to pytest.
+# Run linter, type checker and tests, in the environment of run_all.sh. Arguments go to pytest.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/../lib/environment.sh"
 cd "$home"
@@ -7,6 +7,6 @@ cd "$home"
 "$python" -m ruff check .
 "$python" -m ruff format --check .
 "$python" -m mypy
-# A process a core, so one thread in each; a module's tests share what they set up. By name, as the
-# module that takes longest has few tests and would come last.
+# One process per core, with one thread each. The tests of a module share fixtures, so a module stays
+# in one process. In order of name: by number of tests, the slowest module would come last.
 OMP_NUM_THREADS=1 "$python" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder "$@"

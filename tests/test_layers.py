@@ -1,4 +1,4 @@
-"""Who may import whom: rooms never meet, the ground floor knows no room, three stages no torch."""
+"""Import rules: no imports between stage packages, none of them in shared modules, torch late."""
 
 import ast
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# The room that each stage opens.
+# The stage package of each script.
 STAGES = {
     "01_prepare": "prepare",
     "02_train": "train",
@@ -17,7 +17,7 @@ STAGES = {
     "04_ensemble": "ensemble",
     "05_submit": "submit",
 }
-ROOMS = set(STAGES.values())
+STAGE_PACKAGES = set(STAGES.values())
 WITHOUT_TORCH = ["01_prepare", "04_ensemble", "05_submit"]
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
@@ -32,8 +32,11 @@ TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 every_module = pytest.mark.parametrize("name", sorted(FILES))
 
 
-def imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
-    """What import statements name; `from a import b` names a, and a.b if that is a module."""
+def imported_names(nodes: Iterator[ast.AST]) -> Iterator[str]:
+    """Yield the modules that import statements name.
+
+    `from a import b` names a, and a.b if that is a module of the project.
+    """
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -45,35 +48,35 @@ def imported(nodes: Iterator[ast.AST]) -> Iterator[str]:
 
 
 def all_imports(name: str) -> set[str]:
-    return set(imported(ast.walk(TREES[name])))
+    return set(imported_names(ast.walk(TREES[name])))
 
 
 def imports_at_start(name: str) -> Iterator[ast.AST]:
-    """The statements that run when a module is imported: all but the bodies of functions."""
-    waiting: list[ast.AST] = [TREES[name]]
-    while waiting:
-        node = waiting.pop()
+    """Yield the nodes that run when a module is imported: all but the bodies of functions."""
+    pending: list[ast.AST] = [TREES[name]]
+    while pending:
+        node = pending.pop()
         yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            waiting += ast.iter_child_nodes(node)
+            pending += ast.iter_child_nodes(node)
 
 
-def started_by(name: str) -> set[str]:
-    """Every module that importing this one imports, directly or not; ours are followed."""
-    reached, waiting = set(), {name}
-    while waiting:
-        module = waiting.pop()
+def loaded_by(name: str) -> set[str]:
+    """Return every module that an import of this one loads, followed through the project's own."""
+    reached, pending = set(), {name}
+    while pending:
+        module = pending.pop()
         reached.add(module)
         if module in FILES:
             parents = {module.rpartition(".")[0]} - {""}
-            waiting |= (set(imported(imports_at_start(module))) | parents) - reached
+            pending |= (set(imported_names(imports_at_start(module))) | parents) - reached
     return reached
 
 
-def room(name: str) -> str | None:
-    """The room that a module of lib lies in; None on the ground floor."""
+def stage_package(name: str) -> str | None:
+    """Return the stage package that a module belongs to; None for a shared module."""
     parts = name.split(".")
-    return parts[1] if parts[0] == "lib" and len(parts) > 1 and parts[1] in ROOMS else None
+    return parts[1] if parts[0] == "lib" and len(parts) > 1 and parts[1] in STAGE_PACKAGES else None
 
 
 def test_the_modules_are_found() -> None:
@@ -81,31 +84,31 @@ def test_the_modules_are_found() -> None:
 
 
 @every_module
-def test_rooms_never_meet_and_the_ground_floor_knows_none(name: str) -> None:
-    own = STAGES.get(name, room(name))
-    assert {room(other) for other in all_imports(name)} <= {own, None}
+def test_a_stage_package_is_imported_by_itself_and_its_script_only(name: str) -> None:
+    package = STAGES.get(name, stage_package(name))
+    assert {stage_package(other) for other in all_imports(name)} <= {package, None}
 
 
 @every_module
-def test_no_script_is_imported(name: str) -> None:
+def test_scripts_are_not_imported(name: str) -> None:
     assert not all_imports(name) & set(STAGES)
 
 
 @every_module
-def test_recipes_and_models_know_no_stage(name: str) -> None:
+def test_recipes_and_models_load_no_stage_package(name: str) -> None:
     if name.startswith(("lib.recipes", "lib.models")):
-        assert not {room(other) for other in started_by(name)} - {None}
+        assert not {stage_package(other) for other in loaded_by(name)} - {None}
 
 
 @pytest.mark.parametrize("stage", WITHOUT_TORCH)
 def test_the_stage_starts_without_torch(stage: str) -> None:
-    assert not {name.split(".")[0] for name in started_by(stage)} & {
+    assert not {name.split(".")[0] for name in loaded_by(stage)} & {
         "torch", "torchvision", "segmentation_models_pytorch", "albumentations", "timm",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("stage", WITHOUT_TORCH)
-def test_no_library_brings_torch_in_either(stage: str) -> None:
+def test_the_libraries_of_the_stage_do_not_load_torch(stage: str) -> None:
     code = (
         f"import runpy, sys; runpy.run_path('{stage}.py', run_name='not_main');"
         "sys.exit('torch' in sys.modules)"
@@ -120,7 +123,7 @@ def test_only_augment_imports_albumentations(name: str) -> None:
 
 
 @every_module
-def test_nothing_unpickles(name: str) -> None:
+def test_no_module_unpickles(name: str) -> None:
     assert not {other.split(".")[0] for other in all_imports(name)} & UNPICKLERS
     for call in (node for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)):
         called = ast.unparse(call.func)

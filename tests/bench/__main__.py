@@ -1,4 +1,4 @@
-"""What is measured, as Markdown.
+"""Benchmarks of the stages, printed as Markdown tables.
 
 python -m tests.bench [all]
 python -m tests.bench prepare [--images 600] [--workers N]
@@ -19,16 +19,15 @@ from importlib import import_module
 
 from lib.cli import run_stage
 
-# What takes minutes.
+# Each of these takes minutes.
 ALL = (
     "prepare", "feed", "train", "infer", "profile", "rle", "memory", "decide", "expected", "rules",
 )  # fmt: skip
 BENCHMARKS = (*ALL, "recipes")
 
 
-def run(name: str, flags: list[str]) -> None:
-    # Imported late: every process that a benchmark starts imports this file, and should not wait
-    # for torch unless it needs it.
+def run_benchmark(name: str, flags: list[str]) -> None:
+    # Imported late: every process that a benchmark starts imports this file, and torch is slow.
     import_module(f"tests.bench.{name}").main(flags)
 
 
@@ -42,13 +41,13 @@ def main() -> None:
     parser.add_argument("flags", nargs=argparse.REMAINDER, help="of the benchmark; all takes none")
     args = parser.parse_args()
     if args.name != "all":
-        run(args.name, args.flags)
+        run_benchmark(args.name, args.flags)
         return
     if args.flags:
         parser.error(f"all takes no flags such as {args.flags[0]}; name one benchmark")
     for name in ALL:
         print(f"\n## {name}\n")
-        run(name, [])
+        run_benchmark(name, [])
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""What the expected Dice gains where probabilities are known, and what it costs.
+"""Gain and cost of the expected-Dice rule on simulated images, whose probabilities are known.
 
     python -m tests.bench.expected [--images 2000]
 
-Each map is a soft disc: its size, its edge and its height vary. A pixel of value v is in the truth
-with probability (v / 255)^1.5, all independent, if the image has any truth; whether it has, is
-drawn by a logistic law of the disc's size. So a large faint one is surely there, and nobody knows
-where exactly. In the last kind each disc is the sure core of a larger doubtful one, which half of
-the images have alone: the best mask is the core in these, and all that is doubtful in those. What
-is fitted can be compared with what is true.
-Everything is done in one thread and timed by its processor.
+Each map is a soft disc of random size, edge width and height. An image is empty with a probability
+that falls with the size of its disc. In an image that is not empty, a pixel of value v is in the
+truth with probability (v / 255)^1.5, independently of the others. So a large faint disc certainly
+has a truth, but its place is uncertain. In the last kind, half of the images have a core of high
+probability inside a larger faint disc, and their best mask is the core. The other half have the
+faint disc alone, and their best mask is all of it. Fitted probabilities can be compared with the
+true ones. All work runs in one thread and is measured in processor time.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.bootstrap import interval
 from lib.cli import run_stage
+from lib.bootstrap import interval
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.histograms import Histograms
 from lib.decision.honest import cross_fit, fit
@@ -28,7 +28,7 @@ from lib.decision.threshold_search import PRESETS
 from lib.leaderboard.markdown import between
 
 IMAGES, NEW_IMAGES, SIDE, FOLDS = 2000, 10000, 128, 5
-EDGE = 2.0  # of a disc, in pixels
+EDGE = 2.0  # width of a disc's edge in px
 TABLE = (np.arange(256) / 255) ** 1.5
 KNOTS = tuple(enumerate(TABLE.tolist()))
 HEADER = """\
@@ -38,23 +38,23 @@ CENTRED = np.hypot(*np.mgrid[-SIDE // 2 : SIDE // 2, -SIDE // 2 : SIDE // 2])
 
 
 class Kind(NamedTuple):
-    """How images differ."""
+    """Variation between the simulated images."""
 
-    heights: float = 0.0  # of the discs, from 0.95 down to this less
-    edges: float = 0.0  # the spread of the logarithm of their widths
-    doubtful: bool = False  # a larger faint disc is around, and half of the images have it alone
+    heights: float = 0.0  # range of the discs' heights below 0.95
+    edges: float = 0.0  # standard deviation of the log edge width
+    faint: bool = False  # add a larger faint disc, which half of the images have alone
 
 
 KINDS = {
     "all equally high and sharp": Kind(),
     "heights vary": Kind(heights=0.7),
     "heights and edges vary": Kind(heights=0.7, edges=0.8),
-    "half with a sure core": Kind(doubtful=True),
+    "half with a sure core": Kind(faint=True),
 }
 
 
 class Known:
-    """P(empty | image) as the images were drawn by it."""
+    """True P(empty | image) of simulated images."""
 
     wants_class = False
 
@@ -66,15 +66,15 @@ class Known:
 
 
 def simulate(images: int, kind: Kind, seed: int) -> tuple[OofSample, np.ndarray]:
-    """Draw maps, and truths by their probabilities.
+    """Draw maps, and truths from the probabilities of their pixels.
 
     Args:
-        images: how many.
-        kind: how they differ.
-        seed: of what is drawn.
+        images: number of images.
+        kind: variation between the images.
+        seed: seed of the random draws.
 
     Returns:
-        The sample, and P(empty) of each image.
+        The sample, and the true P(empty) of each image.
     """
     rng = np.random.default_rng(seed)
     pixels = np.empty((images, 256), np.int64)
@@ -92,42 +92,44 @@ def simulate(images: int, kind: Kind, seed: int) -> tuple[OofSample, np.ndarray]
 def _map(radius: float, kind: Kind, rng: np.random.Generator) -> np.ndarray:
     edge, height = EDGE * np.exp(kind.edges * rng.normal()), 0.95 - kind.heights * rng.random()
     disc = _disc(radius, height, edge)
-    if not kind.doubtful:
+    if not kind.faint:
         return disc
-    around = _disc(1.7 * radius, 0.45, EDGE)
-    return np.maximum(disc, around) if rng.random() < 0.5 else around
+    faint = _disc(1.7 * radius, 0.45, EDGE)
+    return np.maximum(disc, faint) if rng.random() < 0.5 else faint
 
 
 def _disc(radius: float, height: float, edge: float) -> np.ndarray:
     return height / (1 + np.exp(np.clip((CENTRED - radius) / edge, -50, 50)))
 
 
-def rows(images: int = IMAGES) -> Iterator[str]:
-    """The lines of the table."""
+def measure(images: int = IMAGES) -> Iterator[str]:
+    """Yield the lines of the table."""
     yield HEADER
     for number, (name, kind) in enumerate(KINDS.items()):
         sample, _ = simulate(images, kind, seed=2 * number)
         new, empty = simulate(NEW_IMAGES * images // IMAGES, kind, seed=2 * number + 1)
-        honest, rules = {}, {}
+        cross_fitted, rules = {}, {}
         for preset, choose in (("triplet", "best"), ("triplet", "plateau"), ("expected", None)):
-            said = preset if choose is None else f"{preset}, {choose}"
-            honest[said] = cross_fit(sample, PRESETS[preset], choose).dice.mean()
-            rules[said] = fit(sample, PRESETS[preset], choose).rule
+            label = preset if choose is None else f"{preset}, {choose}"
+            cross_fitted[label] = cross_fit(sample, PRESETS[preset], choose).dice.mean()
+            rules[label] = fit(sample, PRESETS[preset], choose).rule
         rules["expected, all known"] = ExpectedDiceRule(KNOTS, Known(empty))
         first = new.dice(rules["triplet, best"])
-        for said, rule in rules.items():
-            yield _row([name, said], honest.get(said), new.dice(rule), first)
+        for label, rule in rules.items():
+            yield _row([name, label], cross_fitted.get(label), new.dice(rule), first)
 
 
-def _row(names: Sequence[str], honest: float | None, dice: np.ndarray, first: np.ndarray) -> str:
+def _row(
+    names: Sequence[str], cross_fitted: float | None, dice: np.ndarray, first: np.ndarray
+) -> str:
     gain = dice - first
-    more = between(gain.mean(), interval(gain, np.arange(len(gain))), "+")
-    stated = "–" if honest is None else f"{honest:.4f}"
-    return f"| {' | '.join([*names, stated, f'{dice.mean():.4f}', more])} |"
+    gain_text = between(gain.mean(), interval(gain, np.arange(len(gain))), "+")
+    cross_fitted_text = "–" if cross_fitted is None else f"{cross_fitted:.4f}"
+    return f"| {' | '.join([*names, cross_fitted_text, f'{dice.mean():.4f}', gain_text])} |"
 
 
-def cost(images: int = 200) -> str:
-    """How long one image takes, with as many pixels as the competition's have."""
+def measure_time(images: int = 200) -> str:
+    """Return a line with the time of one image of the competition's size."""
     rng = np.random.default_rng(0)
     pixels = rng.multinomial(1024**2, np.full(256, 1 / 256), size=images)
     counts = Histograms(np.arange(images).astype(str), pixels, np.zeros_like(pixels))
@@ -138,14 +140,14 @@ def cost(images: int = 200) -> str:
     return f"\nFrom a histogram to a mask: {each:.2f} ms an image of 1024 x 1024 (at most 20)."
 
 
-def main(words: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, default=IMAGES, help="to tune on")
-    for line in rows(parser.parse_args(words).images):
+    parser.add_argument("--images", type=int, default=IMAGES, help="number of images to tune on")
+    for line in measure(parser.parse_args(argv).images):
         print(line, flush=True)
-    print(cost())
+    print(measure_time())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How fast images reach a network, and how long it waits for them.
+"""Speed of the training loader, and the time for which training waits for it.
 
     python -m tests.bench feed [--images 96] [--rounds 3] [--workers N]
 
-Phantoms are drawn and prepared first. Both ways of feeding have the winner's augmentation (sneddy)
-and as many workers, which are running when the clock starts. The last line is a training as stage
-02 does it on a CPU by default: images are loaded between the steps.
+Phantoms are drawn and prepared first. Both loaders use the 1st place's augmentation (sneddy) and
+the same number of workers, which have started before the clock does. The last row is a training as
+stage 02 runs it on a CPU by default: without workers, images are loaded between the steps.
 """
 
 import argparse
@@ -26,30 +26,31 @@ from lib.dataset import Dataset
 from lib.layout import ALL_DATA, Work
 from lib.train.augment import Augmentation
 from lib.train.dataloaders import CachedImages, epoch_batches, loader_options, training_loader
-from tests.bench import setting
-from tests.bench.clock import side_by_side
-from tests.bench.prepare import FRAME, phantoms, prepare
+from tests.bench import workloads
+from tests.bench.harness import Row, best_times, print_table
+from tests.bench.prepare import FRAME, draw_phantoms, prepare
 from tests.bench.reference import FullSizeSet
-from tests.bench.table import Row, show
 
 SIZE, TRAINED, BATCH = 512, 256, 8
 CPU = torch.device("cpu")
 
 
-def ours(work: Work, data: Dataset, workers: int) -> DataLoader:
-    """The loader of stage 02."""
-    recipe = setting.sized("sneddy_albunet_valid", SIZE, BATCH)
+def build_loader(work: Work, data: Dataset, size: int, workers: int) -> DataLoader:
+    """Return the loader of stage 02."""
+    recipe = workloads.one_phase("sneddy_albunet_valid", size, BATCH)
     ids = data.training_ids(ALL_DATA)
-    source = CachedImages(artifacts.read(work.cache(SIZE)), data, recipe.input.contrast)
+    source = CachedImages(artifacts.read(work.cache(size)), data, recipe.input.contrast)
     batches = epoch_batches(source, ids, recipe, 0)
     return training_loader(source, ids, recipe, 0, batches, loader_options(workers, CPU))
 
 
-def usual(work: Work, data: Dataset, workers: int) -> DataLoader:
-    """The loader that decodes and distorts at full size."""
-    augment = Augmentation("sneddy", FRAME, None)
-    folder = work.cache(FRAME).folder
-    images = FullSizeSet(folder, data.training_ids(ALL_DATA), augment, SIZE)
+def build_full_size_loader(
+    work: Work, data: Dataset, size: int, frame: int, workers: int
+) -> DataLoader:
+    """Return a loader that decodes and distorts images at their full size."""
+    augment = Augmentation("sneddy", frame, None)
+    folder = work.cache(frame).folder
+    images = FullSizeSet(folder, data.training_ids(ALL_DATA), augment, size)
     return DataLoader(images, BATCH, **loader_options(workers, CPU))
 
 
@@ -58,8 +59,8 @@ def drain(loader: Iterable[Any]) -> None:
         pass
 
 
-class Watched:
-    """A loader that notes how long it was waited for."""
+class TimedLoader:
+    """A loader that adds up the seconds for which its user waits."""
 
     def __init__(self, loader: DataLoader) -> None:
         self.loader, self.seconds = loader, 0.0
@@ -75,43 +76,56 @@ class Watched:
             start = time.perf_counter()
 
 
-def waiting(work: Work, workers: int = 0) -> Row:
-    """Train an epoch of the resnet34 U-Net; the share of it without a batch to work on."""
-    recipe, cpu = setting.sized("r34_512", TRAINED, BATCH), torch.device("cpu")
-    with setting.training(work, recipe, cpu, workers) as training:
-        watched = Watched(training.train_loader)
-        training.train_loader = watched
+def measure_waiting(work: Work, size: int, workers: int = 0) -> Row:
+    """Train an epoch of the resnet34 U-Net; return the fraction of time without a batch."""
+    recipe = workloads.one_phase("r34_512", size, BATCH)
+    with workloads.training_phase(work, recipe, CPU, workers) as training:
+        timed = TimedLoader(training.train_loader)
+        training.train_loader = timed
         start = time.perf_counter()
-        with redirect_stdout(sys.stderr):  # its line is none of the table's
+        with redirect_stdout(sys.stderr):  # the epoch's line is not part of the table
             training.epoch(0, [])
         seconds = time.perf_counter() - start
-    share = watched.seconds / seconds
-    return Row("share of a training step spent waiting", f"{share:.1%}", "under 3 %")
+    value = f"{timed.seconds / seconds:.1%}"
+    return Row("fraction of a training step spent waiting", value, "under 3 %")
 
 
-def rows(images: int, rounds: int, workers: int) -> Iterator[Row]:
-    """Ours over the usual way, and the share of waiting."""
+def measure(
+    images: int, rounds: int, workers: int, sizes: tuple[int, int, int] = (TRAINED, SIZE, FRAME)
+) -> Iterator[Row]:
+    """Measure the loader of stage 02 against the full-size loader, and the waiting.
+
+    Args:
+        images: number of phantoms.
+        rounds: number of repetitions.
+        workers: number of loader processes.
+        sizes: sides in px of the training, of the loaders' images, and of the phantoms.
+    """
+    trained, size, frame = sizes
     with TemporaryDirectory() as scratch:
         work = Work(Path(scratch) / "work")
-        raw = phantoms(Path(scratch) / "raw", images, workers)
-        prepare(raw, work, [TRAINED, SIZE, FRAME], workers)
+        raw = draw_phantoms(Path(scratch) / "raw", images, workers, frame)
+        prepare(raw, work, sizes, workers, frame)
         data = dataset.read(work)
-        loaders = ours(work, data, workers), usual(work, data, workers)
+        loaders = (
+            build_loader(work, data, size, workers),
+            build_full_size_loader(work, data, size, frame, workers),
+        )
         for loader in loaders:
-            drain(loader)
-        quick, slow = side_by_side(rounds, *(partial(drain, loader) for loader in loaders))
-        rate = len(data.training_ids(ALL_DATA)) / quick
-        value = f"{slow / quick:.1f} ({rate:.0f} images/s in {workers} workers)"
-        yield Row("our images/s over distorting at full size", value, "at least 5")
-        yield waiting(work)
+            drain(loader)  # starts the workers
+        fast, slow = best_times(rounds, *(partial(drain, loader) for loader in loaders))
+        rate = len(data.training_ids(ALL_DATA)) / fast
+        value = f"{slow / fast:.1f} ({rate:.0f} images/s in {workers} workers)"
+        yield Row("images/s of stage 02 / distorting at full size", value, "at least 5")
+        yield measure_waiting(work, trained)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Measure how fast images reach a network.")
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Measure the speed of the training loader.")
     parser.add_argument("--images", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    show(rows(**vars(parser.parse_args(words))))
+    print_table(measure(**vars(parser.parse_args(argv))))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What stage 01 costs, beside the least that it could, and beside the usual way.
+"""Speed of stage 01, against the least possible work and against published pipelines.
 
     python -m tests.bench prepare [--images 600] [--rounds 3] [--workers N]
 
@@ -19,23 +19,24 @@ from lib.layout import Work
 from lib.parallel import map_in_processes
 from lib.prepare import cache, dataset, discover, folds, plan
 from lib.prepare.phantom import write_phantoms
-from tests.bench.clock import side_by_side
-from tests.bench.reference import File, least, prepare_in_threads
-from tests.bench.table import Row, show
+from tests.bench.harness import Row, best_times, print_table
+from tests.bench.reference import File, prepare_in_threads, prepare_minimally
 
-SIZE, FRAME = 512, 1024
+SIZE, FRAME = 512, 1024  # px
 
 
-def phantoms(folder: Path, images: int, workers: int) -> Path:
-    """Draw radiographs, four fifths of them to train on; `folder`."""
-    write_phantoms(folder, images - images // 5, images // 5, size=FRAME, workers=workers)
+def draw_phantoms(folder: Path, images: int, workers: int, frame: int = FRAME) -> Path:
+    """Draw radiographs into `folder`, four fifths of them training images; return `folder`."""
+    write_phantoms(folder, images - images // 5, images // 5, size=frame, workers=workers)
     return folder
 
 
-def prepare(folder: Path, work: Work, sizes: Sequence[int], workers: int) -> None:
-    """Do what 01_prepare.py does with a raw folder."""
+def prepare(
+    folder: Path, work: Work, sizes: Sequence[int], workers: int, frame: int = FRAME
+) -> None:
+    """Prepare a raw folder as 01_prepare.py does."""
     source = discover.scan_raw_folder(folder)
-    planned = plan.make_plan(source, rle_size=FRAME, n_folds=folds.N_FOLDS)
+    planned = plan.make_plan(source, rle_size=frame, n_folds=folds.N_FOLDS)
     draft = artifacts.begin(work.dataset, planned.config)
     assert draft
     caches = cache.begin(work, sizes, planned.config, replace=False)
@@ -43,45 +44,47 @@ def prepare(folder: Path, work: Work, sizes: Sequence[int], workers: int) -> Non
     cache.finish(work, caches, source=source, data=datasets.read(work), workers=workers)
 
 
-def prepare_anew(folder: Path, root: Path, workers: int) -> None:
+def prepare_again(folder: Path, root: Path, size: int, workers: int, frame: int) -> None:
     shutil.rmtree(root, ignore_errors=True)
-    prepare(folder, Work(root), [SIZE], workers)
+    prepare(folder, Work(root), [size], workers, frame)
 
 
-def floor(files: Sequence[File], workers: int) -> None:
-    for _ in map_in_processes(least, files, "floor", workers):
+def prepare_files_minimally(files: Sequence[File], workers: int) -> None:
+    for _ in map_in_processes(prepare_minimally, files, "minimum", workers):
         pass
 
 
-def rows(images: int, rounds: int, workers: int) -> Iterator[Row]:
-    """Ours over the floor, and the usual way over ours."""
+def measure(
+    images: int, rounds: int, workers: int, size: int = SIZE, frame: int = FRAME
+) -> Iterator[Row]:
+    """Measure stage 01 over the least possible work, and published pipelines over stage 01."""
     with TemporaryDirectory() as scratch:
         root = Path(scratch)
-        source = discover.scan_raw_folder(phantoms(root / "raw", images, workers))
+        source = discover.scan_raw_folder(draw_phantoms(root / "raw", images, workers, frame))
         (root / "png").mkdir()
         files = [
-            File(source.root / path, root / "png" / f"{image_id}.png", SIZE)
+            File(source.root / path, root / "png" / f"{image_id}.png", size)
             for image_id, path in source.images.items()
         ]
         assert source.labels
         labels = csv_files.read_rles(source.labels)
-        ours, lowest, usual = side_by_side(
+        stage, minimum, published = best_times(
             rounds,
-            partial(prepare_anew, source.root, root / "work", workers),
-            partial(floor, files, workers),
+            partial(prepare_again, source.root, root / "work", size, workers, frame),
+            partial(prepare_files_minimally, files, workers),
             partial(prepare_in_threads, files, labels, workers),
         )
-    each = f"{1000 * ours / images:.1f} ms an image in {workers} processes"
-    yield Row("01 / decode, resize, encode", f"{ours / lowest:.2f} ({each})", "at most 1.25")
-    yield Row("threads and floats / 01", f"{usual / ours:.1f}", "at least 5")
+    each = f"{1000 * stage / images:.1f} ms an image in {workers} processes"
+    yield Row("01 / decode, resize, encode", f"{stage / minimum:.2f} ({each})", "at most 1.25")
+    yield Row("threads and floats / 01", f"{published / stage:.1f}", "at least 5")
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Measure stage 01 against its floor.")
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Measure the speed of stage 01.")
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    show(rows(**vars(parser.parse_args(words))))
+    print_table(measure(**vars(parser.parse_args(argv))))
 
 
 if __name__ == "__main__":

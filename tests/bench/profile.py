@@ -1,4 +1,4 @@
-"""Where the time of a demo epoch goes, in the published step and in ours.
+"""Operations that take most of a demo epoch, in the published step and in that of stage 02.
 
 python -m tests.bench profile [--device auto] [--images 64] [--top 8]
 """
@@ -11,42 +11,47 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from lib import device as machine
-from tests.bench import setting, train
-from tests.bench.clock import seconds, side_by_side
+from tests.bench import train, workloads
+from tests.bench.harness import best_times, time_wall
 
-SIZE, BATCH = 128, 4  # of the demo recipe
+SIZE, BATCH = 128, 4  # px and images, as in the demo recipe
 
 
-def shares(task: Callable[[], object], device: torch.device, top: int) -> list[tuple[str, float]]:
-    """The operations that take most of a task's time on the device itself, and their shares."""
+def top_operations(
+    task: Callable[[], object], device: torch.device, count: int
+) -> list[tuple[str, float]]:
+    """Return the `count` operations with the most time of their own, and their fractions of all."""
     task()
     gpu = device.type == "cuda"
     kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * gpu
-    with profile(activities=kinds) as found:
-        seconds(task, partial(setting.finish, device))
-    # What the host calls; a GPU's own rows would count the time of its kernels once more.
-    called = [row for row in found.key_averages() if row.device_type == DeviceType.CPU]
-    own = {
-        row.key: row.self_device_time_total if gpu else row.self_cpu_time_total for row in called
+    with profile(activities=kinds) as profiler:
+        time_wall(task, partial(workloads.synchronize, device))
+    # Rows of the host only: rows of the GPU would count the time of its kernels a second time.
+    rows = [row for row in profiler.key_averages() if row.device_type == DeviceType.CPU]
+    self_times = {
+        row.key: row.self_device_time_total if gpu else row.self_cpu_time_total for row in rows
     }
-    ranked = sorted(own.items(), key=lambda item: -item[1])[:top]
-    return [(name, time / sum(own.values())) for name, time in ranked]
+    ranked = sorted(self_times.items(), key=lambda item: -item[1])[:count]
+    return [(name, time / sum(self_times.values())) for name, time in ranked]
 
 
-def main(words: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     counts = {"images": 64, "top": 8}
-    args = setting.parse(words, "Profile a demo epoch, before and after.", **counts)
+    args = workloads.parse_args(argv, "Profile an epoch of the demo.", **counts)
     device = machine.select_device(args.device)
-    recipe = setting.sized("demo", SIZE, BATCH)
+    recipe = workloads.one_phase("demo", SIZE, BATCH)
     with (
-        setting.prepared(args.images, [SIZE]) as work,
-        setting.training(work, recipe, device, workers=0) as training,
+        workloads.prepared(args.images, [SIZE]) as work,
+        workloads.training_phase(work, recipe, device, workers=0) as training,
     ):
-        tasks = {"before": train.as_published(training), "after": lambda: training._train(0, [])}
-        times = side_by_side(2, *tasks.values(), finish=partial(setting.finish, device))
-        print(f"{setting.words_of(device)}; {len(training.batches)} batches of {BATCH}\n")
+        tasks = {
+            "published": train.published_steps(training),
+            "stage 02": lambda: training._train(0, []),
+        }
+        times = best_times(2, *tasks.values(), finish=partial(workloads.synchronize, device))
+        print(f"{workloads.describe_device(device)}; {len(training.batches)} batches of {BATCH}\n")
         for (name, task), time in zip(tasks.items(), times, strict=True):
-            print(f"| {name}: {time:.1f} s an epoch | share |\n|---|---|")
-            for operation, share in shares(task, device, args.top):
-                print(f"| `{operation}` | {share:.1%} |")
+            print(f"| {name}: {time:.1f} s an epoch | of all |\n|---|---|")
+            for operation, fraction in top_operations(task, device, args.top):
+                print(f"| `{operation}` | {fraction:.1%} |")
             print()

@@ -1,9 +1,9 @@
-"""Every recipe, shrunk, on phantoms: trained, inferred, and on the leaderboard.
+"""Leaderboard of all recipes on phantoms, each shrunk, trained and inferred.
 
     python -m tests.bench recipes [--work WORK] [--recipes NAME ...] [--folds 0]
 
-Killed at any point, the same command goes on where it stopped. A recipe that fails does not stop
-the others; they are told at the end, with exit code 2.
+After a kill, the same command goes on where it stopped. A recipe that fails does not stop the
+others; failed recipes are named at the end, with exit code 2.
 """
 
 import argparse
@@ -16,34 +16,33 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import artifacts, csv_files, dataset, recipes
-from lib.cli import run_stage
+from lib import artifacts, cli, csv_files, dataset, recipes
 from lib.errors import InputError
 from lib.layout import Fold, Work, parse_fold
 from lib.leaderboard import markdown
 from lib.prepare.phantom import write_phantoms
 from lib.recipes.demo_variant import DEMO_SUFFIX
-from tests.bench.measured import measure
+from tests.bench.rule_scores import score_rule
 
 ROOT = Path(__file__).resolve().parents[2]
-# Rules' areas are pixels of a 1024 px frame, so phantoms are drawn at that size.
+# Areas in published rules are pixels of a 1024 px frame, so phantoms are drawn at that size.
 PHANTOMS = {"n_train": 160, "n_test": 200, "seed": 0, "size": 1024}
-WITHOUT_FLIPS = "abedalla_"  # whose tables compare both
+WITHOUT_FLIPS = "abedalla_"  # their published tables compare maps with and without flips
 TABLES = ("runs", "niu", "zhang", "abedalla", "viel")
 TUNED = "--rule triplet"
 COLUMNS = ("system", "top / area / bottom, and more", "out of fold", "test",
-           "more than all empty (95 %)")  # fmt: skip
+           "more than all-empty (95 %)")  # fmt: skip
 
 
-def runs(names: Iterable[str], prefix: str = "") -> list[str]:
-    """The runs of shrunk recipes."""
+def run_names(names: Iterable[str], prefix: str = "") -> list[str]:
+    """Return the run names of shrunk recipes."""
     return [f"{prefix}{name}{DEMO_SUFFIX}" for name in names]
 
 
-SNEDDY = runs(("albunet_public", "albunet_valid", "seunet", "resnet50"), "sneddy_")
-X5_CLASSIFIERS = runs(("se50", "se101", "effb3"), "x5_cls_")
-X5_SEGMENTERS = runs(("se50", "se101", "effb3", "effb5", "deeplab"), "x5_seg_")
-# Systems of several runs as they were handed in: members, and flags of stage 04.
+SNEDDY = run_names(("albunet_public", "albunet_valid", "seunet", "resnet50"), "sneddy_")
+X5_CLASSIFIERS = run_names(("se50", "se101", "effb3"), "x5_cls_")
+X5_SEGMENTERS = run_names(("se50", "se101", "effb3", "effb5", "deeplab"), "x5_seg_")
+# Systems of several runs as their authors submitted them: members, and flags of stage 04.
 SYSTEMS = {
     "x5": (X5_SEGMENTERS, f"--rule x5 --gate-fit stack --gate {' '.join(X5_CLASSIFIERS)}"),
     "sneddy_v1": (SNEDDY, "--rule sneddy_v1 --weights .4 .2 .2 .2"),
@@ -51,43 +50,46 @@ SYSTEMS = {
 }
 
 
-def phantoms(work: Path, **drawn: int) -> Path:
-    """Draw them, unless they are there; half a folder does not count."""
+def draw_phantoms(work: Path, **settings: int) -> Path:
+    """Draw the phantoms unless they exist; an unfinished folder is drawn again."""
     folder = work / "raw_phantoms"
     if not folder.exists():
         partial = folder.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        write_phantoms(partial, **drawn)
+        write_phantoms(partial, **settings)
         partial.rename(folder)
     return folder
 
 
-def stage(work: Path, *words: str | Path) -> None:
-    """Run a stage on `work`.
+def run_stage(work: Path, script: str, *flags: str | Path) -> None:
+    """Run a stage script on `work`.
 
     Raises:
-        InputError: if it fails, with the last line that it says.
+        InputError: if it fails, with the last line of its stderr.
     """
-    command = [sys.executable, *map(str, words), "--work", str(work)]
+    command = [sys.executable, script, *map(str, flags), "--work", str(work)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise InputError(f"{words[0]}: {last.removeprefix('error: ')}")
+        raise InputError(f"{script}: {last.removeprefix('error: ')}")
 
 
 def train(work: Path, run: str, folds: Sequence[str]) -> str:
-    """Train and infer one recipe; what it cost, in a line."""
-    stage(work, "02_train.py", "--recipe", run, "--folds", *folds)
-    stage(work, "03_infer.py", "--run", run, "--folds", *folds)
+    """Train and infer one recipe; return a line with its time and number of images."""
+    run_stage(work, "02_train.py", "--recipe", run, "--folds", *folds)
+    run_stage(work, "03_infer.py", "--run", run, "--folds", *folds)
     if run.startswith(WITHOUT_FLIPS):
-        stage(work, "03_infer.py", "--run", run, "--folds", *folds, "--tta", "none")
-    costs = [cost(Work(work), run, parse_fold(fold)) for fold in folds]
+        run_stage(work, "03_infer.py", "--run", run, "--folds", *folds, "--tta", "none")
+    costs = [training_cost(Work(work), run, parse_fold(fold)) for fold in folds]
     seconds, images = (sum(column) for column in zip(*costs, strict=True))
     return f"{run}: {seconds:.0f} s of training, {images:,} images presented"
 
 
-def cost(work: Work, run: str, fold: Fold) -> tuple[float, int]:
-    """Seconds of all epochs, validation included, and how many images they showed the network."""
+def training_cost(work: Work, run: str, fold: Fold) -> tuple[float, int]:
+    """Return the seconds of all epochs, validation included, and the number of training images.
+
+    An image counts once in every epoch that presents it.
+    """
     from lib.train.sampling import epoch_order, rate_in_epoch  # late: it imports torch
 
     trained, data = artifacts.read(work.run(run, fold)), dataset.read(work)
@@ -102,10 +104,10 @@ def cost(work: Work, run: str, fold: Fold) -> tuple[float, int]:
 
 
 def bench(work: Path, names: Sequence[str], folds: Sequence[str], raw: Path) -> list[str]:
-    """Train every recipe; what went wrong, a line a recipe."""
-    stage(work, "01_prepare.py", "--raw", raw, "--recipes", *runs(names))
+    """Train every recipe; return one line for each that failed."""
+    run_stage(work, "01_prepare.py", "--raw", raw, "--recipes", *run_names(names))
     failures = []
-    for run in runs(names):
+    for run in run_names(names):
         try:
             print(train(work, run, folds), file=sys.stderr, flush=True)
         except InputError as error:
@@ -114,47 +116,47 @@ def bench(work: Path, names: Sequence[str], folds: Sequence[str], raw: Path) -> 
     return failures
 
 
-def decided(work: Path, names: Sequence[str], truth: Path) -> Iterator[str]:
-    """Rules fitted by stage 04 on the out-of-fold images, and the systems of several runs."""
-    asked = {name: ([name], TUNED) for name in runs(names)}
-    asked |= {name: system for name, system in SYSTEMS.items() if set(system[0]) <= asked.keys()}
+def score_systems(work: Path, names: Sequence[str], truth: Path) -> Iterator[str]:
+    """Yield the table of each run with a fitted triplet, and of the systems of several runs."""
+    systems = {name: ([name], TUNED) for name in run_names(names)}
+    systems |= {name: each for name, each in SYSTEMS.items() if set(each[0]) <= systems.keys()}
     rows = []
-    for name, (members, flags) in asked.items():
+    for name, (members, flags) in systems.items():
         try:
-            measured = measure(work, members, truth, name, flags, ensemble=f"bench_{name}")
-            rows.append(measured.row_against_empty())
+            scores = score_rule(work, members, truth, name, flags, ensemble=f"bench_{name}")
+            rows.append(scores.row_against_empty())
         except InputError as error:
             rows.append((name, f"not possible: {error}", "", "", ""))
     yield from markdown.table(COLUMNS, rows)
 
 
-def parse_args(words: Sequence[str] | None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench recipes",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    every = [name for name in recipes.RECIPES if name != "demo"]
+    all_names = [name for name in recipes.RECIPES if name != "demo"]
     parser.add_argument("--work", type=Path, default=Path("work_recipes"))
-    parser.add_argument("--recipes", nargs="+", default=every, choices=recipes.RECIPES,
+    parser.add_argument("--recipes", nargs="+", default=all_names, choices=recipes.RECIPES,
         metavar="NAME", help="default: all but demo, each as NAME_demo")  # fmt: skip
     parser.add_argument("--folds", nargs="+", default=["0"], metavar="K")
-    return parser.parse_args(words)
+    return parser.parse_args(argv)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    args = parse_args(words)
-    work = args.work.resolve()  # the stages run in the project's folder
-    raw = phantoms(work, **PHANTOMS)
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    work = args.work.resolve()  # the stages run in the project's root
+    raw = draw_phantoms(work, **PHANTOMS)
     failures, truth = bench(work, args.recipes, args.folds, raw), raw / "test-truth.csv"
     board = ["-m", "lib.leaderboard", "--truth", truth, "--table", *TABLES]
     subprocess.run([sys.executable, *board, "--work", work], cwd=ROOT, check=True)
-    print("\n## decided by stage 04\n", flush=True)
-    for line in decided(work, args.recipes, truth):
+    print("\n## Decisions of stage 04\n", flush=True)
+    for line in score_systems(work, args.recipes, truth):
         print(line, flush=True)
     if failures:
         raise InputError("; ".join(failures))
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    cli.run_stage(main)

@@ -1,7 +1,7 @@
-"""What ours is divided by: the same work in the way that published pipelines do it.
+"""Reference implementations: the same work in the way that published pipelines do it.
 
-Written for these benchmarks from how such pipelines work: no code of theirs is in it. `least` alone
-is no one's way, but a floor: what cannot be left out.
+They are written for these benchmarks and contain no code of such pipelines. `prepare_minimally` is
+not a published way: it is the least work that any program must do.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,15 +26,15 @@ Augment = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
 class File(NamedTuple):
-    """A radiograph, where it goes, and the side of its PNG in pixels."""
+    """A radiograph, the path of its PNG, and the side of that PNG in px."""
 
     dicom: Path
     png: Path
     size: int
 
 
-def least(file: File) -> None:
-    """Decode the JPEG in a DICOM file, average areas, encode a PNG."""
+def prepare_minimally(file: File) -> None:
+    """Decode the JPEG in a DICOM file, resize it by areas, and encode a PNG."""
     data = pydicom.dcmread(file.dicom)
     jpeg = next(generate_frames(data.PixelData, number_of_frames=1))
     pixels = np.asarray(Image.open(BytesIO(jpeg)))
@@ -43,12 +43,12 @@ def least(file: File) -> None:
 
 
 def prepare_in_threads(files: Sequence[File], labels: pd.DataFrame, threads: int) -> None:
-    """Images and masks by threads: floats all the way, the mask looked up in the label table.
+    """Prepare images and masks in threads, resizing in floats as scikit-image does.
 
     Args:
         files: radiographs.
-        labels: ImageId and EncodedPixels, a row an annotation.
-        threads: how many.
+        labels: ImageId and EncodedPixels, one row per annotation; searched for each image.
+        threads: number of threads.
     """
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda file: _prepare(file, labels), files))
@@ -66,7 +66,7 @@ def _prepare(file: File, labels: pd.DataFrame) -> None:
 
 
 def resize_in_floats(image: np.ndarray, size: int) -> np.ndarray:
-    """Blur, then interpolate, in float64: what scikit-image's `resize` does.
+    """Blur, then interpolate, in float64, as `skimage.transform.resize` does.
 
     Returns:
         (size, size) uint8.
@@ -80,10 +80,10 @@ def resize_in_floats(image: np.ndarray, size: int) -> np.ndarray:
 
 
 class FullSizeSet:
-    """Training images that are read in colour, augmented at their full size, and resized last."""
+    """Training images that are read in colour, augmented at their full size, then resized."""
 
     def __init__(self, folder: Path, ids: Sequence[str], augment: Augment, size: int) -> None:
-        """Read from a folder such as a cache's; `size` is what networks get."""
+        """Read from a folder like WORK/cache/<size>; `size` is the side in px of a sample."""
         self.folder, self.ids, self.augment, self.size = folder, ids, augment, size
 
     def __len__(self) -> int:
@@ -104,26 +104,26 @@ class FullSizeSet:
 
 
 def encode_by_pixels(mask: np.ndarray) -> str:
-    """The code of a mask, one pixel after the other, down the columns.
+    """Return the run-length code of a mask, one pixel after the other, down the columns.
 
     Args:
         mask: (height, width), non-zero inside.
     """
     numbers: list[int] = []
-    inside, since = False, 0  # of the pixel before, and where its run or gap began
+    inside, start = False, 0  # state of the previous pixel, start of its run or gap
     height, width = mask.shape
     for position in range(height * width):
-        now = bool(mask[position % height, position // height])
-        if now != inside:
-            numbers.append(position - since)
-            inside, since = now, position
+        value = bool(mask[position % height, position // height])
+        if value != inside:
+            numbers.append(position - start)
+            inside, start = value, position
     if inside:
-        numbers.append(height * width - since)
+        numbers.append(height * width - start)
     return " ".join(map(str, numbers)) or "-1"
 
 
 def decode_by_pixels(code: str, height: int, width: int) -> np.ndarray:
-    """The mask of a code, one pixel after the other: (height, width) uint8, 0 or 255."""
+    """Decode pixel by pixel to a mask: (height, width) uint8, 0 or 255."""
     edges = [*accumulate(int(word) for word in code.split() if code != "-1"), -1]
     mask, passed = np.zeros(height * width, np.uint8), 0
     for position in range(height * width):
@@ -134,7 +134,7 @@ def decode_by_pixels(code: str, height: int, width: int) -> np.ndarray:
 
 
 def decode_by_runs(code: str, height: int, width: int) -> np.ndarray:
-    """The mask of a code, run after run: (height, width) float, 0 or 255."""
+    """Decode run by run to a mask: (height, width) float, 0 or 255."""
     numbers = np.array(code.split(), int)
     mask, position = np.zeros(height * width), 0
     for offset, length in zip(numbers[0::2], numbers[1::2], strict=True):

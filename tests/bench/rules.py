@@ -1,9 +1,9 @@
-"""What a rule is worth: where it was tuned, on folds it was not fitted on, on test images.
+"""Scores of decision rules: in sample, cross-fitted, and on test images.
 
     python -m tests.bench.rules [--work WORK] [--members RUN ...] [--truth CSV] [--few]
 
-Every row is a decision of stage 04 on one ensemble, its test masks those of stage 05. The truth of
-the test images is used for this table alone. Without flags: of the demo, as run_all.sh leaves it.
+Every row is a decision of stage 04 on the same ensemble, with the test masks of stage 05. The truth
+of the test images is used for this table alone. The defaults are those of the demo of run_all.sh.
 """
 
 import argparse
@@ -14,21 +14,20 @@ from lib.cli import run_stage
 from lib.errors import InputError
 from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Rule
-from tests.bench.measured import Measured, measure
+from tests.bench.rule_scores import RuleScores, score_rule
 
-OURS = {
-    "single at .5, stated": "--params top=.5 bottom=.5",
+RULES = {
+    "single at .5, fixed": "--params top=.5 bottom=.5",
     "duplet, plateau": "--rule duplet",
     "triplet, best": "--rule triplet --choose best",
     "triplet, plateau": "--rule triplet",
-    "triplet, plateau, folds vote": "--rule triplet --test-rule vote",
     "components, plateau": "--rule components",
     "gated, plateau": "--rule gated",
     "expected": "--rule expected",
     "auto": "--rule auto",
 }
 PLATEAU = "triplet, plateau"
-COMPARED = ("triplet, best", "expected", "auto")  # with the plateau, image by image
+COMPARED = ("triplet, best", "expected", "auto")  # compared with the plateau image by image
 HEADER = """\
 | rule | top / area / bottom, and more | tuned | cross-fitted | more than the first | test | \
 more than the first |
@@ -38,53 +37,59 @@ HEADER_COMPARED = f"""\
 |---|---|---|---|---|"""
 
 
-def table(
+def score_rules(
     work: Path, members: Sequence[str], truth: Path, rules: Mapping[str, str]
 ) -> Iterator[str]:
-    """The lines of the table; a rule that these members cannot have says why.
+    """Yield the lines of the tables; a rule that stage 04 refuses for these members says why.
 
     Args:
-        rules: names and flags of stage 04.
+        work: working folder.
+        members: runs to average.
+        truth: CSV with the masks of the test images.
+        rules: flags of stage 04 by the rule's label.
     """
     yield HEADER
-    all_measured: dict[str, Measured] = {}
+    scores: dict[str, RuleScores] = {}
     for name, flags in rules.items():
         try:
-            measured = measure(work, members, truth, name, flags)
+            scores[name] = score_rule(work, members, truth, name, flags)
         except InputError as error:
             yield f"| {name} | not possible: {error} | | | | | |"
             continue
-        all_measured[name] = measured
-        yield measured.row(next(iter(all_measured.values())))
-    if all_measured:
-        yield f"\n{next(iter(all_measured.values())).all_empty()}"
-    if PLATEAU in all_measured:
+        yield scores[name].row(next(iter(scores.values())))
+    if scores:
+        yield f"\n{next(iter(scores.values())).all_empty()}"
+    if PLATEAU in scores:
         yield f"\n{HEADER_COMPARED}"
         for name in COMPARED:
-            yield all_measured[name].row_against(all_measured[PLATEAU])
+            yield scores[name].row_against(scores[PLATEAU])
 
 
-def published() -> dict[str, str]:
-    """Names and flags of the published rules; those that are the same rule in one."""
+def published_rules() -> dict[str, str]:
+    """Return flags of stage 04 by the names of the published rules, equal rules together."""
     names: dict[Rule, list[str]] = {}
     for name, rule in PUBLISHED.items():
         names.setdefault(rule, []).append(name)
     return {", ".join(same): f"--rule {same[0]}" for same in names.values()}
 
 
-def main(words: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--members", nargs="+", default=["demo"], metavar="RUN")
     parser.add_argument("--truth", type=Path, metavar="CSV", help="default: the demo's")
-    parser.add_argument("--few", action="store_true", help="only what the second table compares")
-    args = parser.parse_args(words)
-    rules = {name: OURS[name] for name in (PLATEAU, *COMPARED)} if args.few else OURS | published()
-    work = args.work.resolve()  # the stages run in the project's folder
+    parser.add_argument("--few", action="store_true", help="only the rules of the second table")
+    args = parser.parse_args(argv)
+    rules = (
+        {name: RULES[name] for name in (PLATEAU, *COMPARED)}
+        if args.few
+        else RULES | published_rules()
+    )
+    work = args.work.resolve()  # the stages run in the project's root
     truth = args.truth or work / "raw_demo/test-truth.csv"
-    for line in table(work, args.members, truth, rules):
+    for line in score_rules(work, args.members, truth, rules):
         print(line, flush=True)
 
 

@@ -1,9 +1,9 @@
-"""What a training step costs: against published pipelines' step, and against its own arithmetic.
+"""Speed of a training step, against published pipelines and against its own arithmetic.
 
     python -m tests.bench train [--device auto] [--images 16] [--gpu-images 2560] [--rounds 3]
 
-What is compared runs in turn, in one process, on the same network, loss and batch; the best of
-all rounds counts. What needs a GPU says so where there is none.
+The compared steps run in turn in one process, on the same network, loss and batch; the best round
+counts. Rows that need a GPU say so where there is none.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,25 +17,24 @@ from lib import device as machine
 from lib.layout import Work
 from lib.train.dataloaders import default_workers
 from lib.train.phase import PhaseTraining
-from tests.bench import published, setting
-from tests.bench.clock import side_by_side
-from tests.bench.table import NO_GPU, Row
+from tests.bench import reference_torch, workloads
+from tests.bench.harness import NO_GPU, Row, best_times
 
 CPU = torch.device("cpu")
-SIZES, BATCH = (128, 256), 8  # of r34_512 on a CPU
+SIZES, BATCH = (128, 256), 8  # px and images, r34_512 on a CPU
 ON_GPU = (("r34_512", 512, 16), ("r34_512", 1024, 4), ("niu_se_resnext50", 512, 16))
-SIDE = 8192  # of the matrices whose product is the most that can be hoped for
+SIDE = 8192  # of square matrices: their product is the highest rate of the device
 FIGURES = {
     "images/s, data in the loop": "",
     "data in the loop / fixed batch on the device": "at least 0.95",
-    "ours / float32 NCHW": "at least 3",
+    "stage 02 / float32 NCHW": "at least 3",
     "FLOP/s / those of a matrix product": "",
     "peak memory": "",
 }
 
 
-def fixed(training: PhaseTraining) -> Callable[[], object]:
-    """An epoch of the real loop, all on its first batch, which is on the device already."""
+def fixed_batch_epoch(training: PhaseTraining) -> Callable[[], object]:
+    """Return an epoch of stage 02's loop, always on its first batch, kept on the device."""
     loader = training.train_loader
     batch = [part.to(training.job.device) for part in next(iter(loader))]
 
@@ -47,47 +46,50 @@ def fixed(training: PhaseTraining) -> Callable[[], object]:
     return epoch
 
 
-def as_published(training: PhaseTraining) -> Callable[[], object]:
-    """As many published steps, on the same batch."""
-    step = published.Step(training.job.recipe, training.job.device)
+def published_steps(training: PhaseTraining) -> Callable[[], object]:
+    """Return the same number of published steps, on the same batch."""
+    step = reference_torch.Step(training.job.recipe, training.job.device)
     gray, masks = (part.to(training.job.device) for part in next(iter(training.train_loader)))
-    batch = published.normalised(step.model, gray), masks.float()
+    batch = reference_torch.normalise(step.model, gray), masks.float()
     return lambda: [step(*batch) for _ in training.batches]
 
 
-def cpu_row(work: Work, size: int, rounds: int) -> Row:
-    """Our step against the published one, without data."""
-    recipe = setting.sized("r34_512", size, BATCH)
-    with setting.training(work, recipe, CPU, workers=0) as training:
-        ours, theirs = side_by_side(rounds, fixed(training), as_published(training))
+def measure_cpu(work: Work, size: int, rounds: int) -> Row:
+    """Measure stage 02's step against the published one, without loading data."""
+    recipe = workloads.one_phase("r34_512", size, BATCH)
+    with workloads.training_phase(work, recipe, CPU, workers=0) as training:
+        stage, published = best_times(
+            rounds, fixed_batch_epoch(training), published_steps(training)
+        )
         images = BATCH * len(training.batches)
-    value = f"{theirs / ours:.2f} ({images / ours:.1f} images/s)"
-    return Row(f"r34_512 at {size} on the CPU: ours / float32 NCHW", value, "at least 1.35")
+    value = f"{published / stage:.2f} ({images / stage:.1f} images/s)"
+    return Row(f"r34_512 at {size} on the CPU: stage 02 / float32 NCHW", value, "at least 1.35")
 
 
-def gpu_values(
+def measure_gpu(
     work: Work, name: str, size: int, batch: int, rounds: int, device: torch.device
 ) -> list[str]:
-    """FIGURES of a recipe, measured."""
-    recipe = setting.sized(name, size, batch)
-    with setting.training(work, recipe, device, default_workers(device)) as training:
+    """Return the values of FIGURES for a recipe."""
+    recipe = workloads.one_phase(name, size, batch)
+    with workloads.training_phase(work, recipe, device, default_workers(device)) as training:
         batches = len(training.batches)
-        alone = fixed(training)
-        memory = setting.peak_memory(alone, device)
-        flops = batches * flops_of_step(training)
-        tasks = lambda: training._train(0, []), alone, as_published(training)
-        fed, ours, theirs = side_by_side(rounds, *tasks, finish=partial(setting.finish, device))
+        without_data = fixed_batch_epoch(training)
+        memory = workloads.peak_memory(without_data, device)
+        flops = batches * count_flops(training)
+        tasks = lambda: training._train(0, []), without_data, published_steps(training)
+        synchronize = partial(workloads.synchronize, device)
+        with_data, stage, published = best_times(rounds, *tasks, finish=synchronize)
     return [
-        f"{batches * batch / fed:.1f}",
-        f"{ours / fed:.3f}",
-        f"{theirs / ours:.2f}",
-        f"{flops / ours / matrix_flops(device, rounds):.3f} ({flops / ours / 1e12:.1f} TFLOP/s)",
+        f"{batches * batch / with_data:.1f}",
+        f"{stage / with_data:.3f}",
+        f"{published / stage:.2f}",
+        f"{flops / stage / matrix_flops(device, rounds):.3f} ({flops / stage / 1e12:.1f} TFLOP/s)",
         memory,
     ]
 
 
-def flops_of_step(training: PhaseTraining) -> int:
-    """Of convolutions and matrix products, forwards and backwards, of the first batch."""
+def count_flops(training: PhaseTraining) -> int:
+    """Count the FLOPs of convolutions and matrix products in a step, forward and backward."""
     images, masks = next(iter(training.train_loader))
     with FlopCounterMode(display=False) as counter:
         training._losses(training.training_loss, images, masks)["loss"].backward()
@@ -96,32 +98,33 @@ def flops_of_step(training: PhaseTraining) -> int:
 
 
 def matrix_flops(device: torch.device, rounds: int) -> float:
-    """FLOP/s of a product of two large square matrices in the device's precision."""
+    """Measure the FLOP/s of a large matrix product in the device's precision."""
     left, right = torch.randn(2, SIDE, SIDE, device=device, dtype=machine.precision(device))
-    finish = partial(setting.finish, device)
-    (best,) = side_by_side(max(rounds, 2), lambda: left @ right, finish=finish)
-    return 2 * SIDE**3 / best
+    synchronize = partial(workloads.synchronize, device)
+    (seconds,) = best_times(max(rounds, 2), lambda: left @ right, finish=synchronize)
+    return 2 * SIDE**3 / seconds
 
 
-def gpu_rows(device: torch.device, images: int, rounds: int) -> list[Row]:
-    """FIGURES of every recipe of ON_GPU, or that there is no GPU."""
+def measure_all_on_gpu(device: torch.device, images: int, rounds: int) -> list[Row]:
+    """Measure FIGURES for every recipe of ON_GPU; without a GPU the rows say so."""
     titles = [f"{name} at {size}" for name, size, _ in ON_GPU]
     if device.type != "cuda":
-        asked = product(titles, FIGURES.items())
-        return [Row(f"{t}: {figure}", NO_GPU, target) for t, (figure, target) in asked]
+        cells = product(titles, FIGURES.items())
+        return [Row(f"{t}: {figure}", NO_GPU, target) for t, (figure, target) in cells]
     rows = []
-    with setting.prepared(images, sorted({size for _, size, _ in ON_GPU})) as work:
+    with workloads.prepared(images, sorted({size for _, size, _ in ON_GPU})) as work:
         for title, (name, size, batch) in zip(titles, ON_GPU, strict=True):
-            values = gpu_values(work, name, size, batch, rounds, device)
-            named = zip(FIGURES.items(), values, strict=True)
-            rows += [Row(f"{title}: {f}", value, target) for (f, target), value in named]
+            values = measure_gpu(work, name, size, batch, rounds, device)
+            cells = zip(FIGURES.items(), values, strict=True)
+            rows += [Row(f"{title}: {f}", value, target) for (f, target), value in cells]
     return rows
 
 
-def main(words: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     counts = {"images": 2 * BATCH, "gpu-images": 2560, "rounds": 3}
-    args = setting.parse(words, "Measure what a training step costs.", **counts)
+    args = workloads.parse_args(argv, "Measure the speed of a training step.", **counts)
     device = machine.select_device(args.device)
-    with setting.prepared(args.images, SIZES) as work:
-        rows = [cpu_row(work, size, args.rounds) for size in SIZES]
-    setting.show(rows + gpu_rows(device, args.gpu_images, args.rounds), device)
+    with workloads.prepared(args.images, SIZES) as work:
+        rows = [measure_cpu(work, size, args.rounds) for size in SIZES]
+    rows += measure_all_on_gpu(device, args.gpu_images, args.rounds)
+    workloads.print_with_device(rows, device)

@@ -1,4 +1,4 @@
-"""The five scripts as a user runs them, on a few small phantoms, and what they say to bad input."""
+"""The five scripts as a user runs them on a few phantoms, and their refusals of bad input."""
 
 import csv
 import json
@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from lib import artifacts
+from lib import artifacts, dataset, images, rle
+from lib.decision.rules import apply, from_json
 from lib.layout import Work
 from lib.prepare.phantom import write_phantoms
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--set", "phases.0.size=64", "phases.0.epochs=2", "phases.0.batch=8",
         "network.decoder_channels=[8,8,4,4,4]"]  # fmt: skip
 
 
 def run(*words: object, expect: int = 0, env: dict[str, str] | None = None) -> str:
-    """Run a script or module of the project; its output, stdout before stderr."""
+    """Run a script or module of the project; return its output, stdout before stderr."""
     done = subprocess.run(
         [sys.executable, *map(str, words)],
         cwd=ROOT,
@@ -33,8 +34,8 @@ def run(*words: object, expect: int = 0, env: dict[str, str] | None = None) -> s
     return done.stdout + done.stderr
 
 
-def error_of(*words: object) -> str:
-    """The one line that a script says to bad input, after exit code 2."""
+def error_line(*words: object) -> str:
+    """Run a script, expect exit code 2, and return its one line of error."""
     output = run(*words, expect=2)
     assert "Traceback" not in output
     errors = [line for line in output.splitlines() if line.startswith("error: ")]
@@ -50,7 +51,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def stages(raw: Path, work: Path) -> Sequence[Sequence[object]]:
+def commands(raw: Path, work: Path) -> Sequence[Sequence[object]]:
     common = ("--work", work)
     return [
         ("01_prepare.py", "--raw", raw, "--sizes", 64, "--rle-size", 128, "--n-folds", 2,
@@ -64,37 +65,34 @@ def stages(raw: Path, work: Path) -> Sequence[Sequence[object]]:
 
 @pytest.fixture(scope="module")
 def work(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Work:
-    """A working folder that the five stages have filled."""
+    """Working folder that the five stages have filled."""
     root = tmp_path_factory.mktemp("work with blanks")
-    for command in stages(raw, root):
+    for command in commands(raw, root):
         assert "up to date" not in run(*command)
     return Work(root)
 
 
-def test_the_submission_has_the_samples_ids_in_its_order(work: Work, raw: Path) -> None:
+def test_the_submission_has_the_ids_of_the_sample_in_its_order(work: Work, raw: Path) -> None:
     with (raw / "sample_submission.csv").open() as sample:
-        wanted = list(dict.fromkeys(row["ImageId"] for row in csv.DictReader(sample)))
+        sample_ids = list(dict.fromkeys(row["ImageId"] for row in csv.DictReader(sample)))
     path = artifacts.read(work.submission("final-triplet")).path("submission.csv")
     with path.open() as submission:
-        assert [row["ImageId"] for row in csv.DictReader(submission)] == wanted
+        assert [row["ImageId"] for row in csv.DictReader(submission)] == sample_ids
 
 
-def test_every_stage_says_up_to_date_when_run_again(work: Work, raw: Path) -> None:
+def test_a_second_run_is_up_to_date_and_changes_no_file(work: Work, raw: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in work.root.rglob("*") if path.is_file()}
-    for command in stages(raw, work.root):
+    for command in commands(raw, work.root):
         assert "up to date" in run(*command)
     after = {path: path.stat().st_mtime_ns for path in work.root.rglob("*") if path.is_file()}
     assert before == after
 
 
-def test_the_chain_is_whole(work: Work) -> None:
+def test_verify_accepts_all_artifacts(work: Work) -> None:
     assert "whole" in run("-m", "lib.artifacts", "verify", work.root)
 
 
-def test_the_decision_can_be_recomputed_from_the_files(work: Work) -> None:
-    from lib import dataset, images, rle
-    from lib.decision.rules import apply, from_json
-
+def test_the_dice_of_the_decision_can_be_recomputed_from_the_files(work: Work) -> None:
     decision = json.loads(
         artifacts.read(work.decision("final-triplet")).path("decision.json").read_text()
     )
@@ -108,7 +106,7 @@ def test_the_decision_can_be_recomputed_from_the_files(work: Work) -> None:
     assert decision["oof_dice"] == pytest.approx(sum(dices) / len(dices), abs=1e-12)
 
 
-def test_the_score_module_scores_the_submission(work: Work, raw: Path) -> None:
+def test_lib_score_scores_the_submission(work: Work, raw: Path) -> None:
     path = artifacts.read(work.submission("final-triplet")).path("submission.csv")
     score = json.loads(
         run("-m", "lib.score", path, raw / "test-truth.csv", "--json", "--size", 128)
@@ -118,41 +116,42 @@ def test_the_score_module_scores_the_submission(work: Work, raw: Path) -> None:
     assert 0 <= score["dice"] <= 1
 
 
-def test_changed_facts_are_an_error_that_names_the_fact(work: Work, raw: Path) -> None:
-    other = [word if word != "phases.0.epochs=2" else "phases.0.epochs=3" for word in TINY]
-    line = error_of(
-        "02_train.py", "--recipe", "demo", "--name", "tiny", *other, "--work", work.root
+def test_another_config_is_an_error_that_names_the_value_and_the_cure(work: Work) -> None:
+    changed = [word.replace("epochs=2", "epochs=3") for word in TINY]
+    line = error_line(
+        "02_train.py", "--recipe", "demo", "--name", "tiny", *changed, "--work", work.root
     )
-    assert "recipe.phases.0.epochs = 2, not 3" in line
-    assert "--replace" in line
+    assert all(text in line for text in ("runs/tiny/fold0", "epochs", "2", "3", "--replace"))
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "value", "cure"),
     [
-        (["02_train.py", "--recipe", "dema"], "no recipe 'dema'"),
-        (["02_train.py", "--recipe", "demo", "--set", "phases.0.epochs=1"], "needs a --name"),
-        (["02_train.py", "--recipe", "demo", "--name", "x", "--set", "epochs=1"], "no 'epochs'"),
-        (["02_train.py", "--recipe", "demo", "--folds", "7"], "fold 7 does not exist"),
-        (["02_train.py", "--recipe", "demo", "--folds", "one"], "'one' is no fold"),
-        (["02_train.py", "--recipe", "demo", "--name", "../x", *TINY], "cannot be a name"),
-        (["02_train.py", "--recipe", "demo"], "cache/128 is not there; run 01_prepare.py"),
+        (["02_train.py", "--recipe", "dema"], "'dema'", "demo"),
+        (["02_train.py", "--recipe", "demo", "--set", "phases.0.epochs=1"], "--set", "--name"),
+        (["02_train.py", "--recipe", "demo", "--name", "x", "--set", "epochs=1"], "epochs", ""),
+        (["02_train.py", "--recipe", "demo", "--folds", "7"], "fold 7", ""),
+        (["02_train.py", "--recipe", "demo", "--folds", "one"], "'one'", "all-data"),
+        (["02_train.py", "--recipe", "demo", "--name", "../x", *TINY], "'../x'", ""),
+        (["02_train.py", "--recipe", "demo"], "cache/128", "01_prepare.py"),
         (["02_train.py", "--recipe", "demo", "--name", "x", "--device", "cuda:9", *TINY],
-         "--device cuda:9 cannot be used"),
-        (["03_infer.py", "--run", "nothing"], "run 02_train.py"),
-        (["03_infer.py", "--run", "tiny", "--folds", "9"], "runs/tiny/fold9 is not there"),
-        (["04_ensemble.py", "--members", "nothing", "--name", "x"], "03_infer.py"),
-        (["05_submit.py", "--decision", "nothing-triplet"], "run 04_ensemble.py"),
+         "cuda:9", "cpu"),
+        (["03_infer.py", "--run", "nothing"], "nothing", "02_train.py"),
+        (["03_infer.py", "--run", "tiny", "--folds", "9"], "runs/tiny/fold9", "02_train.py"),
+        (["04_ensemble.py", "--members", "nothing", "--name", "x"], "nothing", "03_infer.py"),
+        (["05_submit.py", "--decision", "nothing-triplet"], "nothing-triplet", "04_ensemble.py"),
     ],
 )  # fmt: skip
-def test_bad_input_is_one_line_and_leaves_nothing(
-    work: Work, words: Sequence[str], message: str
+def test_bad_input_is_one_line_with_value_and_cure_and_writes_nothing(
+    work: Work, words: Sequence[str], value: str, cure: str
 ) -> None:
     before = sorted(work.root.rglob("*"))
-    assert message in error_of(*words, "--work", work.root)
+    line = error_line(*words, "--work", work.root)
+    assert value in line
+    assert cure in line
     assert sorted(work.root.rglob("*")) == before
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in ROOT.glob("0*.py")))
-def test_every_script_explains_itself(script: str) -> None:
+def test_every_script_has_help(script: str) -> None:
     assert "--work" in run(script, "--help")
