@@ -61,7 +61,7 @@ class Measured:
     @cached_property
     def sample(self) -> OofSample:
         """The labelled images."""
-        classes = pd.DataFrame({"p": self.made_from.class_probabilities})
+        classes = pd.DataFrame({"p": self.made_from.p_positive})
         features = None if classes.empty else classes
         return oof.read(self.made_from.ensemble, self.made_from.dataset, features)
 
@@ -134,7 +134,7 @@ def measure(
         path = Path(folder) / submission.SUBMISSION
         submission.write(path, list(masks.predict(made_from)))
         tested = score.compare(path, truth, made_from.dataset.rle_size)
-    return Measured(name, made_from.decided, tested, made_from)
+    return Measured(name, made_from.decision_json, tested, made_from)
 
 
 def _run(words: Sequence[str | Path]) -> None:
