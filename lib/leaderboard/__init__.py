@@ -7,6 +7,4 @@ summary_tables  tables of all runs and of all decisions
 paper_tables    tables in the papers' shapes
 paper_results   figures that the papers report
 markdown        rows and numbers as Markdown
-
-    python -m lib.leaderboard [--work WORK] [--truth CSV] [--table NAME ...]
 """

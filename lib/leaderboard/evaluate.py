@@ -176,7 +176,7 @@ def evaluate_run(run: Run, images: Sequence[LabelledImage], size: int) -> RunMet
     """Apply the run's rule to every image, with and without its minimum area.
 
     Args:
-        run: its rule has areas in pixels of the RLE frame.
+        run: to evaluate.
         images: at least one.
         size: the side of the RLE frame, in pixels.
 

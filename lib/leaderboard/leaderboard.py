@@ -6,15 +6,8 @@ from pathlib import Path
 from lib import dataset
 from lib.errors import InputError
 from lib.layout import FLIP, NO_FLIP, Work
-from lib.leaderboard.evaluate import (
-    LabelledImage,
-    RunMetrics,
-    Truth,
-    evaluate_run,
-    oof_images,
-    read_truth,
-    test_images,
-)
+from lib.leaderboard import evaluate
+from lib.leaderboard.evaluate import LabelledImage, RunMetrics, Truth
 from lib.leaderboard.runs import Run, RunKey, index_runs
 from lib.recipes.demo_variant import DEMO_SUFFIX
 
@@ -41,7 +34,7 @@ class Leaderboard:
         self.truth: Truth | None = None
         self.unknown_count = 0  # ids of the truth that are no test images
         if truth:
-            self.truth, self.unknown_count = read_truth(truth, self.dataset)
+            self.truth, self.unknown_count = evaluate.read_truth(truth, self.dataset)
         self.index = index_runs(work)
         self._metrics: dict[RunKey, RunMetrics | None] = {}
 
@@ -119,12 +112,12 @@ class Leaderboard:
                 raise InputError(
                     f"{run.title} was trained on all data, so nothing is out of fold; give --truth"
                 )
-            return evaluate_run(run, images, self.dataset.rle_size)
+            return evaluate.evaluate_run(run, images, self.dataset.rle_size)
         except InputError as error:
             self.index.skipped[run.name].append(str(error))
             return None
 
     def _images(self, run: Run) -> list[LabelledImage]:
         if self.truth is None:
-            return oof_images(run, self.dataset)
-        return test_images(run, self.dataset, self.truth)
+            return evaluate.oof_images(run, self.dataset)
+        return evaluate.test_images(run, self.dataset, self.truth)

@@ -1,12 +1,8 @@
-"""Out-of-fold results by size of the pneumothorax: a table by quartile and a scatter plot."""
+"""Out-of-fold results by size of the pneumothorax, in quartiles of its true area."""
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from lib.score import Score
 
@@ -53,35 +49,3 @@ def _size_class(oof: Score, indices: np.ndarray) -> SizeClass:
         dice=float(oof.dices[indices].mean()),
         area_ratio=float(np.median(ratios)) if len(ratios) else float("nan"),
     )
-
-
-def draw_scatter(oof: Score) -> bytes:
-    """Return a PNG of predicted against true area, for images with either; 0 px is at the edge."""
-    nonempty = oof.found | oof.positive
-    areas = oof.areas[nonempty, :2].astype(float)
-    edge = max(areas[areas > 0].min(initial=1e6) / 2, 0.5)  # a logarithmic axis has no 0
-    predicted, true = np.where(areas > 0, areas, edge).T
-    figure = Figure(figsize=(5, 5), layout="constrained", dpi=150)
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    span = [edge, max(areas.max(initial=1), 2 * edge)]
-    axes.plot(span, span, color="0.75", linewidth=1, zorder=0)
-    kinds = {"found": (areas > 0).all(axis=1), "missed": areas[:, 0] == 0,
-             "false alarm": areas[:, 1] == 0}  # fmt: skip
-    for (kind, selected), marker, colour in zip(
-        kinds.items(), ("o", "v", "<"), ("#1f4e79", "#b03a2e", "#b9770e"), strict=True
-    ):
-        axes.plot(true[selected], predicted[selected], marker, color=colour, markersize=5,
-                  alpha=0.6, markeredgewidth=0, label=f"{kind}, {selected.sum()}")  # fmt: skip
-    axes.set(xscale="log", yscale="log", aspect="equal",
-             xlabel="true area, px (left edge: none)",
-             ylabel="predicted area, px (lower edge: none)")  # fmt: skip
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 3)))
-        axis.set_major_formatter(lambda area, _: f"{area:,.0f}")
-        axis.set_minor_formatter(NullFormatter())
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper left")
-    content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
-    return content.getvalue()

@@ -50,14 +50,7 @@ class ProbMap:
     truth: str = rle.EMPTY
 
     def mask(self, rule: Decider, size: int) -> np.ndarray:
-        """Apply a rule to the map.
-
-        Args:
-            rule: with areas in pixels of the RLE frame.
-            size: the side of the RLE frame, in pixels.
-
-        Returns:
-            (size, size) bool.
+        """Return the rule's mask: (size, size) bool, in the RLE frame.
 
         Raises:
             InputError: if the map is damaged or has another size.

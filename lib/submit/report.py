@@ -19,7 +19,7 @@ from lib.decision import deciders
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.files import write_bytes
 from lib.score import Score
-from lib.submit import lesion_sizes, lineage, overlays, reliability, report_text
+from lib.submit import lesion_sizes, lineage, overlays, plots, report_text
 from lib.submit.inputs import SubmissionInputs
 from lib.submit.lineage import Ancestor
 from lib.submit.masks import Row
@@ -68,14 +68,14 @@ def write(draft: Draft, data: ReportData) -> None:
         ),
         auto=report_text.describe_auto(source.decision_json),
         levels=deciders.to_json(source.rule),
-        reliability=_data_uri(reliability.draw(bins)) if bins else None,
+        reliability=_data_uri(plots.draw_reliability(bins)) if bins else None,
         surface=_data_uri(source.decision.path("surface.png").read_bytes()) if oof else None,
         members=_members(source),
         positive_rates=_positive_rates(data),
         confusions=_confusions(data),
         folds=_scores_by_fold(data),
         size_classes=lesion_sizes.size_classes(oof) if oof else [],
-        scatter=_data_uri(lesion_sizes.draw_scatter(oof)) if oof else None,
+        scatter=_data_uri(plots.draw_scatter(oof)) if oof else None,
         overlays=[
             (example, _data_uri(draft.path(example.file).read_bytes())) for example in examples
         ],
