@@ -1,12 +1,10 @@
-"""What was run, beside what the papers report: tables in their shapes.
+"""Tables of all runs in the shapes of the papers' tables, with the papers' figures beside them.
 
-found       runs with maps, and what is left out and why
-measured    one run, image by image, at its recipe's published rule
-board       all runs of a working folder, measured when a table asks for them
-ours        tables of every run and of every decision
-published   tables in the papers' shapes
-papers      what the papers report
-markdown    rows and numbers as text
-
-    python -m lib.leaderboard [--work WORK] [--truth CSV] [--table NAME ...]
+runs            runs with maps, and those that are skipped, with the reason
+evaluate        metrics of one run at its recipe's published rule
+leaderboard     all runs of a working folder, each evaluated when a table needs it
+summary_tables  tables of all runs and of all decisions
+paper_tables    tables in the papers' shapes
+paper_results   figures that the papers report
+markdown        rows and numbers as Markdown
 """

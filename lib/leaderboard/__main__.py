@@ -1,10 +1,10 @@
-"""What was run, in the shapes of the papers' tables, with their figures beside it.
+"""Tables of all runs in the shapes of the papers' tables, with the papers' figures beside them.
 
     python -m lib.leaderboard [--work WORK] [--truth CSV] [--table NAME ...]
 
-Every run is measured at the published rule of its recipe, on out-of-fold images, or with --truth on
-test images, whose truth is used for these tables alone. Unfinished and damaged artifacts are left
-out by name.
+Every run is evaluated at the published rule of its recipe: on out-of-fold images, or with --truth
+on test images. The truth is used for these tables only. Unfinished and damaged artifacts are
+skipped and named.
 
 Reads   WORK/dataset/, WORK/runs/, WORK/probs/, WORK/decisions/
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 from lib.cli import run_stage
 from lib.layout import Work
 from lib.leaderboard import paper_tables, summary_tables
-from lib.leaderboard.board import Board
+from lib.leaderboard.leaderboard import Leaderboard
 
-MEASURED: dict[str, Callable[[Board], Iterator[str]]] = {
+RUN_TABLES: dict[str, Callable[[Leaderboard], Iterator[str]]] = {
     "runs": summary_tables.runs,
     "niu": paper_tables.niu,
     "zhang": paper_tables.zhang,
@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--truth", type=Path, metavar="CSV", help="masks of the test images")
-    tables = [*MEASURED, DECISIONS]
+    tables = [*RUN_TABLES, DECISIONS]
     parser.add_argument("--table", nargs="+", choices=tables, default=tables, metavar="NAME",
         help=f"of {', '.join(tables)}; default: all")  # fmt: skip
     return parser.parse_args()
@@ -46,11 +46,14 @@ def main() -> None:
     args = parse_args()
     work = Work(args.work)
     if set(args.table) != {DECISIONS}:
-        board = Board(work, args.truth)
-        print(board.scope)
+        leaderboard = Leaderboard(work, args.truth)
+        print(leaderboard.scope)
     for name in args.table:
         print(f"\n## {name}\n", flush=True)
-        for line in summary_tables.decisions(work) if name == DECISIONS else MEASURED[name](board):
+        lines = (
+            summary_tables.decisions(work) if name == DECISIONS else RUN_TABLES[name](leaderboard)
+        )
+        for line in lines:
             print(line, flush=True)
 
 

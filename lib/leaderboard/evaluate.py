@@ -1,7 +1,8 @@
-"""One run at its published rule, image by image."""
+"""Metrics of one run at its recipe's published rule, image by image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,70 +19,62 @@ from lib.prob_maps import blend
 from lib.recipes.schema import Rule
 from lib.score import Score
 
-Truth = Mapping[str, Sequence[str]]  # the codes of each image's annotations
+Truth = Mapping[str, Sequence[str]]  # ImageId -> the codes of its annotations
 CLASS_THRESHOLD = 0.5
-FEW = 500  # images that are counted, at 10 ms each, before other processes have started
+ONE_PROCESS_MAX = 500  # images: at 10 ms each they are done before other processes have started
 
 
-class Labelled(NamedTuple):
-    """An image whose truth is known, and what a run says of it."""
+class LabelledImage(NamedTuple):
+    """An image with its truth and a run's predictions.
+
+    Attributes:
+        codes: of its annotations, which are united.
+        map_paths: the maps to average.
+        p_positive: None without an image-level output.
+    """
 
     image_id: str
-    patient: str
+    patient_id: str
     codes: Sequence[str]
-    maps: Sequence[Path]  # their mean is what is measured
-    p: float | None
-
-
-@dataclass(frozen=True)
-class Counter:
-    """Counts pixels under several rules; what another process needs for it."""
-
-    size: int
-    rules: Sequence[Rule]
-
-    def __call__(self, image: Labelled) -> list[tuple[int, ...]]:
-        """|P|, |T| and |P and T| of an image, for each rule."""
-        (values,) = blend(image.maps, np.ones((1, len(image.maps))), self.size)
-        truth = rle.union(image.codes, self.size, self.size)
-        masks = [rules.apply(rule, values, image.p) for rule in self.rules]
-        return [tuple(map(int, metrics.areas(mask, truth))) for mask in masks]
+    map_paths: Sequence[Path]
+    p_positive: float | None
 
 
 @dataclass(frozen=True)
 class RunMetrics:
-    """What a run scores: figures are methods, so that a table can name its columns' by them.
+    """Metrics of a run. They are methods, so that a table can list its columns.
 
     Attributes:
-        score: by its published rule.
-        unremoved: the same without a minimum area.
-        patients: (N,) the patient of each image.
-        p: (N,) image probabilities; None without an image-level output.
+        score: at the published rule.
+        score_without_removal: at the same rule without a minimum area.
+        patient_ids: (N,) the patient of each image.
+        p_positive: (N,) of each image; None without an image-level output.
     """
 
     run: Run
     score: Score
-    unremoved: Score
-    patients: np.ndarray
-    p: np.ndarray | None
+    score_without_removal: Score
+    patient_ids: np.ndarray
+    p_positive: np.ndarray | None
 
     def without_removal(self) -> "RunMetrics":
-        """The same run, its rule without a minimum area."""
-        return replace(self, score=self.unremoved)
+        """Return the metrics at the rule without a minimum area."""
+        return replace(self, score=self.score_without_removal)
 
     @property
     def ci95(self) -> tuple[float, float]:
         """The 95 % interval of the mean Dice, over patients."""
-        return interval(self.score.dices, self.patients)
+        return interval(self.score.dices, self.patient_ids)
 
     @property
     def gains(self) -> np.ndarray:
-        """(N,) what each image's Dice has more than that of an empty mask."""
+        """(N,) Dice of each image minus the Dice of an empty mask."""
         return self.score.dices - ~self.score.positive
 
     @property
     def gain_ci95(self) -> tuple[float, float]:
-        return interval(self.gains, self.patients)
+        """The 95 % interval of the mean gain, over patients."""
+        return interval(self.gains, self.patient_ids)
 
     def dice(self) -> float:
         return self.score.dice
@@ -111,51 +104,53 @@ class RunMetrics:
         return self.run.loss
 
     def auc(self) -> float:
-        """Of the image-level output; NaN without one, as the two below."""
-        return np.nan if self.p is None else metrics.auc(self.p, self.score.positive)
+        """Return that of the image-level output; NaN without one."""
+        if self.p_positive is None:
+            return np.nan
+        return metrics.auc(self.p_positive, self.score.positive)
 
     def class_accuracy(self) -> float:
-        """Share of images that the image-level output, at .5, takes for what they are."""
-        if self.p is None:
+        """Return the accuracy of the image-level output at 0.5; NaN without one."""
+        if self.p_positive is None:
             return np.nan
-        return float(((self.p > CLASS_THRESHOLD) == self.score.positive).mean())
+        return float(((self.p_positive > CLASS_THRESHOLD) == self.score.positive).mean())
 
     def balanced_class_accuracy(self) -> float:
-        """The same, positives and negatives counting alike."""
-        if self.p is None:
+        """Return the mean of its sensitivity and specificity at 0.5; NaN without one."""
+        if self.p_positive is None:
             return np.nan
-        found, positive = self.p > CLASS_THRESHOLD, self.score.positive
-        shares = metrics.sensitivity(found, positive), metrics.specificity(found, positive)
-        return float(np.mean(shares))
+        predicted, positive = self.p_positive > CLASS_THRESHOLD, self.score.positive
+        rates = metrics.sensitivity(predicted, positive), metrics.specificity(predicted, positive)
+        return float(np.mean(rates))
 
 
-def out_of_fold(run: Run, dataset: Dataset) -> list[Labelled]:
-    """The images that a fold of the run did not see; none if it was trained on all data."""
+def oof_images(run: Run, dataset: Dataset) -> list[LabelledImage]:
+    """Return the validation images of the run's folds; none if it was trained on all data."""
     return [
-        Labelled(
+        LabelledImage(
             name,
             dataset.patients[name],
             [dataset.truth[name]],
-            [part.probs.location.folder / map_file("oof", name)],
-            run.classes.get(name),
+            [fold_run.probs.location.folder / map_file("oof", name)],
+            run.p_positive.get(name),
         )
-        for part in run.parts
-        if part.fold != ALL_DATA
-        for name in dataset.validation_ids(part.fold)
+        for fold_run in run.fold_runs
+        if fold_run.fold != ALL_DATA
+        for name in dataset.validation_ids(fold_run.fold)
     ]
 
 
-def tested(run: Run, dataset: Dataset, truth: Truth) -> list[Labelled]:
-    """The test images of the truth; what is measured is the mean over the run's folds."""
-    folders = [part.probs.location.folder for part in run.parts]
+def test_images(run: Run, dataset: Dataset, truth: Truth) -> list[LabelledImage]:
+    """Return the test images of the truth, with the maps of all folds of the run."""
+    folders = [fold_run.probs.location.folder for fold_run in run.fold_runs]
     patients = dataset.images.get("patient_id", dataset.images["ImageId"])
     return [
-        Labelled(
+        LabelledImage(
             name,
             patients[name] or name,
             codes,
             [folder / map_file("test", name) for folder in folders],
-            run.classes.get(name),
+            run.p_positive.get(name),
         )
         for name, codes in truth.items()
     ]
@@ -165,7 +160,7 @@ def read_truth(path: Path, dataset: Dataset) -> tuple[Truth, int]:
     """Read the truth of test images.
 
     Returns:
-        The annotations of those that are in the dataset, and how many others there are.
+        The codes of the dataset's test images, and the number of other ids in the file.
 
     Raises:
         InputError: if a code is wrong, or no image is a test image.
@@ -173,28 +168,40 @@ def read_truth(path: Path, dataset: Dataset) -> tuple[Truth, int]:
     score.check_test(path, dataset.rle_size, dataset.test_ids, dataset.artifact.location)
     frame = csv_files.read_rles(path)
     codes = frame.groupby("ImageId", sort=False)["EncodedPixels"].agg(list).to_dict()
-    known = {name: codes[name] for name in dataset.test_ids if name in codes}
-    return known, len(codes) - len(known)
+    truth = {name: codes[name] for name in dataset.test_ids if name in codes}
+    return truth, len(codes) - len(truth)
 
 
-def measure(run: Run, images: Sequence[Labelled], size: int) -> RunMetrics:
+def evaluate_run(run: Run, images: Sequence[LabelledImage], size: int) -> RunMetrics:
     """Apply the run's rule to every image, with and without its minimum area.
 
     Args:
+        run: to evaluate.
         images: at least one.
         size: the side of the RLE frame, in pixels.
 
     Raises:
         InputError: if a map is damaged.
     """
-    used = list(dict.fromkeys([run.rule, replace(run.rule, min_area=0)]))
-    workers = 1 if len(images) <= FEW else None
-    areas = np.array(list(map_in_processes(Counter(size, used), images, run.title, workers)))
+    variants = list(dict.fromkeys([run.rule, replace(run.rule, min_area=0)]))
+    count = partial(_count_areas, variants=variants, size=size)
+    workers = 1 if len(images) <= ONE_PROCESS_MAX else None
+    areas = np.array(list(map_in_processes(count, images, run.title, workers)))
     ids = tuple(image.image_id for image in images)
     return RunMetrics(
         run,
         Score(ids, areas[:, 0]),
         Score(ids, areas[:, -1]),
-        np.array([image.patient for image in images]),
-        np.array([image.p for image in images]) if run.classes else None,
+        np.array([image.patient_id for image in images]),
+        np.array([image.p_positive for image in images]) if run.p_positive else None,
     )
+
+
+def _count_areas(
+    image: LabelledImage, variants: Sequence[Rule], size: int
+) -> list[tuple[int, ...]]:
+    """Return |P|, |T| and |P and T| in pixels under each variant of the rule."""
+    (values,) = blend(image.map_paths, np.ones((1, len(image.map_paths))), size)
+    truth = rle.union(image.codes, size, size)
+    masks = [rules.apply(rule, values, image.p_positive) for rule in variants]
+    return [tuple(map(int, metrics.areas(mask, truth))) for mask in masks]

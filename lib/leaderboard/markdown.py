@@ -11,14 +11,14 @@ NONE = "–"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table."""
+    """Yield the lines of a table."""
     yield _line(columns)
     yield "|---" * len(columns) + "|"
     yield from map(_line, rows)
 
 
 def below(about: str, notes: Sequence[str]) -> Iterator[str]:
-    """What the columns mean, and a list of what is special."""
+    """Yield the text below a table: the meaning of its columns, and a list of notes."""
     yield f"\n{about}"
     if notes:
         yield ""
@@ -26,34 +26,34 @@ def below(about: str, notes: Sequence[str]) -> Iterator[str]:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A figure; a dash where it cannot be had."""
+    """Return a number; a dash for None and NaN."""
     return NONE if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def percent(share: float) -> str:
-    """A share in per cent, without the sign."""
-    return number(100 * share, 2)
+def percent(fraction: float) -> str:
+    """Return a fraction in per cent, without the sign; a dash for NaN."""
+    return number(100 * fraction, 2)
 
 
 def between(value: float, interval: tuple[float, float], sign: str = "") -> str:
-    """A number and its interval; `sign` "+" for differences."""
+    """Return a number and its interval; `sign` is "+" for differences."""
     low, high = interval
     return f"{value:{sign}.4f} ({low:{sign}.4f} to {high:{sign}.4f})"
 
 
 def in_short(rule: Decider) -> str:
-    """A rule's parameters; thresholds as the 8-bit maps have them, whatever was asked."""
+    """Return a rule's parameters; thresholds are rounded to the levels of 8-bit maps."""
     if isinstance(rule, ExpectedDiceRule):
         return "each image's own"
     top, bottom = levels(rule)
-    said = [f"{top / LEVELS:.3f} / {rule.min_area} / {bottom / LEVELS:.3f}"]
+    parts = [f"{top / LEVELS:.3f} / {rule.min_area} / {bottom / LEVELS:.3f}"]
     if rule.component_min_area:
-        said.append(f"components {rule.component_min_area}")
+        parts.append(f"components {rule.component_min_area}")
     if rule.fill_holes:
-        said.append("filled")
+        parts.append("filled")
     if rule.class_min is not None:
-        said.append(f"class {rule.class_min:.3f}")
-    return ", ".join(said)
+        parts.append(f"class {rule.class_min:.3f}")
+    return ", ".join(parts)
 
 
 def _line(cells: Sequence[str]) -> str:

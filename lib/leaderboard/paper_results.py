@@ -1,4 +1,4 @@
-"""What the papers report, by the recipe that stands for each row."""
+"""Figures that the papers report, by the recipe that stands for each row."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ NIU = {
 
 
 class Zhang(NamedTuple):
-    """A row of Zhang, Table 1; shares, in the paper in per cent."""
+    """A row of Zhang, Table 1; fractions here, per cent in the paper."""
 
     model: str
     dice: float

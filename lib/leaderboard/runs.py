@@ -1,4 +1,4 @@
-"""Runs that have maps, and those that cannot be measured, with the reason."""
+"""Runs that have maps, and runs that are skipped, with the reason."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,32 +16,32 @@ from lib.recipes import Recipe, Rule
 from lib.recipes.serialize import from_dict
 
 HISTORY, AVERAGES = "history.csv", "averages.csv"
-Key = tuple[str, str]  # a run's name, and with or without flips
+RunKey = tuple[str, str]  # a run's name, and FLIP or NO_FLIP
 
 
 @dataclass(frozen=True)
 class FoldRun:
-    """One fold: what was trained, and its maps."""
+    """One fold of a run: its training and its maps."""
 
     fold: Fold
-    run: Artifact
+    training: Artifact
     probs: Artifact
 
 
 @dataclass(frozen=True)
 class Run:
-    """The maps of a run, of all folds that are whole.
+    """The finished folds of a run, with or without flips.
 
     Attributes:
-        tta: with or without flips.
-        parts: a fold each; all-data only if there is no other.
-        loss: on the validation images, the mean over folds; NaN if nothing was held out.
+        tta: FLIP or NO_FLIP.
+        fold_runs: all-data only if there is no other fold.
+        loss: validation loss, the mean over folds; NaN without validation images.
     """
 
     name: str
     tta: str
     recipe: Recipe
-    parts: tuple[FoldRun, ...]
+    fold_runs: tuple[FoldRun, ...]
     loss: float
 
     @property
@@ -52,12 +52,12 @@ class Run:
     def rule(self) -> Rule:
         """The recipe's published rule, without its class gate if there are no probabilities."""
         rule = self.recipe.rule
-        return rule if self.classes else replace(rule, class_min=None)
+        return rule if self.p_positive else replace(rule, class_min=None)
 
     @cached_property
-    def classes(self) -> dict[str, float]:
-        """p(positive) by image, the mean over folds; empty without an image-level output."""
-        paths = [part.probs.path(CLASSES) for part in self.parts]
+    def p_positive(self) -> dict[str, float]:
+        """p(positive) by ImageId, the mean over folds; empty without an image-level output."""
+        paths = [fold_run.probs.path(CLASSES) for fold_run in self.fold_runs]
         rows = pd.concat([csv_files.read(path, ("ImageId", "p")) for path in paths])
         means = rows["p"].astype(float).groupby(rows["ImageId"]).mean()
         return {str(name): p for name, p in means.items()}
@@ -65,38 +65,39 @@ class Run:
 
 @dataclass
 class RunIndex:
-    """What lies under WORK.
+    """All runs of a working folder.
 
     Attributes:
-        runs: what can be measured.
-        left_out: why something of a run cannot be, by the run's name.
+        runs: those that can be evaluated.
+        skipped: reasons why a run, or a part of it, cannot be evaluated, by the run's name.
     """
 
-    runs: dict[Key, Run] = field(default_factory=dict)
-    left_out: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    runs: dict[RunKey, Run] = field(default_factory=dict)
+    skipped: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-def find(work: Work) -> RunIndex:
-    """Open the maps of every run; what is unfinished or damaged is left out, with the reason."""
-    found = RunIndex()
-    for (name, tta), folders in _folders(work).items():
-        parts = []
+def index_runs(work: Work) -> RunIndex:
+    """Open the maps of every run; skip unfinished and damaged ones, with the reason."""
+    index = RunIndex()
+    for (name, tta), folders in _fold_folders(work).items():
+        fold_runs = []
         for folder in folders:
             try:
-                parts.append(_part(work, name, folder, tta))
+                fold_runs.append(_open_fold(work, name, folder, tta))
             except InputError as error:
-                found.left_out[name].append(str(error))
+                index.skipped[name].append(str(error))
         try:
-            found.runs |= {(name, tta): _run(name, tta, parts)} if parts else {}
+            if fold_runs:
+                index.runs[name, tta] = _join_folds(name, tta, fold_runs)
         except InputError as error:
-            found.left_out[name].append(str(error))
-    return found
+            index.skipped[name].append(str(error))
+    return index
 
 
-def valid_loss(run: Artifact, recipe: Recipe) -> float:
-    """The validation loss of what a fold kept, the first of several; NaN if none was held out."""
+def valid_loss(training: Artifact, recipe: Recipe) -> float:
+    """Return the validation loss of the kept checkpoint, the first of several; NaN if unknown."""
     keep = recipe.phases[-1].keep
-    rows = csv_files.read(run.path(AVERAGES if keep.merges else HISTORY), ("phase",))
+    rows = csv_files.read(training.path(AVERAGES if keep.merges else HISTORY), ("phase",))
     if "valid_loss" not in rows:
         return float("nan")
     rows = rows[rows["phase"].astype(float) == len(recipe.phases) - 1]
@@ -105,39 +106,45 @@ def valid_loss(run: Artifact, recipe: Recipe) -> float:
     return float(rows["valid_loss"].iloc[-1])
 
 
-def _folders(work: Work) -> dict[Key, list[str]]:
-    """The folds of every run, with and without flips; those without maps count with flips."""
+def _fold_folders(work: Work) -> dict[RunKey, list[str]]:
+    """Return the fold folders of every run; a run without maps counts as one with flips."""
     trained, mapped = defaultdict(set), defaultdict(set)
-    for name, fold in _below(work, "run"):
-        trained[name].add(fold)
-    for name, fold in _below(work, "probs"):
-        plain = name.removesuffix(NO_FLIP_SUFFIX)
-        mapped[plain, FLIP if plain == name else NO_FLIP].add(fold)
+    for name, folder in _folders(work, "run"):
+        trained[name].add(folder)
+    for name, folder in _folders(work, "probs"):
+        run_name = name.removesuffix(NO_FLIP_SUFFIX)
+        mapped[run_name, FLIP if run_name == name else NO_FLIP].add(folder)
     for name in trained.keys() - {name for name, _ in mapped}:
         mapped[name, FLIP] = set()
-    return {key: sorted(folds | trained[key[0]]) for key, folds in sorted(mapped.items())}
+    return {key: sorted(folders | trained[key[0]]) for key, folders in sorted(mapped.items())}
 
 
-def _below(work: Work, kind: str) -> Iterator[tuple[str, str]]:
-    """Name and fold of every folder of a kind, unfinished ones too."""
+def _folders(work: Work, kind: str) -> Iterator[tuple[str, str]]:
+    """Yield run and fold folder of every artifact of a kind, unfinished ones too."""
     for folder in layout.artifact_folders(work.root, kind):
         yield folder.parent.name, folder.name.removesuffix(layout.UNFINISHED)
 
 
-def _part(work: Work, name: str, folder: str, tta: str) -> FoldRun:
+def _open_fold(work: Work, name: str, folder: str, tta: str) -> FoldRun:
     fold = layout.parse_fold(folder.removeprefix("fold"))
-    run = artifacts.read(work.run(name, fold))
-    return FoldRun(fold, run, artifacts.read_chained(work.probs(name, fold, tta)))
+    training = artifacts.read(work.run(name, fold))
+    return FoldRun(fold, training, artifacts.read_chained(work.probs(name, fold, tta)))
 
 
-def _run(name: str, tta: str, parts: list[FoldRun]) -> Run:
-    recipe = from_dict(parts[0].run.config["recipe"])
-    for part in parts:
-        if part.run.config["recipe"] != parts[0].run.config["recipe"]:
+def _join_folds(name: str, tta: str, fold_runs: list[FoldRun]) -> Run:
+    """Return the run of these folds.
+
+    Raises:
+        InputError: if their recipes differ, or if a history is missing.
+    """
+    first = fold_runs[0].training
+    recipe = from_dict(first.config["recipe"])
+    for fold_run in fold_runs:
+        if fold_run.training.config["recipe"] != first.config["recipe"]:
             raise InputError(
-                f"{part.run.location} has another recipe than {parts[0].run.location}; "
+                f"{fold_run.training.location} has another recipe than {first.location}; "
                 "train one of them under another --name"
             )
-    kept = [part for part in parts if part.fold != ALL_DATA] or parts
-    loss = np.mean([valid_loss(part.run, recipe) for part in kept])
+    kept = [fold_run for fold_run in fold_runs if fold_run.fold != ALL_DATA] or fold_runs
+    loss = np.mean([valid_loss(fold_run.training, recipe) for fold_run in kept])
     return Run(name, tta, recipe, tuple(kept), float(loss))

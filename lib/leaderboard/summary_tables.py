@@ -1,4 +1,4 @@
-"""Tables of every run and of every decision."""
+"""Tables of all runs and of all decisions."""
 
 import json
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from lib import artifacts, layout
 from lib.artifacts import Artifact
 from lib.decision import deciders
 from lib.errors import InputError
-from lib.layout import Work
-from lib.leaderboard.board import Board
+from lib.layout import ArtifactPath, Work
 from lib.leaderboard.evaluate import RunMetrics
+from lib.leaderboard.leaderboard import Leaderboard
 from lib.leaderboard.markdown import NONE, below, between, in_short, number, table
 
 DECISION = "decision.json"
@@ -24,73 +24,72 @@ FIGURES = {
     "AUC": RunMetrics.auc,
     "loss": RunMetrics.loss,
 }
-RUNS = ("run", "recipe", "folds", "images", "Dice (95 %)", "all empty",
-        "more than all empty (95 %)", *FIGURES)  # fmt: skip
+RUNS = ("run", "recipe", "folds", "images", "Dice (95 %)", "all-empty",
+        "gain over all-empty (95 %)", *FIGURES)  # fmt: skip
 ABOUT_RUNS = """\
-Every run at its recipe's published rule: nothing is tuned. Means over images; an image that is
-empty in both counts 1, in one 0. Intervals are bootstraps over patients. *All empty*: the Dice
-of no mask at all. *Positive Dice* is over images with a pneumothorax, *balanced Dice* the mean
-of it and of that of the others. *Sensitivity* and *specificity*: of giving an image a mask.
-*AUC*: of the image-level output. *Loss*: validation loss of the kept checkpoint, the mean over
-folds; recipes with other losses cannot be compared by it."""
+Every run at its recipe's published rule: nothing is tuned. Means over images; an image scores 1
+if both masks are empty, and 0 if one is. Intervals are bootstraps over patients. *All-empty*: the
+Dice of a submission without any mask. *Positive Dice* is over images with a pneumothorax,
+*balanced Dice* the mean of it and of the Dice of the other images. *Sensitivity* and
+*specificity*: an image with a mask is a positive prediction. *AUC*: of the image-level output.
+*Loss*: validation loss of the kept checkpoint, the mean over folds; recipes with different losses
+cannot be compared by it."""
 DECISIONS = ("decision", "rule", "top / area / bottom, and more", "images", "tuned", "cross-fitted",
              "95 %")  # fmt: skip
 ABOUT_DECISIONS = """\
-*Tuned*: out-of-fold Dice on the images that the rule was fitted on. *Cross-fitted*: fitted again
-without each fold, scored on it. The interval, over patients, is of the cross-fitted Dice, or of
-the tuned one where there is no other."""
+*Tuned*: out-of-fold Dice on the images that the rule was fitted on. *Cross-fitted*: each fold
+scored by a rule that was fitted on the other folds. The interval, over patients, is of the
+cross-fitted Dice, or of the tuned one if there is no cross-fitted one."""
 
 
-def runs(board: Board) -> Iterator[str]:
-    """Every run with maps, the one that gains most over an empty answer first."""
-    measured = sorted(board.everything(), key=lambda one: -one.gains.mean())
-    yield from table(RUNS, map(_run, measured))
-    names = sorted({name for name, _ in board.found.runs} | set(board.found.left_out))
-    yield from below(ABOUT_RUNS, board.notes(names))
+def runs(leaderboard: Leaderboard) -> Iterator[str]:
+    """Yield the table of every run with maps, the largest gain over all-empty first."""
+    ranked = sorted(leaderboard.all_metrics(), key=lambda metrics: -metrics.gains.mean())
+    yield from table(RUNS, map(_run_row, ranked))
+    names = sorted({name for name, _ in leaderboard.index.runs} | set(leaderboard.index.skipped))
+    yield from below(ABOUT_RUNS, leaderboard.run_notes(names))
 
 
 def decisions(work: Work) -> Iterator[str]:
-    """Every decision, by name."""
-    rows, left_out = [], []
-    for location in _decisions(work):
+    """Yield the table of every decision, by name."""
+    rows, notes = [], []
+    for location in _decision_paths(work):
         try:
-            rows.append(_decision(artifacts.read(location)))
+            rows.append(_decision_row(artifacts.read(location)))
         except InputError as error:
-            left_out.append(f"Left out: {error}.")
+            notes.append(f"Left out: {error}.")
     yield from table(DECISIONS, rows)
-    yield from below(ABOUT_DECISIONS, left_out)
+    yield from below(ABOUT_DECISIONS, notes)
 
 
-def _run(one: RunMetrics) -> list[str]:
+def _run_row(metrics: RunMetrics) -> list[str]:
     return [
-        one.run.title,
-        one.run.recipe.name,
-        " ".join(str(part.fold) for part in one.run.parts),
-        f"{len(one.patients):,}",
-        between(one.dice(), one.ci95),
-        number(one.score.all_empty_dice),
-        between(one.gains.mean(), one.gain_ci95, "+"),
-        *(number(figure(one)) for figure in FIGURES.values()),
+        metrics.run.title,
+        metrics.run.recipe.name,
+        " ".join(str(fold_run.fold) for fold_run in metrics.run.fold_runs),
+        f"{len(metrics.patient_ids):,}",
+        between(metrics.dice(), metrics.ci95),
+        number(metrics.score.all_empty_dice),
+        between(metrics.gains.mean(), metrics.gain_ci95, "+"),
+        *(number(figure(metrics)) for figure in FIGURES.values()),
     ]
 
 
-def _decisions(work: Work) -> list[layout.ArtifactPath]:
-    """All that should be one, unfinished ones too."""
+def _decision_paths(work: Work) -> list[ArtifactPath]:
+    """Return the paths of all decisions, unfinished ones too."""
     folders = layout.artifact_folders(work.root, "decision")
     names = {folder.name.removesuffix(layout.UNFINISHED) for folder in folders}
-    return [
-        layout.ArtifactPath(work.root, f"decisions/{name}", "decision") for name in sorted(names)
-    ]
+    return [ArtifactPath(work.root, f"decisions/{name}", "decision") for name in sorted(names)]
 
 
-def _decision(decision: Artifact) -> list[str]:
-    decided = json.loads(decision.path(DECISION).read_bytes())
+def _decision_row(artifact: Artifact) -> list[str]:
+    decision = json.loads(artifact.path(DECISION).read_bytes())
     return [
-        decision.location.folder.name,
-        decided["rule"],
-        in_short(deciders.from_json(decided)),
-        f"{decided['images']:,}",
-        number(decided["oof_dice"]),
-        number(decided["cross_fitted_dice"]),
-        NONE if decided["ci95"] is None else "{:.4f} to {:.4f}".format(*decided["ci95"]),
+        artifact.location.folder.name,
+        decision["rule"],
+        in_short(deciders.from_json(decision)),
+        f"{decision['images']:,}",
+        number(decision["oof_dice"]),
+        number(decision["cross_fitted_dice"]),
+        NONE if decision["ci95"] is None else "{:.4f} to {:.4f}".format(*decision["ci95"]),
     ]

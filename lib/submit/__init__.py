@@ -1,1 +1,1 @@
-"""From a decision to a submission that is checked, and a report that explains it."""
+"""Stage 05: a checked submission, and a report that explains it."""

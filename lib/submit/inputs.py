@@ -1,4 +1,4 @@
-"""What a submission is made from: a decision, the ensemble it was taken on, the dataset."""
+"""Inputs of a submission: a decision, the ensemble that it was made from, and the dataset."""
 
 import json
 from dataclasses import dataclass
@@ -12,16 +12,14 @@ from lib.dataset import Dataset
 from lib.decision import deciders
 from lib.decision.deciders import Decider
 from lib.errors import InputError
-from lib.layout import CLASSES, Work, map_file, mask_file
-from lib.recipes.schema import Rule
+from lib.layout import CLASSES, Work, map_file
 
 COLUMNS = ("ImageId", "p")  # of class.csv
-BINARY_RULE = Rule()  # of 0 and 255 only, every threshold makes the same mask
 
 
 @dataclass(frozen=True)
 class SubmissionInputs:
-    """A decision, and what it is applied to."""
+    """A decision with the ensemble and the dataset that it applies to."""
 
     decision: Artifact
     ensemble: Artifact
@@ -29,30 +27,27 @@ class SubmissionInputs:
 
     @property
     def inputs(self) -> list[Artifact]:
+        """The three artifacts that a submission is made from."""
         return [self.decision, self.ensemble, self.dataset.artifact]
 
     @cached_property
-    def decided(self) -> dict[str, Any]:
-        """What decision.json holds."""
+    def decision_json(self) -> dict[str, Any]:
+        """The content of decision.json."""
         return json.loads(self.decision.path("decision.json").read_bytes())
 
     @cached_property
     def rule(self) -> Decider:
-        return deciders.from_json(self.decided)
-
-    @property
-    def voted(self) -> bool:
-        """Whether the decision holds the masks of test images: the majority of its folds'."""
-        return self.decided.get("test_rule") == "vote"
+        """The decision's rule, which turns a map into a mask."""
+        return deciders.from_json(self.decision_json)
 
     @cached_property
-    def class_probabilities(self) -> dict[str, float]:
-        """p(positive) by ImageId: of the decision's gate, or else of the ensemble's members.
+    def p_positive(self) -> dict[str, float]:
+        """p(positive) by ImageId, from the decision's gate or else from the ensemble.
 
-        Empty where no member has an image-level output.
+        Empty if no member has an image-level output.
         """
-        gated = CLASSES in self.decision.files
-        table = csv_files.read((self.decision if gated else self.ensemble).path(CLASSES), COLUMNS)
+        owner = self.decision if CLASSES in self.decision.files else self.ensemble
+        table = csv_files.read(owner.path(CLASSES), COLUMNS)
         return dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
 
     @cached_property
@@ -61,34 +56,35 @@ class SubmissionInputs:
         files = self.ensemble.files
         return [name for name in sorted(self.dataset.truth) if map_file("oof", name) in files]
 
-    @property
-    def test_maps(self) -> Artifact:
-        """What holds the maps of test images, or their masks where they were voted on."""
-        return self.decision if self.voted else self.ensemble
-
-    def test_path(self, image_id: str) -> Path | None:
-        """The map or the voted mask of a test image, if there is one."""
-        file = mask_file(image_id) if self.voted else map_file("test", image_id)
-        return self.test_maps.path(file) if file in self.test_maps.files else None
+    def test_map(self, image_id: str) -> Path | None:
+        """Return the path of a test image's map; None if the ensemble has none."""
+        file = map_file("test", image_id)
+        return self.ensemble.path(file) if file in self.ensemble.files else None
 
 
 def read(work: Work, name: str) -> SubmissionInputs:
-    """Open a decision and what it was taken on.
+    """Open a decision with its ensemble and the dataset.
 
     Args:
+        work: the working folder.
         name: NAME-TAG, the decision's folder.
 
     Raises:
-        InputError: if one of them is missing or damaged, or has been remade since, or there are no
-            test images.
+        InputError: if one of them is missing, damaged or remade since, or if there are no test
+            images.
     """
     decision = artifacts.read_chained(work.decision(name))
-    ensemble = next(path for path in decision.inputs if path.startswith("ensembles/"))
+    ensemble_name = next(
+        name.removeprefix("ensembles/") for name in decision.inputs if name.startswith("ensembles/")
+    )
     source = SubmissionInputs(
         decision,
-        artifacts.read_chained(work.ensemble(ensemble.removeprefix("ensembles/"))),
+        artifacts.read_chained(work.ensemble(ensemble_name)),
         Dataset(artifacts.read(work.dataset)),
     )
     if not source.dataset.sample:
-        raise InputError("the dataset has no test images, so there is nothing to submit")
+        raise InputError(
+            "dataset has no test images, so there is nothing to submit; run 01_prepare.py on data "
+            "that has some"
+        )
     return source

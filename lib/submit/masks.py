@@ -1,4 +1,4 @@
-"""Masks of every image: codes for the test images, areas for the out-of-fold ones."""
+"""Predicted masks: run-length codes of the test images, areas of the out-of-fold images."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,18 +15,18 @@ from lib.errors import InputError
 from lib.layout import map_file
 from lib.parallel import map_in_processes
 from lib.score import Score
-from lib.submit.inputs import BINARY_RULE, SubmissionInputs
+from lib.submit.inputs import SubmissionInputs
 
-AGREEMENT = 1e-6  # of two ways to the same mean Dice
+DICE_TOLERANCE = 1e-6  # between the decision's out-of-fold Dice and the one computed here
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a submission, and the mask that it means.
+    """A row of a submission, with a fingerprint of its mask.
 
     Attributes:
         area: pixels of the mask.
-        digest: of the mask's pixels, to compare with what is read back.
+        digest: of the mask's pixels, to compare with the mask that is read back.
     """
 
     image_id: str
@@ -36,98 +36,108 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Map:
-    """A map to apply a rule to, with its image's probability and, out of fold, the truth's code."""
+class ProbMap:
+    """A probability map on disk, and what the rule and the score need beside it.
+
+    Attributes:
+        p_positive: of the image; None without an image-level output.
+        truth: the true mask's code, for out-of-fold images.
+    """
 
     image_id: str
     path: Path
-    probability: float | None
+    p_positive: float | None
     truth: str = rle.EMPTY
 
     def mask(self, rule: Decider, size: int) -> np.ndarray:
+        """Return the rule's mask: (size, size) bool, in the RLE frame.
+
+        Raises:
+            InputError: if the map is damaged or has another size.
+        """
         values = images.read_png(self.path)
         if values.shape != (size, size):
             raise InputError(
                 f"{self.path} is not {size}x{size}, the RLE frame; remake it with 04_ensemble.py"
             )
-        return deciders.apply(rule, values, self.probability)
+        return deciders.apply(rule, values, self.p_positive)
 
 
 def digest(mask: np.ndarray) -> str:
-    """A fingerprint of a (H, W) bool mask."""
+    """Return a fingerprint of a (H, W) bool mask."""
     return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest()
 
 
-def without_map(source: SubmissionInputs) -> dict[str, str]:
-    """The sample's images that have no map, and why: they are submitted as empty.
+def images_without_map(source: SubmissionInputs) -> dict[str, str]:
+    """Return the sample's images that have no map, with the reason; their masks will be empty.
 
     Raises:
-        InputError: if the ensemble lacks the map of an image that the dataset has.
+        InputError: if the ensemble lacks the map of a test image of the dataset.
     """
     reasons = {}
     for name in source.dataset.sample:
-        if source.test_path(name) is None:
-            known = source.dataset.images.loc[name]
-            if known["split"] == "test":
+        if source.test_map(name) is None:
+            image = source.dataset.images.loc[name]
+            if image["split"] == "test":
+                location = source.ensemble.location
                 raise InputError(
-                    f"{source.test_maps.location} lacks the map of test image {name}; "
-                    f"remake it with {source.test_maps.location.command} --replace"
+                    f"{location} lacks the map of test image {name}; remake it with "
+                    f"{location.command} --replace"
                 )
-            reasons[name] = str(known["reason"])
+            reasons[name] = str(image["reason"])
     return reasons
 
 
 def predict(source: SubmissionInputs) -> Iterator[Row]:
-    """The mask of every image of the sample, in its order; no map is an empty mask."""
+    """Yield a row for every image of the sample, in its order; no map gives an empty mask."""
     size = source.dataset.rle_size
-    mapped = [(name, source.test_path(name)) for name in source.dataset.sample]
-    classes = source.class_probabilities
-    maps = [Map(name, path, classes.get(name)) for name, path in mapped if path]
-    task = partial(_row, rule=BINARY_RULE if source.voted else source.rule, size=size)
-    rows = map_in_processes(task, maps, "test")
+    paths = [(name, source.test_map(name)) for name in source.dataset.sample]
+    p_positive = source.p_positive
+    maps = [ProbMap(name, path, p_positive.get(name)) for name, path in paths if path]
+    rows = map_in_processes(partial(_predict_row, rule=source.rule, size=size), maps, "test")
     empty = digest(np.zeros((size, size), bool))
-    for name, path in mapped:
+    for name, path in paths:
         yield next(rows) if path else Row(name, rle.EMPTY, 0, empty)
 
 
 def score_out_of_fold(source: SubmissionInputs) -> Score | None:
-    """Compare the rule's masks with the truth, out of fold; None without labels.
+    """Score the rule's masks on the out-of-fold images; None without labels.
 
     Raises:
-        InputError: if the maps do not give the score that the decision was taken for.
+        InputError: if the score is not the one that the decision states.
     """
     if not source.oof_ids:
         return None
-    maps = [out_of_fold(source, name) for name in source.oof_ids]
-    task = partial(_areas, rule=source.rule, size=source.dataset.rle_size)
-    score = Score(
-        tuple(source.oof_ids), np.array(list(map_in_processes(task, maps, "out-of-fold")))
-    )
-    decided = source.decided["oof_dice"]
-    if decided is not None and abs(decided - score.dice) > AGREEMENT:
+    maps = [oof_map(source, name) for name in source.oof_ids]
+    count = partial(_count_areas, rule=source.rule, size=source.dataset.rle_size)
+    areas = np.array(list(map_in_processes(count, maps, "out-of-fold")))
+    score = Score(tuple(source.oof_ids), areas)
+    stated_dice = source.decision_json["oof_dice"]
+    if stated_dice is not None and abs(stated_dice - score.dice) > DICE_TOLERANCE:
+        location = source.decision.location
         raise InputError(
-            f"{source.decision.location} states an out-of-fold Dice of {decided:.6f}, and its maps "
-            f"give {score.dice:.6f}; remake it with {source.decision.location.command} --replace"
+            f"{location} states an out-of-fold Dice of {stated_dice:.6f}, but its maps give "
+            f"{score.dice:.6f}; remake it with {location.command} --replace"
         )
     return score
 
 
-def out_of_fold(source: SubmissionInputs, image_id: str) -> Map:
-    """The map of a labelled image, with its truth."""
-    return Map(
+def oof_map(source: SubmissionInputs, image_id: str) -> ProbMap:
+    """Return the out-of-fold map of a labelled image, with its truth."""
+    return ProbMap(
         image_id,
         source.ensemble.path(map_file("oof", image_id)),
-        source.class_probabilities.get(image_id),
+        source.p_positive.get(image_id),
         source.dataset.truth[image_id],
     )
 
 
-def _row(item: Map, rule: Decider, size: int) -> Row:
-    mask = item.mask(rule, size)
-    return Row(item.image_id, rle.encode(mask), int(mask.sum()), digest(mask))
+def _predict_row(prob_map: ProbMap, rule: Decider, size: int) -> Row:
+    mask = prob_map.mask(rule, size)
+    return Row(prob_map.image_id, rle.encode(mask), int(mask.sum()), digest(mask))
 
 
-def _areas(item: Map, rule: Decider, size: int) -> tuple[int, ...]:
-    """|P|, |T| and |P and T| in pixels."""
-    counts = metrics.areas(item.mask(rule, size), rle.decode(item.truth, size, size))
-    return tuple(int(count) for count in counts)
+def _count_areas(prob_map: ProbMap, rule: Decider, size: int) -> tuple[int, ...]:
+    """Return |P|, |T| and |P and T| in pixels."""
+    truth = rle.decode(prob_map.truth, size, size)
+    return tuple(map(int, metrics.areas(prob_map.mask(rule, size), truth)))

@@ -1,7 +1,7 @@
 """report.html: one page that explains a submission to a competitor and to a radiologist.
 
-It holds nothing that differs between two makings of the same work, so that the artifact's id does
-not either: commands, versions and times are in log/lineage.txt beside it.
+The page holds only what the inputs determine, so that equal inputs give an artifact of equal id.
+Commands, versions and times are in log/lineage.txt beside it.
 """
 
 import base64
@@ -19,7 +19,7 @@ from lib.decision import deciders
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.files import write_bytes
 from lib.score import Score
-from lib.submit import lesion_sizes, lineage, overlays, reliability, report_text
+from lib.submit import lesion_sizes, lineage, overlays, plots, report_text
 from lib.submit.inputs import SubmissionInputs
 from lib.submit.lineage import Ancestor
 from lib.submit.masks import Row
@@ -31,63 +31,59 @@ TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 @dataclass(frozen=True)
 class ReportData:
-    """What a report is about.
+    """Content of a report.
 
     Attributes:
         rows: of the submission.
-        summary: as `submission.summarize` makes it.
+        summary: content of summary.json.
         oof: the rule's masks out of fold; None without labels.
-        tested: the score on a truth of the test images; None without.
+        test: the submission's score on test images; None without their truth.
     """
 
     source: SubmissionInputs
     rows: Sequence[Row]
     summary: Mapping[str, Any]
     oof: Score | None
-    tested: Score | None
+    test: Score | None
 
 
-def write(draft: Draft, content: ReportData) -> None:
-    """Write report.html and the overlays it shows, and log/lineage.txt."""
-    source = content.source
-    line = lineage.ancestors(draft.location.root, source.inputs)
-    cache = overlays.largest_cache(source) if content.oof else None
-    picks = overlays.choose(content.oof) if content.oof and cache else []
+def write(draft: Draft, data: ReportData) -> None:
+    """Write report.html, the overlays that it shows, and log/lineage.txt."""
+    source, oof = data.source, data.oof
+    ancestors = lineage.ancestors(draft.location.root, source.inputs)
+    cache = overlays.largest_cache(source) if oof else None
+    examples = overlays.choose_examples(oof) if oof and cache else []
     if cache:
-        overlays.write(draft, source, cache, picks)
+        overlays.write(draft, source, cache, examples)
+    bins = source.decision_json.get("reliability")
     page = _template().render(
         name=draft.location.folder.name,
-        content=content,
+        data=data,
         labelled=len(source.dataset.truth),
-        decided=source.decided,
-        chosen=report_text.origin(source.decided),
-        steps=report_text.steps(source.rule, source.dataset.rle_size),
-        circumstances=report_text.circumstances(
-            source.decision.config,
-            source.ensemble.config,
-            class_gate=_looks_at_classes(source),
-            voted=source.voted,
+        decision=source.decision_json,
+        origin=report_text.describe_origin(source.decision_json),
+        steps=report_text.describe_steps(source.rule, source.dataset.rle_size),
+        rule_inputs=report_text.describe_inputs(
+            source.decision.config, source.ensemble.config, class_gate=_uses_p_positive(source)
         ),
-        settled=report_text.settled(source.decided),
+        auto=report_text.describe_auto(source.decision_json),
         levels=deciders.to_json(source.rule),
-        reliability=_embedded(reliability.draw(source.decided["reliability"]))
-        if source.decided.get("reliability")
-        else None,
-        surface=_embedded(source.decision.path("surface.png").read_bytes())
-        if content.oof
-        else None,
+        reliability=_data_uri(plots.draw_reliability(bins)) if bins else None,
+        surface=_data_uri(source.decision.path("surface.png").read_bytes()) if oof else None,
         members=_members(source),
-        shares=_shares(content),
-        confusions=_confusions(content),
-        folds=_by_fold(content),
-        sizes=lesion_sizes.by_size(content.oof) if content.oof else [],
-        scatter=_embedded(lesion_sizes.scatter(content.oof)) if content.oof else None,
-        overlays=[(pick, _embedded(draft.path(pick.file).read_bytes())) for pick in picks],
-        curves=_curves(line),
-        lineage=line,
+        positive_rates=_positive_rates(data),
+        confusions=_confusions(data),
+        folds=_scores_by_fold(data),
+        size_classes=lesion_sizes.size_classes(oof) if oof else [],
+        scatter=_data_uri(plots.draw_scatter(oof)) if oof else None,
+        overlays=[
+            (example, _data_uri(draft.path(example.file).read_bytes())) for example in examples
+        ],
+        curves=_training_curves(ancestors),
+        lineage=ancestors,
     )
     write_bytes(draft.path(REPORT), page.encode())
-    write_bytes(draft.path("log/lineage.txt"), lineage.circumstances(line).encode())
+    write_bytes(draft.path("log/lineage.txt"), lineage.describe_provenance(ancestors).encode())
 
 
 def _template() -> Any:
@@ -101,20 +97,20 @@ def _template() -> Any:
     environment.filters |= {
         "dice": report_text.dice,
         "px": report_text.pixels,
-        "share": report_text.percent,
+        "percent": report_text.percent,
     }
     return environment.get_template(TEMPLATE.name)
 
 
-def _looks_at_classes(source: SubmissionInputs) -> bool:
-    """Whether the probability of an image counts, besides those of its pixels."""
+def _uses_p_positive(source: SubmissionInputs) -> bool:
+    """Return True if the rule uses the image's probability, besides those of its pixels."""
     if isinstance(source.rule, ExpectedDiceRule):
         return source.rule.empty.wants_class
     return source.rule.class_min is not None
 
 
-def _embedded(png: bytes) -> str:
-    """A PNG as a data URI, so that the page can be sent on its own."""
+def _data_uri(png: bytes) -> str:
+    """Return a PNG as a data URI, which keeps the page in one file."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
@@ -124,59 +120,62 @@ def _members(source: SubmissionInputs) -> list[dict[str, Any]]:
     return [dict(row) for _, row in table[list(columns)].astype({"weight": float}).iterrows()]
 
 
-def _shares(content: ReportData) -> list[tuple[str, Proportion, float]]:
-    """How many images have a mask, and the median area of those, by where they are."""
-    truth = [rle.area(code) for code in content.source.dataset.truth.values()]
-    missing = content.summary["without_map"]
-    test = [row.area for row in content.rows if row.image_id not in missing]
-    oof, tested = content.oof, content.tested
-    areas_by_place = {
+def _positive_rates(data: ReportData) -> list[tuple[str, Proportion, float]]:
+    """Return the images with a mask and the median area of these masks, by kind of image."""
+    truth = [rle.area(code) for code in data.source.dataset.truth.values()]
+    without_map = data.summary["without_map"]
+    predicted = [row.area for row in data.rows if row.image_id not in without_map]
+    areas_by_kind = {
         "Training images, truth": truth,
-        "Out of fold, truth": oof.areas[:, 1] if oof else [],
-        "Out of fold, predicted": oof.areas[:, 0] if oof else [],
-        "Test images, predicted": test,
-        "Test images, truth": tested.areas[:, 1] if tested else [],
+        "Out of fold, truth": data.oof.areas[:, 1] if data.oof else [],
+        "Out of fold, predicted": data.oof.areas[:, 0] if data.oof else [],
+        "Test images, predicted": predicted,
+        "Test images, truth": data.test.areas[:, 1] if data.test else [],
     }
-    return [_share(where, np.asarray(area)) for where, area in areas_by_place.items() if len(area)]
+    return [
+        (kind, *_rate_and_median(np.asarray(areas)))
+        for kind, areas in areas_by_kind.items()
+        if len(areas)
+    ]
 
 
-def _share(where: str, area: np.ndarray) -> tuple[str, Proportion, float]:
-    masked = area[area > 0]
+def _rate_and_median(areas: np.ndarray) -> tuple[Proportion, float]:
+    masked = areas[areas > 0]
     median = float(np.median(masked)) if len(masked) else np.nan
-    return where, Proportion(len(masked), len(area)), median
+    return Proportion(len(masked), len(areas)), median
 
 
-def _confusions(content: ReportData) -> list[tuple[str, Mapping[str, int]]]:
-    scored = {"Out of fold": content.oof, "Test": content.tested}
+def _confusions(data: ReportData) -> list[tuple[str, Mapping[str, int]]]:
+    scores = {"Out of fold": data.oof, "Test": data.test}
     return [
         (name, metrics.confusion(score.found, score.positive))
-        for name, score in scored.items()
+        for name, score in scores.items()
         if score
     ]
 
 
-def _by_fold(content: ReportData) -> list[tuple[int, Score]]:
-    """The out-of-fold score of each fold by itself."""
-    oof = content.oof
+def _scores_by_fold(data: ReportData) -> list[tuple[int, Score]]:
+    """Return the out-of-fold score of each fold."""
+    oof = data.oof
     if oof is None:
         return []
-    folds = np.array([content.source.dataset.folds[name] for name in oof.ids])
-    names = np.array(oof.ids)
+    folds = np.array([data.source.dataset.folds[name] for name in oof.ids])
+    ids = np.array(oof.ids)
     return [
-        (int(fold), Score(tuple(names[folds == fold]), oof.areas[folds == fold]))
+        (int(fold), Score(tuple(ids[folds == fold]), oof.areas[folds == fold]))
         for fold in np.unique(folds)
     ]
 
 
-def _curves(line: Sequence[Ancestor]) -> list[tuple[str, str | None]]:
-    """The training curves of every run; None where the run is not on this machine."""
+def _training_curves(ancestors: Sequence[Ancestor]) -> list[tuple[str, str | None]]:
+    """Return the training curves of every run; None if the run is not on this machine."""
     runs = sorted(
-        (ancestor.name, ancestor) for ancestor in line if ancestor.name.startswith("runs/")
+        (ancestor.name, ancestor) for ancestor in ancestors if ancestor.name.startswith("runs/")
     )
     return [
         (
             name.removeprefix("runs/").replace("/", ", "),
-            _embedded(run.artifact.path("curves.png").read_bytes()) if run.artifact else None,
+            _data_uri(run.artifact.path("curves.png").read_bytes()) if run.artifact else None,
         )
         for name, run in runs
     ]

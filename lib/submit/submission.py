@@ -1,12 +1,15 @@
-"""The artifact of a submission: what decides it, its files, and what it says of itself."""
+"""The artifact of a submission: its config, its files, its summary, and the upload."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lib import artifacts, score
 from lib.artifacts import Artifact, Draft
+from lib.errors import InputError
 from lib.files import sha256, write_bytes, write_json
 from lib.layout import ArtifactPath
 from lib.score import Score
@@ -19,9 +22,9 @@ SUBMISSION, SUMMARY = "submission.csv", "summary.json"
 
 
 def config(location: ArtifactPath, truth: Path | None, replace: bool) -> dict[str, Any]:
-    """What decides a submission besides its inputs: the truth that its report was scored on.
+    """Return the config: the checksum of the truth that the report scores against.
 
-    A finished one stays as it is, whatever truth it is scored on later.
+    A finished submission keeps its config, even if it is scored against another truth later.
     """
     if location.folder.exists() and not replace:
         return dict(artifacts.read(location).config)
@@ -29,68 +32,97 @@ def config(location: ArtifactPath, truth: Path | None, replace: bool) -> dict[st
 
 
 def fill(draft: Draft, source: SubmissionInputs, truth: Path | None) -> Artifact:
-    """Write submission.csv, check it, and explain it.
+    """Write submission.csv, check it, and write the summary and the report.
+
+    Args:
+        draft: the artifact to fill.
+        source: the decision, the ensemble and the dataset.
+        truth: CSV file with masks of test images, for a score in the report.
 
     Raises:
-        InputError: if a map is missing or damaged, or the file read back is not what was meant.
+        InputError: if a map is missing or damaged, or if submission.csv does not hold the masks
+            that were predicted.
     """
-    missing = masks.without_map(source)
+    without_map = masks.images_without_map(source)
     rows = list(masks.predict(source))
     path = draft.path(SUBMISSION)
     write(path, rows)
     validation.check(path, rows, source.dataset.rle_size)
     oof = masks.score_out_of_fold(source)
-    tested = score.compare(path, truth, source.dataset.rle_size) if truth else None
-    summary = summarize(rows, missing, oof)
+    test = score.compare(path, truth, source.dataset.rle_size) if truth else None
+    summary = summarize(rows, without_map, oof)
     write_json(draft.path(SUMMARY), summary)
-    report.write(draft, report.ReportData(source, rows, summary, oof, tested))
+    report.write(draft, report.ReportData(source, rows, summary, oof, test))
     return draft.finish()
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows as the competition wants them."""
+    """Write rows in the competition's format."""
     lines = [validation.HEADER, *(f"{row.image_id},{row.code}" for row in rows)]
     write_bytes(path, "".join(f"{line}\n" for line in lines).encode("ascii"))
 
 
-def summarize(rows: Sequence[Row], missing: dict[str, str], oof: Score | None) -> dict[str, Any]:
-    """What is worth knowing of a submission, for people and programs.
+def summarize(
+    rows: Sequence[Row], without_map: dict[str, str], oof: Score | None
+) -> dict[str, Any]:
+    """Return the content of summary.json: numbers of images and masks, and warnings.
 
     Args:
         rows: of the submission.
-        missing: ImageId -> why it has no map.
+        without_map: ImageId -> why it has no map.
         oof: the rule's masks out of fold.
     """
-    test = Proportion(sum(row.area > 0 for row in rows), len(rows) - len(missing))
-    held_out = Proportion(int(oof.found.sum()), len(oof.ids)) if oof else None
+    test_rate = Proportion(sum(row.area > 0 for row in rows), len(rows) - len(without_map))
+    oof_rate = Proportion(int(oof.found.sum()), len(oof.ids)) if oof else None
     return {
         "rows": len(rows),
-        "without_map": missing,
-        "test": {"with_mask": test.part, "images": test.whole},
-        "oof": {"with_mask": held_out.part, "images": held_out.whole} if held_out else None,
-        "warnings": positive_rate.warnings(test, held_out),
+        "without_map": without_map,
+        "test": {"with_mask": test_rate.count, "images": test_rate.total},
+        "oof": {"with_mask": oof_rate.count, "images": oof_rate.total} if oof_rate else None,
+        "warnings": positive_rate.warnings(test_rate, oof_rate),
     }
 
 
-def describe(made: Artifact) -> list[str]:
-    """The lines that a stage prints of a submission."""
-    summary = json.loads(made.path(SUMMARY).read_bytes())
+def describe(submission: Artifact) -> list[str]:
+    """Return the lines that stage 05 prints about a submission."""
+    summary = json.loads(submission.path(SUMMARY).read_bytes())
     test, oof = summary["test"], summary["oof"]
     line = f"{summary['rows']} rows, a mask in {Proportion(test['with_mask'], test['images'])}"
     line += f"; out of fold in {Proportion(oof['with_mask'], oof['images'])}" if oof else ""
-    lines = [f"{line}; the competition's prior is {positive_rate.PRIOR_IN_WORDS}"]
+    lines = [f"{line}; the competition's prior is {positive_rate.PRIOR_TEXT}"]
     lines += [f"warning: {warning}" for warning in summary["warnings"]]
-    if missing := summary["without_map"]:
-        named = ", ".join(f"{name} ({why})" for name, why in missing.items())
-        lines.append(f"warning: {len(missing)} without a map go in as empty: {named}")
+    if without_map := summary["without_map"]:
+        reasons = ", ".join(f"{name} ({reason})" for name, reason in without_map.items())
+        lines.append(f"warning: {len(without_map)} without a map go in as empty: {reasons}")
     return lines
 
 
-def describe_score(tested: Score) -> str:
-    """The line that a stage prints of a score."""
-    low, high = tested.ci95
+def describe_score(test: Score) -> str:
+    """Return the line that stage 05 prints about a score on test images."""
+    low, high = test.ci95
     line = (
-        f"Dice {tested.dice:.4f} (95 % interval {low:.4f} to {high:.4f}) on {len(tested.ids)} "
-        f"images of the truth; all empty {tested.all_empty_dice:.4f}"
+        f"Dice {test.dice:.4f} (95 % interval {low:.4f} to {high:.4f}) on {len(test.ids)} "
+        f"images of the truth; all-empty baseline {test.all_empty_dice:.4f}"
     )
-    return line + (f"; {len(tested.missing)} are not in the sample" if tested.missing else "")
+    return line + (f"; {len(test.missing)} are not in the sample" if test.missing else "")
+
+
+def upload(path: Path, competition: str, message: str) -> str:
+    """Submit a file with the `kaggle` command.
+
+    Returns:
+        The command's output, in one line.
+
+    Raises:
+        InputError: if the command is not installed, or if it fails.
+    """
+    kaggle = shutil.which("kaggle")
+    if kaggle is None:
+        raise InputError("the kaggle command is not installed; pip install kaggle, or upload "
+                         f"{path} on the competition's page")  # fmt: skip
+    command = [kaggle, "competitions", "submit", "-c", competition, "-f", str(path), "-m", message]
+    process = subprocess.run(command, capture_output=True, text=True)
+    output = " ".join((process.stdout + process.stderr).split())
+    if process.returncode:
+        raise InputError(f"kaggle refused {path}: {output[-300:] or 'it gave no reason'}")
+    return output

@@ -1,6 +1,6 @@
-"""The last line of defence: a submission read back as the competition reads it.
+"""Check of a submission: the file is read back as the competition reads it.
 
-Nothing here shares code with the encoder or the CSV writer: a fault of theirs must not hide itself.
+This module shares no code with the encoder and the CSV writer, so that it finds their errors too.
 """
 
 from collections.abc import Sequence
@@ -14,59 +14,59 @@ from lib.submit.masks import Row, digest
 HEADER = "ImageId,EncodedPixels"
 
 
-def check(path: Path, meant: Sequence[Row], size: int) -> None:
-    """Refuse a submission that is not exactly what is meant.
+def check(path: Path, expected: Sequence[Row], size: int) -> None:
+    """Refuse a submission that does not hold exactly the expected rows.
 
     Args:
         path: the CSV file.
-        meant: its rows, in the order of the sample; their codes are not looked at.
+        expected: its rows, in the order of the sample; their codes are ignored.
         size: the side of the RLE frame, in pixels.
 
     Raises:
         InputError: for another header, other ids or another order, an id twice, a code with runs
             that overlap, adjoin, go backwards or leave the frame, or another mask; with the line.
     """
-    content = path.read_bytes().decode("latin-1")  # byte by byte: nothing is forgiven
+    content = path.read_bytes().decode("latin-1")  # every byte counts: no decoding that repairs
     header, *lines = content.removesuffix("\n").split("\n")
     if header != HEADER:
         raise InputError(f"{path}, line 1: the header is {header[:60]!r}, not {HEADER}")
-    if len(lines) != len(meant):
-        raise InputError(f"{path} has {len(lines)} rows; the sample submission has {len(meant)}")
-    if len({row.image_id for row in meant}) != len(meant):
+    if len(lines) != len(expected):
+        raise InputError(f"{path} has {len(lines)} rows; the sample submission has {len(expected)}")
+    if len({row.image_id for row in expected}) != len(expected):
         raise InputError(f"{path} would hold an ImageId twice; remake the sample's table with 01")
-    for number, (line, row) in enumerate(zip(lines, meant, strict=True), start=2):
+    for number, (line, row) in enumerate(zip(lines, expected, strict=True), start=2):
         try:
             _check_row(line, row, size)
         except ValueError as error:
             raise InputError(f"{path}, line {number}: {error}; it is not finished") from None
 
 
-def _check_row(line: str, meant: Row, size: int) -> None:
+def _check_row(line: str, expected: Row, size: int) -> None:
     image_id, comma, code = line.partition(",")
-    if not comma or image_id != meant.image_id:
-        raise ValueError(f"{image_id[:60]!r} where the sample submission has {meant.image_id}")
+    if not comma or image_id != expected.image_id:
+        raise ValueError(f"{image_id[:60]!r} where the sample submission has {expected.image_id}")
     mask = read_mask(code, size)
-    if int(mask.sum()) != meant.area or digest(mask) != meant.digest:
+    if int(mask.sum()) != expected.area or digest(mask) != expected.digest:
         raise ValueError(f"{image_id} decodes to another mask than the one predicted")
 
 
 def read_mask(code: str, size: int) -> np.ndarray:
-    """Decode a code by the competition's words: run by run, down the columns.
+    """Decode a code as the competition describes it: run by run, down the columns.
 
     Returns:
         (size, size) bool.
 
     Raises:
-        ValueError: if it is not in the one form that a mask has: pairs of numbers with single
-            blanks, every run after a gap and inside the frame.
+        ValueError: unless the code is pairs of numbers with single blanks, and every run starts
+            after a gap and ends inside the frame.
     """
     pixels = np.zeros(size * size, bool)
     if code != "-1":
-        words = code.split(" ")
-        if len(words) % 2 or not all(word.isascii() and word.isdigit() for word in words):
+        numbers = code.split(" ")
+        if len(numbers) % 2 or not all(text.isascii() and text.isdigit() for text in numbers):
             raise ValueError(f"{code[:40]!r} is no list of offset and length")
         position = 0
-        for offset, length in zip(words[0::2], words[1::2], strict=True):
+        for offset, length in zip(numbers[0::2], numbers[1::2], strict=True):
             start = position + int(offset)
             if position and start == position:
                 raise ValueError(f"two runs meet at pixel {position}: they should be one")

@@ -62,7 +62,7 @@ class RuleScores:
     @cached_property
     def sample(self) -> OofSample:
         """Labelled images of the ensemble."""
-        classes = pd.DataFrame({"p": self.made_from.class_probabilities})
+        classes = pd.DataFrame({"p": self.made_from.p_positive})
         features = None if classes.empty else classes
         return oof.read(self.made_from.ensemble, self.made_from.dataset, features)
 
@@ -138,7 +138,7 @@ def score_rule(
         path = Path(folder) / submission.SUBMISSION
         submission.write(path, list(masks.predict(made_from)))
         test_score = score.compare(path, truth, made_from.dataset.rle_size)
-    return RuleScores(name, made_from.decided, test_score, made_from)
+    return RuleScores(name, made_from.decision_json, test_score, made_from)
 
 
 def _run_stage(command: Sequence[str | Path]) -> None:

@@ -1,0 +1,26 @@
+"""Figures of the papers, checked against what the papers write about their own tables."""
+
+from lib.leaderboard.paper_results import ABEDALLA_5, ABEDALLA_7, ABEDALLA_10, NIU, VIEL, ZHANG
+from lib.recipes import RECIPES
+
+
+def test_differences_and_maxima_are_those_that_the_papers_state() -> None:
+    best = NIU["niu_se_resnext50"]
+    gains = [round(best.dice - row.dice, 3) for row in NIU.values()]
+    assert gains == [0, 0.02, 0.013, 0.01, 0.026]
+    unet, ica = ZHANG["zhang_unet"], ZHANG["zhang_ica_resunet"]
+    gains = [round(100 * (a - b), 2) for a, b in zip(ica[1:], unet[1:], strict=True)]
+    assert gains == [3.31, 2.86, 2.74, 2.52]
+    assert max(VIEL, key=lambda on: VIEL[on][0]) == ("aspp", "hypercolumns")
+    assert max(VIEL, key=lambda on: VIEL[on][1]) == ("hypercolumns",)
+    best_group = {
+        setting: max(ABEDALLA_10, key=lambda name: ABEDALLA_10[name][setting][0])
+        for setting in ABEDALLA_7
+    }
+    assert best_group[False, False] == best_group[True, False] == "abedalla_aug_a4"
+    assert best_group[True, True] == "abedalla_aug_a1"
+
+
+def test_every_row_of_a_paper_is_a_recipe() -> None:
+    viel = {f"viel_{'_'.join(on) or 'baseline'}" for on in VIEL}
+    assert {*NIU, *ZHANG, *ABEDALLA_5, *ABEDALLA_10, *viel} <= set(RECIPES)

@@ -1,0 +1,65 @@
+"""Overlays: the choice of examples and their drawing."""
+
+import numpy as np
+import pytest
+
+from lib import artifacts
+from lib.layout import Work
+from lib.submit import overlays
+from tests.submit.builders import prepare, score_of
+
+
+def test_twelve_examples_are_chosen_by_rank() -> None:
+    found = [(100, 100, 100 - 5 * n) for n in range(12)]  # Dice 1, .95, ... .45
+    missed = [(0, 10 * n, 0) for n in range(1, 6)]
+    false = [(7, 0, 0), (9, 0, 0), (8, 0, 0)]
+    examples = overlays.choose_examples(score_of(*found, *missed, *false, (0, 0, 0)))
+    assert [(example.kind, example.image_id) for example in examples] == [
+        ("best", "i00"), ("best", "i01"),
+        ("median", "i04"), ("median", "i05"), ("median", "i06"),
+        ("worst", "i10"), ("worst", "i11"),
+        ("missed", "i16"), ("missed", "i15"), ("missed", "i14"),
+        ("false alarm", "i18"), ("false alarm", "i19"),
+    ]  # fmt: skip
+    assert examples[2].dice == pytest.approx(0.8)
+    assert (examples[7].predicted, examples[7].true) == (0, 50)
+
+
+@pytest.mark.parametrize("count", range(8))
+def test_no_image_is_shown_twice_if_there_are_few(count: int) -> None:
+    found = [(9, 9, n + 1) for n in range(count)]
+    examples = overlays.choose_examples(score_of((0, 0, 0), *found))
+    assert len({example.image_id for example in examples}) == len(examples) == min(count, 7)
+
+
+def test_equal_scores_are_ranked_by_id() -> None:
+    examples = overlays.choose_examples(score_of(*[(5, 5, 5)] * 9))
+    assert [example.image_id for example in examples][:2] == ["i00", "i01"]
+
+
+def test_the_prediction_is_filled_and_the_truth_outlined() -> None:
+    image = np.full((64, 64), 100, np.uint8)
+    predicted, true = np.zeros((2, 64, 64), bool)
+    predicted[:, :32] = True
+    true[16:48, 40:56] = True
+    drawn = overlays.draw(image, predicted, true)[..., ::-1]
+    scale = overlays.SIDE / 64
+    at = lambda row, column: drawn[int(row * scale), int(column * scale)].tolist()  # noqa: E731
+    assert drawn.shape == (480, 480, 3)
+    assert at(5, 5) == np.rint(0.55 * 100 + 0.45 * np.array(overlays.PREDICTED)).tolist()
+    assert at(5, 60) == [100, 100, 100]
+    assert at(32, 48) == [100, 100, 100]
+    assert at(16, 48) == list(overlays.TRUE)
+    down = [tuple(pixel) for pixel in drawn[110:130, 360]]  # across the upper edge, at 120
+    assert down.count(overlays.TRUE) == 3
+    assert down.count((0, 0, 0)) == 2
+
+
+def test_the_largest_cache_of_this_dataset_is_taken(work: Work) -> None:
+    source = prepare(work)
+    assert overlays.largest_cache(source) is None
+    for size, parents in ((16, [source.dataset.artifact]), (8, source.inputs), (99, [])):
+        artifacts.begin(work.cache(size), {"size": size}, parents).finish()
+    cache = overlays.largest_cache(source)
+    assert cache is not None
+    assert cache.location == work.cache(16)

@@ -1,0 +1,30 @@
+"""Warnings on positive rates that cannot be chance."""
+
+import pytest
+
+from lib.submit import positive_rate
+from lib.submit.positive_rate import Proportion
+
+
+def test_equal_rates_give_no_warning() -> None:
+    assert positive_rate.warnings(Proportion(22, 100), Proportion(220, 1000)) == []
+
+
+def test_two_standard_errors_are_the_limit() -> None:
+    # Of 100 and 100 with 20 and 32: pooled .26, standard error .0620, twice that .124
+    test, oof = Proportion(20, 100), Proportion(32, 100)
+    assert positive_rate.standard_error(test, oof) == pytest.approx(0.06203, 1e-3)
+    assert positive_rate.warnings(test, oof) == []
+    (warning,) = positive_rate.warnings(test, Proportion(33, 100))
+    assert "20 of 100 (20.0 %) of the test images, in 33 of 100" in warning
+
+
+@pytest.mark.parametrize(("count", "warned"), [(0, 1), (120, 1), (215, 0), (195, 0), (300, 1)])
+def test_a_rate_far_from_the_competitions_gives_a_warning(count: int, warned: int) -> None:
+    warnings = positive_rate.warnings(Proportion(count, 1000), None)
+    assert len(warnings) == warned
+    assert all("21 to 22 % are positive" in warning for warning in warnings)
+
+
+def test_without_maps_nothing_is_compared() -> None:
+    assert positive_rate.warnings(Proportion(0, 0), Proportion(5, 10)) == []
