@@ -17,9 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import csv_files, metrics, rle
+from lib import bootstrap, csv_files, metrics, rle
 from lib.cli import int_in_range, run_stage
-from lib.decision import bootstrap
 from lib.errors import InputError
 from lib.layout import ArtifactPath
 

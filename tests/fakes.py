@@ -8,10 +8,10 @@ import pandas as pd
 from lib import artifacts, csv_files, images, rle
 from lib.artifacts import Artifact
 from lib.decision import histograms
-from lib.decision.rules import to_json
+from lib.decision.rules import ThresholdRule, to_json
 from lib.files import write_json
 from lib.layout import Fold, Work, image_file, map_file, mask_file
-from lib.recipes.schema import Recipe, Rule
+from lib.recipes.schema import Recipe
 from lib.recipes.serialize import to_dict
 
 FRAME = 16
@@ -153,7 +153,7 @@ def make_ensemble(
     return draft.finish()
 
 
-def make_decision(work: Work, ensemble: str, rule: Rule, tag: str = "params") -> Artifact:
+def make_decision(work: Work, ensemble: str, rule: ThresholdRule, tag: str = "params") -> Artifact:
     """WORK/decisions/<ensemble>-<tag> with a rule that nothing was fitted for."""
     inputs = [artifacts.read(work.ensemble(ensemble)), artifacts.read(work.dataset)]
     draft = artifacts.begin(work.decision(f"{ensemble}-{tag}"), {"rule": tag}, inputs)

@@ -26,9 +26,9 @@ from lib.decision import (
     threshold_search,
 )
 from lib.decision.histograms import Histograms
+from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
 from lib.images import read_png, write_png
-from lib.recipes.schema import Rule
 
 # What a rule is
 
@@ -59,11 +59,11 @@ def test_refuses_a_threshold_that_no_pixel_or_every_pixel_passes(p: float) -> No
 
 def test_refuses_a_bottom_above_the_top() -> None:
     with pytest.raises(InputError, match=r"bottom 0\.5 is above top 0\.3"):
-        rules.apply(Rule(top=0.3, bottom=0.5), np.zeros((2, 2), np.uint8))
+        rules.apply(ThresholdRule(top=0.3, bottom=0.5), np.zeros((2, 2), np.uint8))
 
 
 def test_a_rule_is_written_in_levels_and_read_back() -> None:
-    rule = Rule(0.7, 800, 0.3, component_min_area=100, fill_holes=True, class_min=0.4)
+    rule = ThresholdRule(0.7, 800, 0.3, component_min_area=100, fill_holes=True, class_min=0.4)
     written = rules.to_json(rule)
     assert (written["top"], written["min_area"], written["bottom"]) == (178, 800, 76)
     assert rules.to_json(rules.from_json(written | {"rule": "triplet"})) == written
@@ -92,31 +92,37 @@ BLOBS = np.array(
         pytest.param(rules.from_levels(90, 50, 1), 10, id="any-pixel-above-top"),
         pytest.param(rules.from_levels(99, 50, 1), 0, id="a-pixel-at-the-level-does-not-pass"),
         pytest.param(rules.from_levels(99, 50, 0), 10, id="no-gate"),
-        pytest.param(Rule(0.2, 0, 0.15, component_min_area=2), 10, id="diagonals-join"),
-        pytest.param(Rule(0.2, 0, 0.15, component_min_area=3), 8, id="small-components-go"),
-        pytest.param(Rule(0.2, 0, 0.15, component_min_area=9), 0, id="none-left"),
-        pytest.param(Rule(0.2, 0, 0.15, fill_holes=True), 12, id="a-hole-is-filled"),
-        pytest.param(Rule(0.2, 0, 0.15, 9, True), 0, id="components-are-counted-with-holes"),
-        pytest.param(Rule(0.2, 0, 0.15, class_min=0.5), 11, id="class-passes-at-the-limit"),
-        pytest.param(Rule(0.2, 0, 0.15, class_min=0.51), 0, id="class-below-the-limit"),
+        pytest.param(ThresholdRule(0.2, 0, 0.15, component_min_area=2), 10, id="diagonals-join"),
+        pytest.param(
+            ThresholdRule(0.2, 0, 0.15, component_min_area=3), 8, id="small-components-go"
+        ),
+        pytest.param(ThresholdRule(0.2, 0, 0.15, component_min_area=9), 0, id="none-left"),
+        pytest.param(ThresholdRule(0.2, 0, 0.15, fill_holes=True), 12, id="a-hole-is-filled"),
+        pytest.param(
+            ThresholdRule(0.2, 0, 0.15, 9, True), 0, id="components-are-counted-with-holes"
+        ),
+        pytest.param(
+            ThresholdRule(0.2, 0, 0.15, class_min=0.5), 11, id="class-passes-at-the-limit"
+        ),
+        pytest.param(ThresholdRule(0.2, 0, 0.15, class_min=0.51), 0, id="class-below-the-limit"),
     ],
 )
-def test_known_masks(rule: Rule, pixels: int) -> None:
+def test_known_masks(rule: ThresholdRule, pixels: int) -> None:
     assert rules.apply(rule, BLOBS, class_probability=0.5).sum() == pixels
 
 
 def test_a_notch_at_the_border_is_no_hole() -> None:
     ring = np.full((3, 3), 200, np.uint8)
     ring[1, 1] = ring[0, 1] = 0
-    assert rules.apply(Rule(fill_holes=True), ring).sum() == 7
+    assert rules.apply(ThresholdRule(fill_holes=True), ring).sum() == 7
 
 
 def test_a_class_gate_needs_a_class_probability() -> None:
     with pytest.raises(InputError, match=r"class_min 0\.5 needs image probabilities"):
-        rules.apply(Rule(class_min=0.5), BLOBS)
+        rules.apply(ThresholdRule(class_min=0.5), BLOBS)
 
 
-def naive_mask(rule: Rule, values: np.ndarray) -> np.ndarray:
+def naive_mask(rule: ThresholdRule, values: np.ndarray) -> np.ndarray:
     """The rule by other means: scipy instead of OpenCV, fractions instead of levels."""
     p = values / 255 - 1e-9
     if rule.min_area > 0 and (p > rule.top).sum() < rule.min_area:
@@ -136,7 +142,7 @@ def test_every_rule_of_the_family_agrees_with_a_plain_implementation(data: st.Da
     noise = rng.integers(0, 256, (24, 20)).astype(np.uint8)
     values = cv2.GaussianBlur(noise, (0, 0), data.draw(st.sampled_from([0.3, 0.8, 1.5])))
     bottom, top = sorted(data.draw(st.tuples(*[st.integers(60, 190)] * 2)))
-    rule = Rule(
+    rule = ThresholdRule(
         top / 255, data.draw(st.integers(0, 200)), bottom / 255,
         data.draw(st.integers(0, 30)), data.draw(st.booleans()),
     )  # fmt: skip
@@ -165,7 +171,7 @@ def count_all(maps: list[tuple[np.ndarray, np.ndarray]]) -> Histograms:
     return Histograms(np.array([f"image{n}" for n in range(len(maps))]), pixels, inside)
 
 
-def naive_dice(rule: Rule, values: np.ndarray, truth: np.ndarray) -> float:
+def naive_dice(rule: ThresholdRule, values: np.ndarray, truth: np.ndarray) -> float:
     mask = rules.apply(rule, values)
     total = mask.sum() + truth.sum()
     return 1.0 if total == 0 else 2 * (mask & truth).sum() / total
@@ -210,7 +216,9 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 # The search
 
 
-def brute_force(maps: list[tuple[np.ndarray, np.ndarray]], preset: str) -> tuple[float, Rule]:
+def brute_force(
+    maps: list[tuple[np.ndarray, np.ndarray]], preset: str
+) -> tuple[float, ThresholdRule]:
     """The first of the best rules in the order top, bottom, area, one image at a time.
 
     Levels between two values that occur make the same masks; the first of them stands for all.
@@ -430,7 +438,7 @@ def nested_mask(rng: np.random.Generator) -> np.ndarray:
 def test_spans_know_what_applying_the_rule_does(seed: int, area: int, fill: bool) -> None:
     rng = np.random.default_rng(seed)
     mask, truth = nested_mask(rng), nested_mask(rng)
-    rule = Rule(0.5, 0, 0.5, component_min_area=area, fill_holes=fill)
+    rule = ThresholdRule(0.5, 0, 0.5, component_min_area=area, fill_holes=fill)
     expected = rules.apply(rule, np.where(mask, 255, 0).astype(np.uint8))
     rows = components.describe(mask, truth)
     assert [(row > 0).all() for row in rows[:, [0, 2]]] == [True] * len(rows)
@@ -465,7 +473,7 @@ def shaped_sample(folder: Path, seed: int, images: int, side: int = 7) -> honest
     return honest.OofSample(counted, numbers % 2, numbers, classes, known)
 
 
-def by_applying(sample: honest.OofSample, rule: Rule) -> float:
+def by_applying(sample: honest.OofSample, rule: ThresholdRule) -> float:
     """The mean Dice of a rule, one map at a time."""
     scores = []
     for name, p in zip(sample.histograms.ids, sample.features[:, 0], strict=True):
@@ -477,7 +485,7 @@ def by_applying(sample: honest.OofSample, rule: Rule) -> float:
     return float(np.mean(scores))
 
 
-def same_masks(rule: Rule) -> tuple[int, int, int]:
+def same_masks(rule: ThresholdRule) -> tuple[int, int, int]:
     """What is equal for rules that make the same masks of the maps of `shaped_sample`."""
     top, bottom = (sum(value <= level for value in (90, 150, 210)) for level in rules.levels(rule))
     return top, rule.min_area, bottom

@@ -13,12 +13,12 @@ import pytest
 from lib import artifacts, csv_files, dataset, images, metrics
 from lib.artifacts import Artifact
 from lib.decision import histograms, rules
+from lib.decision.rules import ThresholdRule
 from lib.ensemble import average, decide, evaluation, members, params
 from lib.ensemble.options import DecisionOptions, parse_options
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Work
 from lib.recipes.published_rules import PUBLISHED
-from lib.recipes.schema import Rule
 from tests import fakes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -254,8 +254,8 @@ def test_image_probabilities_of_some_images_only(work: Work) -> None:
 
 def test_a_stated_rule_is_read_in_published_units() -> None:
     words = "top=.7 min_area=800 bottom=.3 component_min_area=100 fill_holes=1 class_min=.4"
-    assert params.parse(words.split()) == Rule(0.7, 800, 0.3, 100, True, 0.4)
-    assert params.parse(["top=.75"]) == Rule(top=0.75)
+    assert params.parse(words.split()) == ThresholdRule(0.7, 800, 0.3, 100, True, 0.4)
+    assert params.parse(["top=.75"]) == ThresholdRule(top=0.75)
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_the_interval_is_wider_when_images_share_patients(tmp_path: Path) -> Non
         fakes.make_dataset(work, alike, patients=patients)
         for fold in (0, 1):
             fakes.make_probs(work, "a", fold, alike)
-        asked = DecisionOptions("params", None, Rule(0.9, 1, 0.9))
+        asked = DecisionOptions("params", None, ThresholdRule(0.9, 1, 0.9))
         low, high = make_decision(work, make_average(work, "a"), asked)["ci95"]
         widths.append(high - low)
     assert widths[0] < widths[1]

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import artifacts, dataset, metrics, rle
+from lib.bootstrap import interval
 from lib.decision import deciders, expected_dice, honest, threshold_search
-from lib.decision.bootstrap import interval
 from lib.decision.calibration import (
     GROUPS,
     EmptyClassifier,

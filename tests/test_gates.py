@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lib.decision.honest import cross_fit
 from sklearn.linear_model import LogisticRegression
 
 from lib import artifacts, csv_files, dataset, images, metrics
 from lib.artifacts import Artifact
 from lib.decision import rules
-from lib.decision.honest import cross_fit
 from lib.decision.threshold_search import PRESETS
 from lib.ensemble import average, decide, gates, members, oof
 from lib.ensemble.options import DecisionOptions, parse_options

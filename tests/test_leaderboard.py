@@ -11,6 +11,7 @@ import pytest
 
 from lib import artifacts, dataset, images, rle
 from lib.decision import rules
+from lib.decision.rules import ThresholdRule
 from lib.ensemble import average, members
 from lib.errors import InputError
 from lib.files import write_json
@@ -21,7 +22,7 @@ from lib.leaderboard.board import Board
 from lib.leaderboard.markdown import in_short
 from lib.leaderboard.runs import valid_loss
 from lib.recipes import RECIPES
-from lib.recipes.schema import Keep, Phase, Recipe, Rule
+from lib.recipes.schema import Keep, Phase, Recipe
 from tests import fakes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +31,7 @@ RECIPE = Recipe(
     source="test",
     summary="",
     phases=(Phase(size=16, epochs=3, batch=2, lr=1e-3),),
-    rule=Rule(top=0.5, min_area=3, bottom=0.5),
+    rule=ThresholdRule(top=0.5, min_area=3, bottom=0.5),
 )
 HEAD = {"found": 0.9, "clean": 0.2, "speck": 0.6, "missed": 0.4}
 TRUTH = "ImageId,EncodedPixels\ntest0,-1\ntest1,0 9\nelsewhere,0 4\n"
@@ -126,7 +127,7 @@ def test_balanced_accuracy_counts_positives_and_negatives_alike(work: Work) -> N
 def test_noisy_runs_score_what_sets_of_pixels_say(tmp_path: Path) -> None:
     work, masks = Work(tmp_path), fakes.masks(12)
     fakes.make_dataset(work)
-    recipe = replace(RECIPE, rule=Rule(top=0.5, min_area=20, bottom=0.3))
+    recipe = replace(RECIPE, rule=ThresholdRule(top=0.5, min_area=20, bottom=0.3))
     for fold in (0, 1):
         fakes.make_run(work, "noisy", fold, recipe)
         fakes.make_probs(work, "noisy", fold, seed=fold)
@@ -444,7 +445,7 @@ def test_annotations_of_a_truth_are_united(work: Work, truth: Path) -> None:
 def test_decisions_have_their_parameters_and_worth(work: Work) -> None:
     fakes.make_ensemble(work, "final", {"oof": MAPS})
     made = [artifacts.read(work.ensemble("final")), artifacts.read(work.dataset)]
-    rule = Rule(0.7, 800, 0.3, component_min_area=100, fill_holes=True, class_min=0.65)
+    rule = ThresholdRule(0.7, 800, 0.3, component_min_area=100, fill_holes=True, class_min=0.65)
     for name, honest in (("final-tuned", 0.5), ("final-one_fold", None)):
         draft = artifacts.begin(work.decision(name), {}, made)
         assert draft
@@ -464,7 +465,7 @@ def test_decisions_have_their_parameters_and_worth(work: Work) -> None:
 
 
 def test_a_plain_rule_is_three_numbers() -> None:
-    assert in_short(Rule()) == "0.498 / 0 / 0.498"
+    assert in_short(ThresholdRule()) == "0.498 / 0 / 0.498"
 
 
 def test_the_command_prints_the_tables_asked_for_without_torch(work: Work, truth: Path) -> None:

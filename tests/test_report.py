@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from lib import artifacts, csv_files
+from lib.decision.rules import ThresholdRule
 from lib.files import remove, write_bytes
 from lib.layout import Work
-from lib.recipes.schema import Rule
 from lib.score import Score
 from lib.submit import inputs, lesion_sizes, lineage, overlays, report, report_text, submission
 from tests import fakes
 
-RULE = Rule(top=0.5, min_area=3, bottom=0.3)
+RULE = ThresholdRule(top=0.5, min_area=3, bottom=0.3)
 
 
 def score_of(*rows: tuple[int, int, int]) -> Score:
@@ -122,16 +122,16 @@ class TestLineage:
 @pytest.mark.parametrize(
     ("rule", "steps"),
     [
-        (Rule(), ["The mask is every pixel above 0.500."]),
+        (ThresholdRule(), ["The mask is every pixel above 0.500."]),
         (
-            Rule(0.9, 1, 0.2),
+            ThresholdRule(0.9, 1, 0.2),
             [
                 "An image without any pixel above 0.900 is empty.",
                 "The mask is every pixel above 0.200.",
             ],
         ),
         (
-            Rule(0.7, 2000, 0.3, component_min_area=50, fill_holes=True, class_min=0.4),
+            ThresholdRule(0.7, 2000, 0.3, component_min_area=50, fill_holes=True, class_min=0.4),
             [
                 "An image whose probability of a pneumothorax is below 0.400 is empty.",
                 "An image with fewer than 2,000 of its 64 × 64 pixels above 0.700 is empty.",
@@ -142,7 +142,7 @@ class TestLineage:
         ),
     ],
 )
-def test_a_rule_in_words(rule: Rule, steps: list[str]) -> None:
+def test_a_rule_in_words(rule: ThresholdRule, steps: list[str]) -> None:
     assert report_text.steps(rule, 64) == steps
 
 

@@ -13,11 +13,10 @@ import pytest
 
 from lib import artifacts, csv_files, images, rle
 from lib.artifacts import Artifact
-from lib.decision.rules import to_json
+from lib.decision.rules import ThresholdRule, to_json
 from lib.errors import InputError
 from lib.files import remove, write_json
 from lib.layout import Work, mask_file
-from lib.recipes.schema import Rule
 from lib.submit import inputs, masks, positive_rate, submission, upload
 from lib.submit.positive_rate import Proportion
 from tests import fakes
@@ -27,7 +26,7 @@ BOX = np.zeros((16, 16), np.uint8)
 BOX[2:6, 3:5] = 255
 NOTHING = np.zeros((16, 16), np.uint8)
 BOX_CODE = "50 4 12 4"  # rows 2 to 5 of columns 3 and 4: 3 * 16 + 2, then 12 to the next
-RULE = Rule(top=0.5, min_area=3, bottom=0.3)
+RULE = ThresholdRule(top=0.5, min_area=3, bottom=0.3)
 TEST = ("t0", "t1", "t2")
 
 
@@ -36,7 +35,9 @@ def work(tmp_path: Path) -> Work:
     return Work(tmp_path / "work")
 
 
-def prepare(work: Work, test: dict[str, np.ndarray] | None = None, rule: Rule = RULE, **classes):
+def prepare(
+    work: Work, test: dict[str, np.ndarray] | None = None, rule: ThresholdRule = RULE, **classes
+):
     """A dataset of 12 labelled and 3 test images, maps that equal the truth, and a decision."""
     truth = fakes.masks(12)
     fakes.make_dataset(work, truth, TEST)
@@ -56,7 +57,7 @@ def make(work: Work, truth: Path | None = None) -> Artifact:
 
 def decide(
     work: Work,
-    rule: Rule,
+    rule: ThresholdRule,
     classes: Mapping[str, float] | None = None,
     voted: Mapping[str, np.ndarray] | None = None,
     **stated: object,
@@ -127,7 +128,7 @@ class TestFile:
     def test_the_image_probability_is_used_where_the_rule_asks_for_it(self, work: Work) -> None:
         names = [*fakes.masks(12), *TEST]
         classes = {name: 0.2 if name == "t2" else 0.9 for name in names}
-        prepare(work, rule=Rule(class_min=0.5), classes=classes)
+        prepare(work, rule=ThresholdRule(class_min=0.5), classes=classes)
         rows = {row.image_id: row.code for row in masks.predict(inputs.read(work, "final-params"))}
         assert rows == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
 
@@ -135,7 +136,7 @@ class TestFile:
         names = [*fakes.masks(12), *TEST]
         prepare(work, classes=dict.fromkeys(names, 0.9))
         fitted = {name: 0.2 if name == "t2" else 0.9 for name in names}
-        decide(work, Rule(class_min=0.5), classes=fitted)
+        decide(work, ThresholdRule(class_min=0.5), classes=fitted)
         rows = {row.image_id: row.code for row in masks.predict(inputs.read(work, "final-params"))}
         assert rows == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
 
@@ -235,7 +236,7 @@ class TestNothingSilent:
         fakes.make_ensemble(work, "final", {"oof": maps, "test": test})
         fakes.make_decision(work, "final", RULE)
         classes = dict.fromkeys([*truth, *TEST], 0.9) | {"a2": 0.1, "b2": 0.1}
-        rule = Rule(component_min_area=3, fill_holes=True, class_min=0.5)
+        rule = ThresholdRule(component_min_area=3, fill_holes=True, class_min=0.5)
         # a1: 2 * 8 / (8 + 15); a2 is gated away; b1 has small parts alone; b2 is gated away.
         decide(work, rule, classes, oof_dice=(16 / 23 + 0 + 1 + 1) / 4)
         made = make(work)

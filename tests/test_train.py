@@ -18,12 +18,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lib import artifacts, csv_files, dataset, recipes
 from lib import device as machine
+from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
 from lib.files import remove, sha256
 from lib.layout import ALL_DATA, Fold, Work
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.models.base import Prediction
-from lib.recipes import Ema, Keep, LossWeights, Network, Phase, Recipe, Rule, serialize
+from lib.recipes import Ema, Keep, LossWeights, Network, Phase, Recipe, serialize
 from lib.train import checkpoints, dataloaders, loop, phase
 from lib.train.checkpoints import best, is_over
 from tests import fakes
@@ -210,7 +211,7 @@ def test_epochs_are_ranked_at_the_rule_for_ranking(
     monkeypatch.setattr(
         phase, "validate", lambda *args: (rules.append(args[3]), validate(*args))[1]
     )
-    published, ranking = Rule(0.7, 800, 0.3), Rule(0.6, 1, 0.5)
+    published, ranking = ThresholdRule(0.7, 800, 0.3), ThresholdRule(0.6, 1, 0.5)
     for select_rule, used in ((None, published), (ranking, ranking)):
         recipe = dataclasses.replace(TINY, phases=(LAST,), rule=published, select_rule=select_rule)
         job = job_of(work, recipe)
@@ -353,7 +354,7 @@ def test_validation_scores_in_the_rle_frame_at_the_fixed_rule(work: Work) -> Non
 
     oracle = Oracle()
     loader = validation_loader(source, ids, 4, loading(0, job.device))
-    arguments = (loader, WeightedLoss(LossWeights(bce=1)), Rule(0.7, 1, 0.3), job.device)
+    arguments = (loader, WeightedLoss(LossWeights(bce=1)), ThresholdRule(0.7, 1, 0.3), job.device)
     figures = validate(oracle, *arguments)
     assert figures["dice"] == pytest.approx(1.0)
     assert figures["loss"] == pytest.approx(0.5)

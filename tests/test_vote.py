@@ -8,21 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from lib.decision.honest import FittedRule
 
 from lib import artifacts, dataset, images
 from lib.artifacts import Artifact, Draft
-from lib.decision.honest import FittedRule
-from lib.decision.rules import apply, from_json
+from lib.decision.rules import ThresholdRule, apply, from_json
 from lib.ensemble import average, members, vote
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Work
-from lib.recipes.schema import Rule
 from tests import fakes
 
 ROOT = Path(__file__).resolve().parents[1]
 TRUTH = fakes.masks(12)
 TESTS = ["test0", "test1"]
-HALF = FittedRule(Rule(top=0.5, bottom=0.5))
+HALF = FittedRule(ThresholdRule(top=0.5, bottom=0.5))
 
 
 def make_ensemble(
@@ -98,16 +97,18 @@ def test_ties_are_empty(work: Work, maps: list[tuple[int, ...]], mask: tuple[int
 def test_each_fold_has_its_own_rule_with_its_own_gate(work: Work) -> None:
     made = make_ensemble(work, {"a": [columns(200, 150, 100, 50)] * 3})
     fitted = [
-        FittedRule(Rule(top=0.7, bottom=0.3)),  # three columns
-        FittedRule(Rule(top=0.7, bottom=0.5)),  # two
-        FittedRule(Rule(top=0.7, min_area=65, bottom=0.1)),  # 64 pixels pass the top: empty
+        FittedRule(ThresholdRule(top=0.7, bottom=0.3)),  # three columns
+        FittedRule(ThresholdRule(top=0.7, bottom=0.5)),  # two
+        FittedRule(
+            ThresholdRule(top=0.7, min_area=65, bottom=0.1)
+        ),  # 64 pixels pass the top: empty
     ]
     assert (cast(work, made, fitted) == columns(255, 255, 0, 0)).all()
 
 
 def test_a_class_gate_is_each_fold_s_own(work: Work) -> None:
     made = make_ensemble(work, {"a": [columns(200, 0, 0, 0)] * 3})
-    rule = Rule(top=0.5, bottom=0.5, class_min=0.5)
+    rule = ThresholdRule(top=0.5, bottom=0.5, class_min=0.5)
     features = pd.DataFrame({"gate": [0.4, 0.9]}, index=TESTS)
     same, doubled = FittedRule(rule, lambda p: p[:, 0]), FittedRule(rule, lambda p: 2 * p[:, 0])
     assert not cast(work, made, [same, same, doubled], features).any()
@@ -120,7 +121,8 @@ def test_a_fold_s_map_is_the_weighted_mean_over_members(work: Work) -> None:
     maps = {"a": [columns(200, 0, 100, 0)] * 2, "b": [columns(0, 200, 200, 0)] * 2}
     made = make_ensemble(work, maps, shares="3 1")
     assert (
-        cast(work, made, [FittedRule(Rule(top=0.45, bottom=0.45))] * 2) == columns(255, 0, 255, 0)
+        cast(work, made, [FittedRule(ThresholdRule(top=0.45, bottom=0.45))] * 2)
+        == columns(255, 0, 255, 0)
     ).all()
 
 

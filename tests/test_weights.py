@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lib.ensemble.blend import Counter, Labelled
 
 from lib import artifacts, csv_files, dataset, images, parallel, rle
 from lib.artifacts import Artifact
@@ -16,7 +17,6 @@ from lib.decision import histograms
 from lib.decision.histograms import Histograms
 from lib.decision.threshold_search import PRESETS, search
 from lib.ensemble import average, member_weights, members
-from lib.ensemble.blend import Counter, Labelled
 from lib.errors import InputError
 from lib.files import Journal
 from lib.layout import ALL_DATA, Work

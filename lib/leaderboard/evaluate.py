@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import csv_files, metrics, rle, score
+from lib.bootstrap import interval
 from lib.dataset import Dataset
 from lib.decision import rules
-from lib.decision.bootstrap import interval
+from lib.decision.rules import ThresholdRule
 from lib.layout import ALL_DATA, map_file
 from lib.leaderboard.runs import Run
 from lib.parallel import map_in_processes
 from lib.prob_maps import blend
-from lib.recipes.schema import Rule
 from lib.score import Score
 
 Truth = Mapping[str, Sequence[str]]  # the codes of each image's annotations
@@ -38,7 +38,7 @@ class Counter:
     """Counts pixels under several rules; what another process needs for it."""
 
     size: int
-    rules: Sequence[Rule]
+    rules: Sequence[ThresholdRule]
 
     def __call__(self, image: Labelled) -> list[tuple[int, ...]]:
         """|P|, |T| and |P and T| of an image, for each rule."""

@@ -3,36 +3,36 @@
 Thresholds are as published; areas are brought to pixels of the 1024 x 1024 frame.
 """
 
-from lib.recipes.schema import Rule
+from lib.decision.rules import ThresholdRule
 
-PUBLISHED: dict[str, Rule] = {
+PUBLISHED: dict[str, ThresholdRule] = {
     # 2ST-UNet (experiments 4 and 5): masks of fewer than 2048 px in total are emptied. The text
     # also removes components (--params top=.75 bottom=.75 component_min_area=2048); experiment 1
     # has threshold .5, experiments 2 and 3 have .55.
-    "abedalla_exp1": Rule(top=0.5, min_area=2048, bottom=0.5),
-    "abedalla_exp2": Rule(top=0.55, min_area=2048, bottom=0.55),
-    "abedalla_exp3": Rule(top=0.55, min_area=2048, bottom=0.55),
-    "abedalla_2st_unet": Rule(top=0.75, min_area=2048, bottom=0.75),
+    "abedalla_exp1": ThresholdRule(top=0.5, min_area=2048, bottom=0.5),
+    "abedalla_exp2": ThresholdRule(top=0.55, min_area=2048, bottom=0.55),
+    "abedalla_exp3": ThresholdRule(top=0.55, min_area=2048, bottom=0.55),
+    "abedalla_2st_unet": ThresholdRule(top=0.75, min_area=2048, bottom=0.75),
     # 1st place's two blends. Both then keep contours above 100 px, drawn filled: taken here as
     # components of more than 100 px, counted without their holes, which are filled afterwards.
-    "sneddy_v1": Rule(0.7, 800, 0.3, component_min_area=101, fill_holes=True),
-    "sneddy_v2": Rule(0.75, 1500, 0.3, component_min_area=101, fill_holes=True),
+    "sneddy_v1": ThresholdRule(0.7, 800, 0.3, component_min_area=101, fill_holes=True),
+    "sneddy_v2": ThresholdRule(0.75, 1500, 0.3, component_min_area=101, fill_holes=True),
     # What 1st place ranks its checkpoints by; at which size it counts is not said: the frame's.
-    "sneddy_select": Rule(top=0.75, min_area=2000, bottom=0.3),
+    "sneddy_select": ThresholdRule(top=0.75, min_area=2000, bottom=0.3),
     # 2nd place: stacked classifiers above .65, then the segmenters' mean above .4.
-    "x5": Rule(top=0.4, bottom=0.4, class_min=0.65),
+    "x5": ThresholdRule(top=0.4, bottom=0.4, class_min=0.65),
     # 3rd place: one threshold, no minimum area.
-    "bestfitting": Rule(top=0.5, bottom=0.5),
+    "bestfitting": ThresholdRule(top=0.5, bottom=0.5),
     # 4th place: 800 px above .8 at 768 px are 800 * (1024 / 768)**2 in the frame.
-    "amirassov": Rule(top=0.8, min_area=1422, bottom=0.4, class_min=0.4),
+    "amirassov": ThresholdRule(top=0.8, min_area=1422, bottom=0.4, class_min=0.4),
     # 7th place: any pixel above .72 opens the image.
-    "see": Rule(top=0.72, min_area=1, bottom=0.2),
+    "see": ThresholdRule(top=0.72, min_area=1, bottom=0.2),
     # Viel and Orhan's ablation: .5, without a gate.
-    "viel": Rule(top=0.5, bottom=0.5),
+    "viel": ThresholdRule(top=0.5, bottom=0.5),
     # No threshold is published by Niu and by Zhang: .5, and nothing is removed.
-    "niu": Rule(top=0.5, bottom=0.5),
-    "zhang": Rule(top=0.5, bottom=0.5),
+    "niu": ThresholdRule(top=0.5, bottom=0.5),
+    "zhang": ThresholdRule(top=0.5, bottom=0.5),
     # A threshold and the removal of small regions, without figures: .5, and regions of fewer than
     # 64 px at its 256 px, which are 1024 px in the frame.
-    "jakhar": Rule(top=0.5, bottom=0.5, component_min_area=1024),
+    "jakhar": ThresholdRule(top=0.5, bottom=0.5, component_min_area=1024),
 }

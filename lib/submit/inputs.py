@@ -11,12 +11,12 @@ from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision import deciders
 from lib.decision.deciders import Decider
+from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
 from lib.layout import CLASSES, Work, map_file, mask_file
-from lib.recipes.schema import Rule
 
 COLUMNS = ("ImageId", "p")  # of class.csv
-BINARY_RULE = Rule()  # of 0 and 255 only, every threshold makes the same mask
+BINARY_RULE = ThresholdRule()  # of 0 and 255 only, every threshold makes the same mask
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from lib import device as machine
 from lib import distributed, metrics
-from lib.decision.rules import levels
+from lib.decision.rules import ThresholdRule, levels
 from lib.models import SegmentationNetwork
 from lib.models.base import Criterion
-from lib.recipes import Rule
+from lib.recipes import ThresholdRule
 
 
 @torch.inference_mode()
@@ -20,7 +20,7 @@ def validate(
     model: SegmentationNetwork,
     loader: Iterable[tuple[torch.Tensor, ...]],
     criterion: Criterion,
-    rule: Rule,
+    rule: ThresholdRule,
     device: torch.device,
 ) -> dict[str, float]:
     """Score a network on the images of its fold; every process learns the figures of all.
@@ -67,7 +67,7 @@ def _on_cpu(tensors: Iterable[torch.Tensor | None]) -> list[np.ndarray | None]:
     return [None if tensor is None else tensor.cpu().numpy() for tensor in tensors]
 
 
-def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: Rule) -> torch.Tensor:
+def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: ThresholdRule) -> torch.Tensor:
     """Pixels above top, above bottom, of those inside the truth, and of the truth: (4, N)."""
     top, bottom = levels(rule)
     frame = F.interpolate(

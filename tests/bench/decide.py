@@ -16,20 +16,20 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
+from lib.decision.honest import OofSample, cross_fit
+from lib.ensemble.blend import Labelled
 
 from lib import artifacts, dataset, images, metrics, rle
+from lib.bootstrap import interval
 from lib.decision import histograms, rules
-from lib.decision.bootstrap import interval
 from lib.decision.histograms import Histograms
-from lib.decision.honest import OofSample, cross_fit
+from lib.decision.rules import ThresholdRule
 from lib.decision.threshold_search import PRESETS, search
-from lib.ensemble.average import HISTOGRAMS, Mean
-from lib.ensemble.blend import Labelled
+from lib.ensemble.average import HISTOGRAMS_FILE, Mean
 from lib.ensemble.decide import decide
 from lib.ensemble.options import DecisionOptions
 from lib.files import write_bytes
 from lib.layout import Work, map_file
-from lib.recipes.schema import Rule
 from tests import fakes
 from tests.bench.clock import processor_seconds
 from tests.bench.table import Row, show
@@ -148,7 +148,7 @@ def deciding_seconds(work: Work, sample: OofSample) -> float:
     data = dataset.read(work)
     draft = artifacts.begin(work.ensemble("all"), {}, [data.artifact])
     assert draft
-    sample.histograms.save(draft.path(HISTOGRAMS))
+    sample.histograms.save(draft.path(HISTOGRAMS_FILE))
     for name in names:
         write_bytes(draft.path(map_file("oof", name)), b"map")
     draft.finish()
@@ -181,7 +181,7 @@ def rows(count: int = IMAGES) -> Iterator[Row]:
     yield naive_ratio(sample, counting + searching)
 
 
-def _naive_dice(rule: Rule, values: np.ndarray, truth: np.ndarray) -> float:
+def _naive_dice(rule: ThresholdRule, values: np.ndarray, truth: np.ndarray) -> float:
     return float(metrics.dice(*metrics.areas(rules.apply(rule, values), truth)))
 
 

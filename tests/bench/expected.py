@@ -17,13 +17,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-
-from lib.cli import run_stage
-from lib.decision.bootstrap import interval
-from lib.decision.expected_dice import ExpectedDiceRule
-from lib.decision.histograms import Histograms
 from lib.decision.honest import cross_fit, fit
 from lib.decision.oof_sample import OofSample
+
+from lib.bootstrap import interval
+from lib.cli import run_stage
+from lib.decision.expected_dice import ExpectedDiceRule
+from lib.decision.histograms import Histograms
 from lib.decision.threshold_search import PRESETS
 from lib.leaderboard.markdown import between
 

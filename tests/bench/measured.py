@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
-from lib import score
-from lib.decision.bootstrap import interval
 from lib.decision.deciders import from_json
 from lib.decision.oof_sample import OofSample
+
+from lib import score
+from lib.bootstrap import interval
 from lib.ensemble import oof
 from lib.errors import InputError
 from lib.layout import Work

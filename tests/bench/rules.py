@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lib.cli import run_stage
+from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
 from lib.recipes.published_rules import PUBLISHED
-from lib.recipes.schema import Rule
 from tests.bench.measured import Measured, measure
 
 OURS = {
@@ -66,7 +66,7 @@ def table(
 
 def published() -> dict[str, str]:
     """Names and flags of the published rules; those that are the same rule in one."""
-    names: dict[Rule, list[str]] = {}
+    names: dict[ThresholdRule, list[str]] = {}
     for name, rule in PUBLISHED.items():
         names.setdefault(rule, []).append(name)
     return {", ".join(same): f"--rule {same[0]}" for same in names.values()}
