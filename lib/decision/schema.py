@@ -139,7 +139,6 @@ def load(path: Path) -> Decision:
     """Read what `Decision.save` wrote."""
     content = json.loads(path.read_bytes())
     best, plateau = content["best"], content["plateau"]
-    plain = {key.name: content[key.name] for key in fields(Decision) if key.name not in NESTED}
     return Decision(
         rule_name=content["rule"],
         rule=rule_from_json(content),
@@ -147,13 +146,19 @@ def load(path: Path) -> Decision:
         best_dice=best and best["oof_dice"],
         plateau=plateau and _read_plateau(plateau),
         folds={int(fold): _read_fold(rules) for fold, rules in content["folds"].items()},
-        **plain,
+        **_read_plain(Decision, content),
     )
 
 
+def _read_plain(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plain fields of a dataclass; JSON has lists for their tuples."""
+    values = {key.name: content[key.name] for key in fields(kind) if key.name not in NESTED}
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+
+
 def _read_plateau(content: Mapping[str, Any]) -> PlateauSummary:
-    plain = {key.name: content[key.name] for key in fields(PlateauSummary) if key.name != "rule"}
-    return PlateauSummary(rule=ThresholdRule.from_json(content), **plain)
+    rule = ThresholdRule.from_json(content)
+    return PlateauSummary(rule=rule, **_read_plain(PlateauSummary, content))
 
 
 def _read_fold(content: Mapping[str, Any]) -> FoldRules:

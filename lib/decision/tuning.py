@@ -158,21 +158,26 @@ def cross_fit(sample: OofSample, fitter: RuleFitter) -> CrossFit:
 
 
 def measure_reliability(
-    sample: OofSample, fitted: Mapping[int, FittedRule]
+    sample: OofSample, fitted: FittedRule, refitted: Mapping[int, FittedRule]
 ) -> dict[str, list[dict[str, Any]]] | None:
-    """Compare the calibrated probabilities of rules with what happened; None if they have none.
+    """Compare the calibrated probabilities of a rule with what happened; None if it has none.
 
     Args:
         sample: labelled images.
-        fitted: the rule that scores each fold: fitted without it, where that is possible.
+        fitted: the rule that was fitted on all of them.
+        refitted: for each fold, the rule that was fitted without it; empty if there was no other
+            fold to fit on, and the comparison is then in-sample.
 
     Returns:
         By kind of event, "pixels" and "empty", the bins of `reliability_bins`.
     """
-    parts = []
-    for fold, fold_rule in fitted.items():
-        part = sample.excluding_fold(fold)[sample.folds == fold]
-        parts.append(fold_rule.rule.predictions(part, fold_rule.p_positive(part)))
+    scored = [(sample, fitted)]
+    if refitted:
+        scored = [
+            (sample.excluding_fold(fold)[sample.folds == fold], fold_rule)
+            for fold, fold_rule in refitted.items()
+        ]
+    parts = [rule.rule.predictions(part, rule.p_positive(part)) for part, rule in scored]
     bins = {
         event: reliability_bins(*map(np.concatenate, zip(*(p[event] for p in parts), strict=True)))
         for event in parts[0]

@@ -165,11 +165,11 @@ def _count_blocks(values: np.ndarray, truth: np.ndarray | None, block: int) -> n
     return np.stack(histograms.count(values.repeat(block, 0).repeat(block, 1), truth))
 
 
-def _mean_p_positive(members: Iterable[MemberFold], weights: object) -> pd.DataFrame:
+def _mean_p_positive(members: Sequence[MemberFold], weights: object) -> pd.DataFrame:
     """Return the weighted mean of p(positive) over members that have it; no rows if none has."""
     rows = pd.concat([member.p_positive.assign(weight=member.weight) for member in members])
     if weights == SEARCH:
-        rows["weight"] = 1.0
+        rows["weight"] = 1 / len({member.run for member in members})
     rows["p"] = rows["p"].astype(float) * rows["weight"]
     sums = rows[rows["weight"] > 0].groupby("ImageId")[["p", "weight"]].sum()
     return (sums["p"] / sums["weight"]).rename("p").reset_index()

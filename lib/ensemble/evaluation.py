@@ -51,7 +51,7 @@ def evaluate(
         plateau=_summarize(search.plateau, search.middle, _mean_dice(search.middle, gate, sample)),
         folds=_rules_of_folds(best_of_fold, refitted),
         confusion=metrics.confusion(predicted > 0, truth > 0),
-        reliability=measure_reliability(sample, refitted or dict.fromkeys(best_of_fold, fitted)),
+        reliability=measure_reliability(sample, fitted, refitted),
     )
     return search, fitted, decision
 
