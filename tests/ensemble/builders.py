@@ -35,9 +35,11 @@ def load(
     return load_members(work, dataset.read(work), runs, folds, weights.split())
 
 
-def load_gate_runs(work: Work, *runs: str) -> list[MemberFold]:
-    """Gates in the folds of run a."""
-    return load_gates(work, dataset.read(work), runs, load(work, "a"))
+def load_gate_runs(
+    work: Work, *runs: str, members: Sequence[MemberFold] = ()
+) -> list[MemberFold]:
+    """Gates in the folds of the members, or else of run a."""
+    return load_gates(work, dataset.read(work), runs, members or load(work, "a"))
 
 
 def begin_ensemble(
@@ -74,7 +76,7 @@ def make_decision(
 ) -> Decision:
     work = Work(ensemble.location.root)
     data = dataset.read(work)
-    gates = load_gate_runs(work, *options.gate) if options.gate else []
+    gates = load_gate_runs(work, *options.gate, members=members) if options.gate else []
     inputs = [ensemble, data.artifact, *(gate.probs for gate in gates)]
     draft = artifacts.begin(decision_path(ensemble, tag), options.config, inputs)
     assert draft

@@ -1,283 +1,315 @@
-"""Image probabilities from runs that are gates only, and decisions behind them."""
+"""Decisions: image probabilities of gates, --rule auto, and what decision.json holds."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lib.decision.honest import cross_fit
-from sklearn.linear_model import LogisticRegression
 
-from lib import artifacts, csv_files, dataset, images, metrics
+from lib import artifacts, dataset
+from lib.bootstrap import standard_error
 from lib.artifacts import Artifact
-from lib.decision import rules
-from lib.decision.threshold_search import PRESETS
-from lib.ensemble import average, decide, gates, members, oof
+from lib.decision import histograms, schema
+from lib.decision.expected_dice import ExpectedDiceRule
+from lib.decision.histograms import Histograms, OofSample
+from lib.decision.rules import ThresholdRule
+from lib.decision.tuning import cross_fit
+from lib.ensemble.decide import choose_rule, gate_features, read_sample
 from lib.ensemble.options import DecisionOptions, parse_options
 from lib.errors import InputError
 from lib.layout import ALL_DATA, Work
 from lib.recipes.published_rules import PUBLISHED
 from tests import fakes
+from tests.ensemble.builders import (
+    IMAGES,
+    TEST,
+    TRUTH,
+    decision_path,
+    load,
+    load_gate_runs,
+    make_decision,
+    make_ensemble,
+    mean_dice,
+    noisy_p_positive,
+    read_p_positive,
+)
 
-ROOT = Path(__file__).resolve().parents[1]
-TRUTH = fakes.masks(24)
-TEST = ["test0", "test1"]
-
-
-def probabilities(seed: int, sharpness: float) -> dict[str, float]:
-    """p(positive) that resembles the truth."""
-    rng = np.random.default_rng(seed)
-    logits = {n: sharpness * (2 * TRUTH[n].any() - 1) + rng.normal() for n in TRUTH}
-    logits |= {name: rng.normal() for name in TEST}
-    return {name: round(float(1 / (1 + np.exp(-x))), 6) for name, x in logits.items()}
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Work:
-    """A dataset of two folds, a member without an image head, and the gates x and y."""
-    work = Work(tmp_path)
-    fakes.make_dataset(work, TRUTH)
-    for fold in (0, 1):
-        fakes.make_probs(work, "a", fold, TRUTH, seed=fold)
-        for seed, gate in enumerate("xy"):
-            p = probabilities(10 * seed + fold, sharpness=1.5 - seed)
-            fakes.make_probs(work, gate, fold, TRUTH, classes=p, seed=fold)
-    return work
+# Image probabilities of gates
 
 
-def open_gates(work: Work, *names: str, member: str = "a") -> list[members.MemberFold]:
-    data = dataset.read(work)
-    sources = members.load_members(work, data, [member], None, ["equal"])
-    return gates.load_gates(work, data, names, sources)
+def features_of(ensemble: Artifact, gates: tuple[str, ...], gate_fit: str):
+    work = Work(ensemble.location.root)
+    options = DecisionOptions("gated", "best", gate=gates, gate_fit=gate_fit)
+    return gate_features(ensemble, load_gate_runs(work, *gates), options)
 
 
-def make_ensemble(work: Work, member: str = "a") -> Artifact:
-    data = dataset.read(work)
-    sources = members.load_members(work, data, [member], None, ["equal"])
-    draft = artifacts.begin(work.ensemble(member), average.config(sources, data), [data.artifact])
-    assert draft
-    return average.average(draft, sources, data)
-
-
-def make_decision(work: Work, asked: DecisionOptions, member: str = "a") -> Artifact:
-    data, location = dataset.read(work), work.ensemble(member)
-    ensemble = artifacts.read(location) if location.folder.exists() else make_ensemble(work, member)
-    gating = open_gates(work, *asked.gate, member=member)
-    inputs = [ensemble, data.artifact, *(gate.probs for gate in gating)]
-    draft = artifacts.begin(work.decision(f"{member}-x"), asked.config, inputs, replace=True)
-    assert draft
-    decide.decide(draft, ensemble, data, asked, gating=gating)
-    return artifacts.read(work.decision(f"{member}-x"))
-
-
-def class_table(artifact: Artifact) -> dict[str, float]:
-    table = csv_files.read(artifact.path("class.csv"), ("ImageId", "p"))
-    return dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
-
-
-def by_hand(work: Work, content: Mapping[str, object], classes: Mapping[str, float]) -> float:
-    """The mean Dice of a decision, from the maps and a class table."""
-    rule, dices = rules.from_json(content), []
-    for name, truth in TRUTH.items():
-        values = images.read_png(work.ensemble("a").folder / f"oof/{name}.png")
-        mask = rules.apply(rule, values, classes.get(name))
-        dices.append(float(metrics.dice(*metrics.areas(mask, truth))))
-    return float(np.mean(dices))
-
-
-def read(decision: Artifact) -> dict[str, object]:
-    return json.loads(decision.path("decision.json").read_bytes())
-
-
-# What p(positive) is made of
-
-
-def test_an_out_of_fold_image_has_its_own_fold_s_word_and_a_test_image_the_mean(
-    work: Work,
-) -> None:
-    table = gates.features(make_ensemble(work), open_gates(work, "x", "y"), "mean")
+def test_an_out_of_fold_image_has_the_p_of_its_fold_and_a_test_image_the_mean(work: Work) -> None:
+    table = features_of(make_ensemble(work, "a"), ("x", "y"), "mean")
     assert list(table.columns) == ["x", "y"]
-    assert sorted(table.index) == sorted([*TRUTH, *TEST])
-    zero, one = probabilities(0, 1.5), probabilities(1, 1.5)
-    assert table.loc["image00", "x"] == zero["image00"]
-    assert table.loc["image01", "x"] == one["image01"]
-    assert table.loc["test0", "x"] == pytest.approx((zero["test0"] + one["test0"]) / 2)
+    assert sorted(table.index) == sorted(IMAGES)
+    fold0, fold1 = noisy_p_positive(0, 1.5), noisy_p_positive(1, 1.5)
+    assert table.loc["image00", "x"] == fold0["image00"]
+    assert table.loc["image01", "x"] == fold1["image01"]
+    assert table.loc["test0", "x"] == pytest.approx((fold0["test0"] + fold1["test0"]) / 2)
 
 
-def test_the_members_own_mean_is_in_a_stack_and_alone_without_gates(work: Work) -> None:
-    made = make_ensemble(work, "x")
-    gating = open_gates(work, "y", member="x")
-    assert list(gates.features(made, gating, "stack").columns) == ["y", "members"]
-    assert list(gates.features(made, gating, "mean").columns) == ["y"]
-    assert list(gates.features(made, [], "mean").columns) == ["members"]
-    headless = make_ensemble(work, "a")
-    assert list(gates.features(headless, gating, "stack").columns) == ["y"]
+def test_the_members_mean_is_a_feature_of_a_stack_and_without_gates(work: Work) -> None:
+    ensemble = make_ensemble(work, "x")
+    assert list(features_of(ensemble, ("y",), "stack").columns) == ["y", "members"]
+    assert list(features_of(ensemble, ("y",), "mean").columns) == ["y"]
+    assert list(features_of(ensemble, (), "mean").columns) == ["members"]
+    headless = make_ensemble(work, "a", name="headless")
+    assert list(features_of(headless, ("y",), "stack").columns) == ["y"]
+    assert features_of(headless, (), "mean") is None
 
 
-def test_the_mean_is_the_mean_whatever_the_truth() -> None:
-    features = np.array([[0.2, 0.6], [0.1, 0.2]])
-    for positive in (np.zeros(2, bool), np.ones(2, bool)):
-        assert gates.mean(features, positive)(features) == pytest.approx([0.4, 0.15])
-
-
-def test_the_stack_is_logistic_regression_on_logits() -> None:
-    rng = np.random.default_rng(0)
-    features, positive = rng.uniform(0.01, 0.99, (40, 2)), rng.random(40) < 0.4
-    logits = np.log(features) - np.log1p(-features)
-    expected = LogisticRegression().fit(logits, positive).predict_proba(logits)[:, 1]
-    assert gates.stack(features, positive)(features) == pytest.approx(expected, abs=1e-6)
-    assert np.isfinite(gates.stack(features, positive)(np.array([[0.0, 1.0]]))).all()
-
-
-def test_a_stack_needs_both_kinds_of_images() -> None:
-    with pytest.raises(InputError, match="with and without a pneumothorax.*--gate-fit mean"):
-        gates.stack(np.full((3, 1), 0.5), np.ones(3, bool))
-
-
-# Deciding behind them
-
-
-@pytest.mark.parametrize("fit", ["mean", "stack"])
+@pytest.mark.parametrize("gate_fit", ["mean", "stack"])
 @pytest.mark.parametrize("choose", ["best", "plateau"])
-def test_the_decision_holds_the_probabilities_that_it_was_taken_on(
-    work: Work, fit: str, choose: str
+def test_a_decision_holds_the_image_probabilities_that_it_uses(
+    work: Work, gate_fit: str, choose: str
 ) -> None:
-    decision = make_decision(work, DecisionOptions("gated", choose, None, ("x", "y"), fit))
-    content, classes = read(decision), class_table(decision)
-    assert sorted(classes) == sorted([*TRUTH, *TEST])
-    assert content["oof_dice"] == pytest.approx(by_hand(work, content, classes), abs=1e-12)
-    for one in ("best", "plateau"):
-        stated = by_hand(work, content[one], classes)
-        assert content[one]["oof_dice"] == pytest.approx(stated, abs=1e-12)
-    assert {"probs/x/fold0", "probs/y/fold1"} <= decision.inputs.keys()
-    if fit == "mean":
-        x, y = probabilities(0, 1.5), probabilities(10, 0.5)
-        assert classes["image00"] == pytest.approx((x["image00"] + y["image00"]) / 2, abs=1e-6)
+    ensemble = make_ensemble(work, "a")
+    options = DecisionOptions("gated", choose, gate=("x", "y"), gate_fit=gate_fit)
+    decision = make_decision(ensemble, options)
+    artifact = artifacts.read(decision_path(ensemble))
+    p = read_p_positive(artifact)
+    assert sorted(p) == sorted(IMAGES)
+    for rule, score in (
+        (decision.rule, decision.oof_dice),
+        (decision.best, decision.best_dice),
+        (decision.plateau.rule, decision.plateau.oof_dice),
+    ):
+        assert score == pytest.approx(mean_dice(ensemble, rule, p_positive=p), abs=1e-12)
+    assert {"probs/x/fold0", "probs/y/fold1"} <= artifact.inputs.keys()
+    if gate_fit == "mean":
+        x, y = noisy_p_positive(0, 1.5), noisy_p_positive(10, 0.5)
+        assert p["image00"] == pytest.approx((x["image00"] + y["image00"]) / 2, abs=1e-6)
 
 
-def test_a_published_rule_behind_a_stack_is_measured_with_the_stack_refitted(work: Work) -> None:
-    fitted = read(
-        make_decision(work, DecisionOptions("x5", None, PUBLISHED["x5"], ("x", "y"), "stack"))
+def test_a_fixed_rule_behind_a_stack_is_scored_with_the_stack_refitted(work: Work) -> None:
+    ensemble, x5 = make_ensemble(work, "a"), PUBLISHED["x5"]
+    stacked = make_decision(
+        ensemble, DecisionOptions("x5", None, x5, ("x", "y"), "stack"), "stack"
     )
-    assert fitted["cross_fitted_reason"] is None
-    assert fitted["folds"]["0"]["refitted"]["bottom"] == 102
-    stated = read(
-        make_decision(work, DecisionOptions("x5", None, PUBLISHED["x5"], ("x", "y"), "mean"))
-    )
-    assert stated["cross_fitted_reason"] == "the rule was stated, nothing was fitted"
-    assert stated["cross_fitted_dice"] == stated["oof_dice"]
+    assert stacked.cross_fitted_reason is None
+    assert stacked.folds[0].refitted == x5
+    mean = make_decision(ensemble, DecisionOptions("x5", None, x5, ("x", "y"), "mean"), "mean")
+    assert mean.cross_fitted_reason == "the rule is fixed, nothing was fitted"
+    assert mean.cross_fitted_dice == mean.oof_dice
 
 
-def test_the_truth_of_a_fold_does_not_touch_the_gate_that_it_is_scored_at(tmp_path: Path) -> None:
-    scored = []
-    for flipped in (False, True):
-        work = Work(tmp_path / str(flipped))
-        truth = {
-            name: ~mask if flipped and number % 2 == 0 and number % 3 else mask
-            for number, (name, mask) in enumerate(TRUTH.items())
-        }
-        fakes.make_dataset(work, truth)
-        for fold in (0, 1):
-            p = probabilities(fold, 1.5)
-            fakes.make_probs(work, "x", fold, TRUTH, classes=p, seed=fold)
-            fakes.make_probs(work, "y", fold, TRUTH, classes=probabilities(fold + 5, 0.5))
-        ensemble = make_ensemble(work, "x")
-        features = gates.features(ensemble, open_gates(work, "y", member="x"), "stack")
-        sample = oof.read(ensemble, dataset.read(work), features)
-        refitted = cross_fit(sample, PRESETS["gated"], "best", gates.stack).fitted
-        scored.append([(refitted[k].rule, refitted[k].gate(sample.features)) for k in (0, 1)])
-    (before0, before1), (after0, after1) = scored
-    assert before0[0] == after0[0]
-    assert (before0[1] == after0[1]).all()
-    assert not np.allclose(before1[1], after1[1])
+def test_a_gate_never_lowers_the_best_score(work: Work) -> None:
+    ensemble = make_ensemble(work, "a")
+    alone = make_decision(ensemble, DecisionOptions("triplet", "best"), "triplet")
+    gated = make_decision(ensemble, DecisionOptions("gated", "best", gate=("x",)), "gated")
+    assert gated.oof_dice >= alone.oof_dice - 1e-12
 
 
-def test_a_gate_helps_where_maps_cannot_tell(work: Work) -> None:
-    alone = read(make_decision(work, DecisionOptions("triplet", "best")))
-    gated = read(make_decision(work, DecisionOptions("gated", "best", None, ("x",))))
-    assert gated["oof_dice"] >= alone["oof_dice"] - 1e-12
+def test_a_member_with_an_image_head_in_one_fold_only_is_refused(work: Work) -> None:
+    fakes.make_probs(work, "z", 0, TRUTH, classes=noisy_p_positive(0, 1))
+    fakes.make_probs(work, "z", 1, TRUTH)
+    with pytest.raises(InputError, match="6 images have no image probability.*03_infer.py"):
+        make_decision(make_ensemble(work, "z"), DecisionOptions("gated", "best"))
 
 
-def test_equal_decisions_are_equal_bytes(work: Work) -> None:
-    asked = DecisionOptions("gated", "plateau", None, ("x", "y"), "stack")
-    assert make_decision(work, asked).id == make_decision(work, asked).id
+def test_without_labels_gates_are_averaged(work: Work) -> None:
+    for run in ("final", "gate"):
+        p = noisy_p_positive(0, 1) if run == "gate" else None
+        fakes.make_probs(work, run, ALL_DATA, TRUTH, classes=p)
+    members, ensemble = load(work, "final"), make_ensemble(work, "final")
+    options = parse_options(members, "x5", "plateau", gate=["gate"])
+    decision = make_decision(ensemble, options, members=members)
+    assert decision.rule == PUBLISHED["x5"]
+    assert decision.oof_dice is None
+    p = read_p_positive(artifacts.read(decision_path(ensemble)))
+    assert p == {image_id: noisy_p_positive(0, 1)[image_id] for image_id in TEST}
 
 
-# What does not fit together
+def test_searched_weights_give_a_fold_the_maps_that_were_made_without_it(work: Work) -> None:
+    ensemble = make_ensemble(work, "a", "b", weights="search")
+    sample = read_sample(ensemble, dataset.read(work))
+    for fold in (0, 1):
+        without = histograms.load(ensemble.path(f"histograms.without{fold}.npz"))
+        assert (sample.excluding_fold(fold).histograms.pixels == without.pixels).all()
 
 
-def sources_of(work: Work, *names: str) -> list[members.MemberFold]:
-    return members.load_members(work, dataset.read(work), names, None, ["equal"])
+# --rule auto
+
+BRIGHT = {255: 1, 200: 29, 100: 20, 0: 206}, {255: 1, 200: 29, 100: 10}  # pixels, in the truth
+DIM = {255: 1, 100: 78, 0: 177}, {255: 1, 100: 39}  # its expected area is that of BRIGHT
+NUMBERS = np.arange(40)
+POSITIVE = NUMBERS // 2 % 5 < 2
+FOLD1 = NUMBERS[1::2]
+
+
+def two_kinds(dim: int = 0, bright_negatives: bool = False, wrong_p: object = ()) -> OofSample:
+    """Bright positives and dim negatives: a threshold separates them, and so does p(positive).
+
+    Args:
+        dim: positives that are dim too, so that only p(positive) separates them.
+        bright_negatives: True if all images are bright, so that only p(positive) separates them.
+        wrong_p: images whose p(positive) is that of the other kind.
+    """
+    bright = POSITIVE | bright_negatives
+    bright[np.flatnonzero(POSITIVE)[:dim]] = False
+    counts = np.zeros((2, 40, 256), np.int64)
+    for number in NUMBERS:
+        for table, of_kind in zip(counts, BRIGHT if bright[number] else DIM, strict=True):
+            table[number, list(of_kind)] = list(of_kind.values())
+    counts[1, ~POSITIVE] = 0
+    p = np.where(POSITIVE, 0.9, 0.1)
+    p[list(wrong_p)] = 1 - p[list(wrong_p)]
+    return OofSample(Histograms(NUMBERS.astype(str), *counts), NUMBERS % 2, NUMBERS, p[:, None])
+
+
+def noise(seed: int) -> OofSample:
+    """Maps that do not resemble their truth, so that the best triplet is below all-empty."""
+    rng = np.random.default_rng(seed)
+    positive = rng.random(40) < 0.25
+    pixels = rng.multinomial(200, rng.dirichlet(np.full(256, 0.05), size=40))
+    inside = rng.binomial(pixels, 0.3) * positive[:, None]
+    return OofSample(Histograms(NUMBERS.astype(str), pixels, inside), NUMBERS % 2, NUMBERS)
 
 
 @pytest.mark.parametrize(
-    ("rule", "words", "gate", "message"),
+    ("sample", "choice", "gain", "verdict"),
     [
-        ("gated", None, (), "--rule gated needs image probabilities.*--gate RUN"),
-        ("x5", None, (), "--rule x5 needs image probabilities"),
-        ("triplet", None, ("x",), "--gate x would gate nothing.*--rule gated"),
-        ("see", None, ("x",), "--gate x would gate nothing"),
-        ("triplet", ["top=.5"], ("x",), "--gate x would gate nothing.*class_min in --params"),
+        (two_kinds(dim=8), "expected", "more", "both beat"),
+        (two_kinds(bright_negatives=True), "expected", "more", "only expected beats"),
+        (two_kinds(dim=4, wrong_p=[32, 33]), "triplet", "not more", "both beat"),
+        (two_kinds(wrong_p=FOLD1), "triplet", "not more", "only triplet beats"),
+        (two_kinds(bright_negatives=True, wrong_p=FOLD1), "triplet", "not more", "neither beats"),
+        (noise(seed=4), "triplet", "more", "neither beats"),
     ],
 )
-def test_gates_and_rules_that_do_not_go_together(
-    work: Work, rule: str, words: list[str] | None, gate: tuple[str, ...], message: str
+def test_auto_takes_expected_if_it_gains_a_standard_error_and_beats_all_empty(
+    sample: OofSample, choice: str, gain: str, verdict: str
 ) -> None:
-    with pytest.raises(InputError, match=message):
-        parse_options(sources_of(work, "a"), rule, "plateau", words, gate)
+    options = DecisionOptions("auto", "best")
+    chosen, auto = choose_rule(sample, options)
+    dice = {
+        rule: cross_fit(sample, DecisionOptions(rule, "best").fitter).dice
+        for rule in ("triplet", "expected")
+    }
+    gains = dice["expected"] - dice["triplet"]
+    error = standard_error(gains, sample.patients)
+    assert (chosen.rule, auto["rule"]) == (choice, choice)
+    assert (gains.mean() > error) == (gain == "more")
+    assert auto["standard_error"] == pytest.approx(error)
+    all_empty = 1 - sample.histograms.positive.mean()
+    scores = {rule: values.mean() for rule, values in dice.items()} | {"all_empty": all_empty}
+    assert auto["cross_fitted_dice"] == pytest.approx(scores)
+    assert auto["reason"] == (
+        f"expected gains {gains.mean():+.4f} cross-fitted on triplet, {gain} than the paired "
+        f"standard error of {error:.4f}; {verdict} the all-empty baseline ({all_empty:.4f})"
+    )
 
 
-def test_a_gate_without_an_image_head(work: Work) -> None:
-    with pytest.raises(InputError, match="--gate a: probs/a/fold0 has no image probabilities"):
-        open_gates(work, "a")
+def test_with_one_fold_auto_is_the_triplet() -> None:
+    sample = two_kinds()[NUMBERS % 2 == 0]
+    chosen, auto = choose_rule(sample, DecisionOptions("auto", "plateau"))
+    assert (chosen.rule, auto["rule"]) == ("triplet", "triplet")
+    assert "one fold" in auto["reason"]
 
 
-def test_a_gate_that_lacks_a_fold(work: Work) -> None:
-    fakes.make_probs(work, "z", 0, TRUTH, classes=probabilities(0, 1))
-    with pytest.raises(InputError, match=r"probs/z/fold1 is not there; run 03_infer\.py"):
-        open_gates(work, "z")
+def test_an_auto_decision_is_that_of_the_rule_it_takes(work: Work) -> None:
+    ensemble = make_ensemble(work, "a", "b")
+    auto = make_decision(ensemble, DecisionOptions("auto", "plateau"), "auto")
+    name = auto.auto["rule"]
+    choose = "plateau" if name == "triplet" else None
+    same = make_decision(ensemble, DecisionOptions(name, choose), "same")
+    assert auto.rule_name == "auto"
+    names = {"rule": "auto", "choose": "plateau", "auto": auto.auto}
+    assert auto.to_json() == same.to_json() | names
 
 
-def test_a_member_with_an_image_head_in_one_fold_only(work: Work) -> None:
-    fakes.make_probs(work, "z", 0, TRUTH, classes=probabilities(0, 1))
-    fakes.make_probs(work, "z", 1, TRUTH)
-    with pytest.raises(InputError, match="12 images have no image probability"):
-        make_decision(work, DecisionOptions("gated", "best"), "z")
+# The rule of expected Dice
 
 
-def test_without_labels_a_stack_cannot_be_fitted_but_a_mean_can_be_taken(work: Work) -> None:
-    for run in "ax":
-        classes = probabilities(0, 1) if run == "x" else None
-        fakes.make_probs(work, run, ALL_DATA, TRUTH, classes=classes)
-    data = dataset.read(work)
-    sources = members.load_members(work, data, ["a"], [ALL_DATA], ["equal"])
-    with pytest.raises(InputError, match="no --gate-fit stack"):
-        parse_options(sources, "x5", "plateau", None, ["x"], "stack")
-    asked = parse_options(sources, "x5", "plateau", None, ["x"])
-    draft = artifacts.begin(work.ensemble("final"), average.config(sources, data), [data.artifact])
-    ensemble = average.average(draft, sources, data)
-    draft = artifacts.begin(work.decision("final-x5"), asked.config, [ensemble, data.artifact])
-    gating = gates.load_gates(work, data, ["x"], sources)
-    decide.decide(draft, ensemble, data, asked, sources, gating)
-    classes = class_table(artifacts.read(work.decision("final-x5")))
-    assert classes == {name: probabilities(0, 1)[name] for name in TEST}
+@pytest.fixture
+def good_maps(tmp_path: Path) -> Artifact:
+    """An ensemble of forty images in three folds, with good maps and image probabilities."""
+    work, truth = Work(tmp_path), fakes.masks(40)
+    fakes.make_dataset(work, truth, folds=3)
+    rng = np.random.default_rng(0)
+    maps = {image_id: fakes.noisy_map(mask, rng, 0.7) for image_id, mask in truth.items()}
+    p = {image_id: 0.5 + 0.2 * mask.any() for image_id, mask in truth.items()}
+    return fakes.make_ensemble(work, "good", {"oof": maps, "test": {}}, p)
 
 
-# The stage
+def test_the_expected_dice_rule_is_stored_with_all_that_it_needs(good_maps: Artifact) -> None:
+    decision = make_decision(good_maps, DecisionOptions("expected", None))
+    path = artifacts.read(decision_path(good_maps)).path("decision.json")
+    rule = schema.load(path).rule
+    score = mean_dice(good_maps, rule, fakes.masks(40))
+    assert decision.oof_dice == pytest.approx(score, abs=1e-12)
+    assert decision.cross_fitted_dice > 0.8
+    assert set(decision.reliability) == {"pixels", "empty"}
+    assert sum(part["count"] for part in decision.reliability["empty"]) == 40
+    assert path.stat().st_size < 20_000
 
 
-def test_the_stage_decides_behind_gates(work: Work) -> None:
-    command = [sys.executable, "04_ensemble.py", "--work", str(work.root), "--members", "a"]
-    flags = ["--name", "a", "--rule", "gated", "--gate", "x", "y", "--gate-fit", "stack"]
-    first = subprocess.run([*command, *flags], capture_output=True, text=True, cwd=ROOT)
-    assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("cross-fitted Dice 0.")
-    assert "class.csv" in artifacts.read(work.decision("a-gated")).files
-    wrong = subprocess.run([*command, *flags[:4], *flags[-2:], "--gate", "x", "--rule", "duplet"],
-        capture_output=True, text=True, cwd=ROOT)  # fmt: skip
-    assert wrong.returncode == 2
-    assert wrong.stderr.startswith("error: --gate x would gate nothing")
-    assert artifacts.verify(work.root) == []
+def test_one_fold_is_calibrated_on_itself(work: Work) -> None:
+    ensemble = make_ensemble(work, "a", folds=["0"])
+    decision = make_decision(ensemble, DecisionOptions("expected", None))
+    assert decision.cross_fitted_dice is None
+    assert "one fold" in decision.cross_fitted_reason
+    assert sum(part["count"] for part in decision.reliability["empty"]) == 6
+    assert not decision.rule.uses_p_positive, "no member has an image head"
+
+
+# decision.json
+
+KINDS = [
+    DecisionOptions("triplet", "plateau"),
+    DecisionOptions("components", "best"),
+    DecisionOptions("gated", "plateau", gate=("x", "y"), gate_fit="stack"),
+    DecisionOptions("expected", None, gate=("x",)),
+    DecisionOptions("auto", "plateau"),
+    DecisionOptions("params", None, ThresholdRule(0.6, 9, 0.35, 4, True)),
+    DecisionOptions("see", None, PUBLISHED["see"]),
+    DecisionOptions("recipe", None, PUBLISHED["viel"]),
+]
+
+
+@pytest.mark.parametrize("options", KINDS, ids=[options.rule for options in KINDS])
+def test_every_kind_of_decision_is_read_back(work: Work, options: DecisionOptions) -> None:
+    ensemble = make_ensemble(work, "a", "b")
+    decision = make_decision(ensemble, options)
+    path = artifacts.read(decision_path(ensemble)).path("decision.json")
+    loaded = schema.load(path)
+    assert loaded.to_json() == decision.to_json()
+    assert type(loaded.rule) is type(decision.rule)
+    assert loaded.is_fixed == (options.fixed_rule is not None)
+    content = json.loads(path.read_bytes())
+    assert content["rule"] == options.rule
+    assert (content["expected"] is not None) == isinstance(decision.rule, ExpectedDiceRule)
+    assert (content["reliability"] is not None) == isinstance(decision.rule, ExpectedDiceRule)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [DecisionOptions("triplet", "plateau"),
+     DecisionOptions("gated", "plateau", gate=("x", "y"), gate_fit="stack")],
+    ids=["triplet", "gated"],
+)  # fmt: skip
+def test_equal_decisions_are_equal_bytes(work: Work, options: DecisionOptions) -> None:
+    ensemble = make_ensemble(work, "a", "b")
+    for tag in ("one", "other"):
+        make_decision(ensemble, options, tag)
+    one, other = (artifacts.read(decision_path(ensemble, tag)) for tag in ("one", "other"))
+    assert one.id == other.id
+
+
+@pytest.mark.parametrize(
+    ("ranked", "expected"), [((True, False), True), ((False, False), False), ((None, False), None)]
+)
+def test_checkpoints_were_selected_on_these_folds_if_the_maps_say_so(
+    work: Work, ranked: tuple[bool | None, ...], expected: bool | None
+) -> None:
+    members = load(work, "a")
+    for member, value in zip(members, ranked, strict=True):
+        member.probs.config["ranked"] = value
+    options = DecisionOptions("see", None, PUBLISHED["see"])
+    decision = make_decision(make_ensemble(work, "a"), options, members=members)
+    assert decision.checkpoints_selected_on_these_folds is expected
