@@ -12,6 +12,7 @@ from lib import cli
 cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
+from dataclasses import asdict
 
 from lib import artifacts, dataset, layout
 from lib.recipes import serialize
@@ -50,6 +51,7 @@ def main() -> None:
             cache = artifacts.read_chained(work.cache(size))
             location = work.probs(args.run, fold, args.tta)
             config = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
+            config["rule"] = asdict(recipe.rule)  # for 04 --rule recipe
             inputs = [run, cache, data.artifact]
             draft = distributed.begin_artifact(location, config, inputs, args.replace)
             if draft is None:

@@ -1,4 +1,4 @@
-"""Average the maps of several runs, and decide on out-of-fold images what becomes a mask.
+"""Average the maps of several runs, and decide on out-of-fold images which pixels become a mask.
 
     python 04_ensemble.py --members r34_512 see_fpn_r50 --name final --weights search
     python 04_ensemble.py --members r34_512 --name r34 --params top=.7 min_area=800 bottom=.3
@@ -14,10 +14,11 @@ cli.stop_on_signals()  # now: the imports below take a second
 import argparse
 
 from lib import artifacts, dataset
-from lib.ensemble import gates, members, options, vote
-from lib.ensemble.average import average, config
+from lib.ensemble import members, options
+from lib.ensemble.average import average, ensemble_config
 from lib.ensemble.decide import decide
 from lib.ensemble.evaluation import summary
+from lib.ensemble.member_weights import find_weights
 from lib.layout import Work
 
 
@@ -25,20 +26,22 @@ def parse_args() -> argparse.Namespace:
     parser = cli.stage_parser(__doc__)
     parser.add_argument("--members", nargs="+", required=True, metavar="RUN", help="in WORK/probs")
     parser.add_argument("--name", required=True, help="of the ensemble")
-    parser.add_argument("--folds", nargs="+", metavar="K", help="default: the first member's")
+    parser.add_argument(
+        "--folds", nargs="+", metavar="K", help="default: those of the first member"
+    )
     parser.add_argument("--weights", nargs="+", default=[members.EQUAL],
-        help="equal, one a member, or search: found on out-of-fold maps")  # fmt: skip
+        help="equal, one for each member, or search: found on out-of-fold maps")  # fmt: skip
     rule = parser.add_mutually_exclusive_group()
-    rule.add_argument("--rule", choices=options.RULES, default="triplet", metavar="RULE",
-        help=f"what is searched, or a published rule: {', '.join(options.RULES)}")  # fmt: skip
+    rule.add_argument("--rule", choices=options.RULES, default=options.TRIPLET, metavar="RULE",
+        help="a family to search (single, duplet, triplet, components, gated, expected, auto), "
+        "recipe for the published rule of the members' recipe, or a published rule: "
+        f"{', '.join(options.PUBLISHED)}")  # fmt: skip
     rule.add_argument("--params", nargs="+", metavar="KEY=VALUE", help="a rule without search: "
         "top, min_area, bottom, component_min_area, fill_holes=1, class_min")  # fmt: skip
     parser.add_argument("--choose", choices=["plateau", "best"], default="plateau",
-        help="the middle of what cannot be told from the best, or the best")  # fmt: skip
+        help="the middle of the rules that score as well as the best, or the best")  # fmt: skip
     parser.add_argument("--gate", nargs="+", default=[], metavar="RUN", help="for p(positive) only")
-    parser.add_argument("--gate-fit", choices=[gates.MEAN, gates.STACK], default=gates.MEAN)
-    parser.add_argument("--test-rule", choices=[vote.MEAN, vote.VOTE], default=vote.MEAN,
-        help="one decision on the mean of the folds' maps, or the majority of theirs")  # fmt: skip
+    parser.add_argument("--gate-fit", choices=list(options.GATE_FITS), default=options.MEAN)
     parser.add_argument("--tag", help="of the decision; default: the rule's name, or params")
     return parser.parse_args()
 
@@ -47,28 +50,30 @@ def main() -> None:
     args = parse_args()
     work = Work(args.work)
     data = dataset.read(work)
-    sources = members.load_members(work, data, args.members, args.folds, args.weights)
-    gating = gates.load_gates(work, data, args.gate, sources)
-    asked = options.parse_options(sources, args.rule, args.choose, args.params,
-        gate=args.gate, gate_fit=args.gate_fit, test_rule=args.test_rule)  # fmt: skip
-    decided = work.decision(f"{args.name}-{args.tag or asked.rule}")
+    runs = members.load_members(work, data, args.members, args.folds, args.weights)
+    gates = members.load_gates(work, data, args.gate, runs)
+    chosen = options.parse_options(
+        runs, args.rule, args.choose, args.params, gate=args.gate, gate_fit=args.gate_fit
+    )
+    decision_path = work.decision(f"{args.name}-{args.tag or chosen.rule}")
 
-    averaged, maps = work.ensemble(args.name), [source.probs for source in sources]
-    made = config(sources, data, members.searched(args.weights))
-    draft = artifacts.begin(averaged, made, [data.artifact, *maps], args.replace)
-    if draft is None:
-        print(f"up to date: {averaged}")
+    search_weights = members.is_search(args.weights)
+    config = ensemble_config(runs, data, search_weights)
+    inputs = [data.artifact, *(member.probs for member in runs)]
+    draft = artifacts.begin(work.ensemble(args.name), config, inputs, args.replace)
+    if draft:
+        average(draft, find_weights(draft, runs, data) if search_weights else runs, data)
     else:
-        average(draft, sources, data)
-    ensemble = artifacts.read(averaged)
-    inputs = [ensemble, data.artifact, *(source.probs for source in gating)]
-    inputs += maps if args.test_rule == vote.VOTE else []
-    draft = artifacts.begin(decided, asked.config, inputs, args.replace)
-    if draft is None:
-        print(f"up to date: {decided}")
+        print(f"up to date: {work.ensemble(args.name)}")
+    ensemble = artifacts.read(work.ensemble(args.name))
+
+    inputs = [ensemble, data.artifact, *(gate.probs for gate in gates)]
+    draft = artifacts.begin(decision_path, chosen.config, inputs, args.replace)
+    if draft:
+        decision = decide(draft, ensemble, data, chosen, runs, gates)
+        print(f"{summary(decision, data)} -> {decision_path.folder}")
     else:
-        result = decide(draft, ensemble, data, asked, sources, gating)
-        print(f"{summary(result, data)} -> {decided.folder}")
+        print(f"up to date: {decision_path}")
 
 
 if __name__ == "__main__":

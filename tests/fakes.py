@@ -1,6 +1,7 @@
 """Tiny artifacts made by hand, for tests of the stages that read them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -8,13 +9,14 @@ import pandas as pd
 from lib import artifacts, csv_files, images, rle
 from lib.artifacts import Artifact
 from lib.decision import histograms
-from lib.decision.rules import to_json
-from lib.files import write_json
+from lib.decision.rules import ThresholdRule
+from lib.decision.schema import DECISION_FILE, SURFACE_FILE, Decision
 from lib.layout import Fold, Work, image_file, map_file, mask_file
-from lib.recipes.schema import Recipe, Rule
+from lib.recipes.schema import Recipe
 from lib.recipes.serialize import to_dict
 
 FRAME = 16
+HALF = ThresholdRule()  # .5, nothing removed
 ONE_EPOCH = ({"phase": 0, "epoch": 0, "valid_loss": 1.0, "score": 0.5},)
 
 
@@ -98,6 +100,7 @@ def make_probs(
     oof: Sequence[str] | None = None,
     seed: int = 0,
     tta: str = "flip",
+    rule: ThresholdRule = HALF,
 ) -> Artifact:
     """WORK/probs/<run>/fold<k> with the split of `make_dataset`, made from the run if it is there.
 
@@ -110,7 +113,8 @@ def make_probs(
     rng = np.random.default_rng(seed)
     sources = [work.dataset, work.run(run, fold)]
     inputs = [artifacts.read(location) for location in sources if location.folder.exists()]
-    draft = artifacts.begin(work.probs(run, fold, tta), {"seed": seed, "tta": tta}, inputs)
+    config = {"seed": seed, "tta": tta, "rule": asdict(rule)}
+    draft = artifacts.begin(work.probs(run, fold, tta), config, inputs)
     assert draft
     own = [name for number, name in enumerate(sorted(truth)) if number % folds == fold]
     nothing = np.zeros((size, size), bool)
@@ -153,16 +157,13 @@ def make_ensemble(
     return draft.finish()
 
 
-def make_decision(work: Work, ensemble: str, rule: Rule, tag: str = "params") -> Artifact:
+def make_decision(work: Work, ensemble: str, rule: ThresholdRule, tag: str = "params") -> Artifact:
     """WORK/decisions/<ensemble>-<tag> with a rule that nothing was fitted for."""
     inputs = [artifacts.read(work.ensemble(ensemble)), artifacts.read(work.dataset)]
     draft = artifacts.begin(work.decision(f"{ensemble}-{tag}"), {"rule": tag}, inputs)
     assert draft
-    unknown = dict.fromkeys(
-        ["oof_dice", "cross_fitted_dice", "ci95", "optimism", "best", "plateau"]
-    )
-    write_json(draft.path("decision.json"), unknown | to_json(rule) | {"rule": tag})
-    draft.path("surface.png").touch()
+    Decision(rule_name=tag, rule=rule).save(draft.path(DECISION_FILE))
+    draft.path(SURFACE_FILE).touch()
     return draft.finish()
 
 

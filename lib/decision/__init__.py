@@ -1,14 +1,14 @@
-"""From probability maps to masks: the family of rules, and the exact search for the best one.
+"""From probability maps to masks: decision rules, and the exact search for the best one.
 
-rules       what a rule is and does; `apply` is the one implementation
-histograms  what the search needs of each image
-shapes      the same for component areas and holes
-sample      images to fit on, and what any rule makes of them
-search      every rule of a preset, scored exactly, as far as histograms go
-choice      the middle of the plateau
-calibration how often pixels of a value are true, and images empty
-expected    the mask of the highest expected Dice, for which no threshold is searched
-deciders    a rule of thresholds or the expected Dice: written, read, applied
-fits        the best and the middle, of a preset; in components and gated of those beyond histograms
-honest      the same, refitted without each fold
+rules             decision rules: from a map to a mask
+histograms        pixel counts of maps, and the out-of-fold sample
+components        connected components of masks
+threshold_search  exact search of thresholds and minimum area
+plateau           the middle of the rules that score as well as the best
+component_search  search of component areas and hole filling
+gate_search       search of a class gate
+calibration       calibrated probabilities of pixels and of empty images
+expected_dice     the mask of the highest expected Dice, without a threshold
+tuning            fitting a rule; cross-fitting
+schema            decision.json
 """

@@ -1,6 +1,6 @@
-"""From what maps say to how often it is true: of pixels, and of whole images.
+"""Calibration of pixel probabilities and of P(empty | image), and its reliability.
 
-Both are fitted on histograms alone, 256 numbers an image, so that refitting costs nothing.
+Both are fitted on histograms alone, 256 numbers an image, so that fitting again is cheap.
 """
 
 from collections.abc import Sequence
@@ -12,22 +12,22 @@ import numpy as np
 from lib.decision.histograms import VALUES, Histograms
 from lib.errors import InputError
 
-GROUPS = (1, 2, 4, 8, *range(16, VALUES, 16))  # where the next begins; p rises most at low values
-NEAREST = 1e-6  # to 0 and 1, where logits have no end
+GROUP_STARTS = (0, 1, 2, 4, 8, *range(16, VALUES, 16))  # finer where p rises most
+MIN_P = 1e-6  # distance to 0 and 1, where logits are infinite
 BINS = 10
-PLAIN_FEATURES = 2  # without p(positive)
+HISTOGRAM_FEATURES = 2  # features without p(positive)
 
 Knots = tuple[tuple[int, float], ...]  # a value and its p, ascending; p is linear in between
 
 
 def pixel_knots(histograms: Histograms) -> Knots:
-    """How often a pixel of each value is in the truth, in images that have one.
+    """Fit P(in the truth) of a pixel by its value, in images with a pneumothorax.
 
-    Isotonic, as a higher value must not mean less, over twenty groups of values: their p is as good
-    as that of all 256, and people can read it. Pixels of all images count alike.
+    Isotonic regression over twenty groups of values: p must not fall with the value, and twenty
+    knots are as good as 256 and legible. Pixels of all images have equal weight.
 
     Returns:
-        One knot a group that has pixels, at their mean value; p is in [0, 1] and does not fall.
+        A knot for each group that has pixels, at their mean value; p is in [0, 1] and ascends.
 
     Raises:
         InputError: if all images are empty, or none is.
@@ -38,39 +38,39 @@ def pixel_knots(histograms: Histograms) -> Knots:
     positives = histograms[histograms.positive]
     counts = positives.pixels.sum(axis=0, dtype=np.int64)
     sums = [counts, counts * np.arange(VALUES), positives.inside.sum(axis=0, dtype=np.int64)]
-    pixels, values, inside = (np.add.reduceat(one, (0, *GROUPS)) for one in sums)
-    seen = pixels > 0
-    pixels, values, inside = pixels[seen], values[seen] / pixels[seen], inside[seen]
+    pixels, values, inside = (np.add.reduceat(column, GROUP_STARTS) for column in sums)
+    used = pixels > 0
+    pixels, values, inside = pixels[used], values[used] / pixels[used], inside[used]
     model = IsotonicRegression(y_min=0, y_max=1)
     p = model.fit_transform(values, inside / pixels, sample_weight=pixels)
     return tuple(zip(values.round().astype(int).tolist(), p.tolist(), strict=True))
 
 
-def table_of(knots: Knots) -> np.ndarray:
-    """(256,) p of every value."""
+def interpolate(knots: Knots) -> np.ndarray:
+    """Return p of every value, (256,)."""
     values, p = zip(*knots, strict=True)
     return np.interp(np.arange(VALUES), values, p)
 
 
 @dataclass(frozen=True)
 class EmptyClassifier:
-    """P(empty | image), a logistic regression on `image_features`.
+    """P(empty | image): a logistic regression on `image_features`.
 
     Attributes:
         intercept: of the logit.
-        weights: one a feature.
+        weights: one for each feature.
     """
 
     intercept: float
     weights: tuple[float, ...]
 
     @property
-    def wants_class(self) -> bool:
-        """Whether it needs the image's p(positive)."""
-        return len(self.weights) > PLAIN_FEATURES
+    def uses_p_positive(self) -> bool:
+        """True if the image's p(positive) is a feature."""
+        return len(self.weights) > HISTOGRAM_FEATURES
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
-        """(N,) P(empty) of images with these (N, F) features."""
+        """Return P(empty), (N,), of images with these features, (N, F)."""
         logit = self.intercept + features @ np.array(self.weights)
         return 1 / (1 + np.exp(-np.clip(logit, -700, 700)))
 
@@ -79,8 +79,8 @@ def fit_empty_classifier(features: np.ndarray, positive: np.ndarray) -> EmptyCla
     """Fit P(empty | image).
 
     Args:
-        features: (N, F) of images.
-        positive: (N,) bool, whether the truth of each is not empty.
+        features: (N, F), as `image_features` returns them.
+        positive: (N,) bool, True where the truth is not empty.
 
     Raises:
         InputError: if all images are empty, or none is.
@@ -89,23 +89,24 @@ def fit_empty_classifier(features: np.ndarray, positive: np.ndarray) -> EmptyCla
 
     check_both_kinds(positive)
     mean, spread = features.mean(axis=0), features.std(axis=0)
-    spread[spread == 0] = 1  # one penalty for all, whatever the unit
+    spread[spread == 0] = 1  # so that one penalty fits all units
     model = LogisticRegression().fit((features - mean) / spread, ~positive)
     weights = model.coef_[0] / spread
     return EmptyClassifier(float(model.intercept_[0] - mean @ weights), tuple(weights.tolist()))
 
 
 def image_features(
-    histograms: Histograms, table: np.ndarray, classes: np.ndarray | None
+    histograms: Histograms, table: np.ndarray, p_positive: np.ndarray | None
 ) -> np.ndarray:
-    """What tells whether there is anything to see: how sure it is, and how much.
+    """Return the features of an image that predict whether it is empty.
 
-    So few, as areas above several levels say much the same: with them, fifty images are too few.
+    They are few: areas above several levels are nearly collinear, and fifty images are too few to
+    fit them.
 
     Args:
-        histograms: of N images; the truth is not looked at.
+        histograms: of N images; the truth is not used.
         table: (256,) P(in the truth) of a pixel of each value, given a pneumothorax.
-        classes: (N,) p(positive), if it is known.
+        p_positive: (N,) p(positive) of each image, if known.
 
     Returns:
         (N, 2 or 3): the highest value in 0..1, the logarithm of the expected area, and the logit of
@@ -113,33 +114,38 @@ def image_features(
     """
     highest = VALUES - 1 - np.argmax(histograms.pixels[:, ::-1] > 0, axis=1)
     columns = [highest / (VALUES - 1), np.log1p(histograms.pixels @ table)]
-    if classes is not None:
-        inner = np.clip(classes, NEAREST, 1 - NEAREST)
-        columns.append(np.log(inner / (1 - inner)))
+    if p_positive is not None:
+        columns.append(logit(p_positive))
     return np.stack(columns, axis=1)
 
 
-def reliability(
-    predicted: np.ndarray, happened: np.ndarray, count: np.ndarray
+def logit(p: np.ndarray, min_p: float = MIN_P) -> np.ndarray:
+    """Return log(p / (1 - p)), with p kept `min_p` away from 0 and 1."""
+    inner = np.clip(p, min_p, 1 - min_p)
+    return np.log(inner / (1 - inner))
+
+
+def reliability_bins(
+    predicted: np.ndarray, observed: np.ndarray, count: np.ndarray
 ) -> list[dict[str, Any]]:
-    """How often what was predicted happened, in bins of equal width that are not empty.
+    """Compare probabilities with observed frequencies, in bins of equal width that are not empty.
 
     Args:
         predicted: (K,) probabilities.
-        happened: (K,) in how many cases it was true.
-        count: (K,) of how many cases.
+        observed: (K,) number of cases in which the event happened.
+        count: (K,) number of cases.
     """
     number = np.minimum((predicted * BINS).astype(int), BINS - 1)
-    sums = [np.bincount(number, part, BINS) for part in (predicted * count, happened, count)]
+    sums = [np.bincount(number, part, BINS) for part in (predicted * count, observed, count)]
     return [
-        {"predicted": float(p / n), "observed": float(true / n), "count": int(n)}
-        for p, true, n in zip(*sums, strict=True)
+        {"predicted": float(p / n), "observed": float(events / n), "count": int(n)}
+        for p, events, n in zip(*sums, strict=True)
         if n
     ]
 
 
 def check_both_kinds(positive: Sequence[bool] | np.ndarray) -> None:
-    """Refuse to calibrate where there is one kind of images only."""
+    """Raise InputError if all images are positive, or none is."""
     if np.all(positive) or not np.any(positive):
         raise InputError(
             "--rule expected needs images with and without a pneumothorax outside of every fold; "

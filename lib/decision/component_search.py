@@ -1,10 +1,10 @@
-"""The triplet with a minimum area for each component, and holes filled or not.
+"""Search of the preset `components`: the triplet with component areas, and holes filled or not.
 
-Exact: the thresholds and the gate's area, as in `search`; and given these, the best of all
-component areas with and without filling. Every image changes its mask at the areas of its own
-components only, so all images' changes in Dice, sorted by area and summed up, are the score at
-every area. Conditional: the bottom level is one of the CANDIDATES whose best triplets score highest
-without components, and its top and area are those of that triplet.
+Exact: the thresholds and the minimum area, as in `threshold_search`; and given these, the best of
+all component areas with and without filling. The mask of an image changes only at the areas of its
+own components. All changes in Dice, sorted by area and summed up, are the score at every area.
+Conditional: the bottom level is one of the CANDIDATES whose best triplets score highest without
+component areas; its top and minimum area are those of that triplet.
 """
 
 from dataclasses import replace
@@ -14,35 +14,35 @@ import numpy as np
 
 from lib import metrics
 from lib.decision.components import ComponentIntervals
-from lib.decision.fits import RuleSearch
-from lib.decision.oof_sample import OofSample
-from lib.decision.plateau import around_best, middle_area
-from lib.decision.rules import levels
+from lib.decision.histograms import OofSample
+from lib.decision.plateau import RuleSearch, middle_area, range_around_best
+from lib.decision.rules import ThresholdRule
 from lib.decision.threshold_search import TIE, AreaCurve, Surface
-from lib.recipes.schema import Rule
 
 CANDIDATES = 8
 
 
 class ComponentSearch(RuleSearch):
-    """The preset `components`."""
+    """Search of the preset `components`."""
 
     @cached_property
-    def best(self) -> Rule:
+    def best(self) -> ThresholdRule:
         """The best of all component areas of all candidates; of equal ones the first."""
         triplets = candidates(self.plateau.surface)
-        assert self.sample.shapes
-        self.sample.shapes.label({levels(rule)[1]: _masked(self.sample, rule) for rule in triplets})
-        found = [best_area(self.sample, rule) for rule in triplets]
-        highest = max(score for score, _ in found)
-        return next(rule for score, rule in found if score >= highest - TIE)
+        assert self.sample.components
+        self.sample.components.label(
+            {rule.levels[1]: _masked_ids(self.sample, rule) for rule in triplets}
+        )
+        scored = [best_area(self.sample, rule) for rule in triplets]
+        highest = max(score for score, _ in scored)
+        return next(rule for score, rule in scored if score >= highest - TIE)
 
     @cached_property
-    def middle(self) -> Rule:
-        """The plateau's middle, with the middle of the component areas that it cannot tell apart.
+    def middle(self) -> ThresholdRule:
+        """The plateau's middle, with the middle of the component areas that score as well.
 
-        These score within one standard error of the best at this triplet, and of the plateau's.
-        Without a component area where none gains anything.
+        These areas score within one standard error of the best at this triplet, and of the
+        plateau's best. Without a component area where none gains anything.
         """
         triplet = self.plateau.middle
         score, rule = best_area(self.sample, triplet)
@@ -50,81 +50,86 @@ class ComponentSearch(RuleSearch):
             return rule
         curve = area_curve(self.sample, triplet, rule.fill_holes)
         floor = max(self.plateau.floor, score - self.plateau.standard_error - TIE)
-        return replace(rule, component_min_area=middle_area(*around_best(curve, floor)))
+        return replace(rule, component_min_area=middle_area(*range_around_best(curve, floor)))
 
 
-def candidates(surface: Surface) -> list[Rule]:
-    """The best triplet of each of the bottom levels that score highest, the best first."""
+def candidates(surface: Surface) -> list[ThresholdRule]:
+    """Return the best triplet of each of the bottom levels that score highest, the best first."""
     best = surface.score.max(axis=0)
     bottoms = np.argsort(-best, kind="stable")[:CANDIDATES]
     tops = np.argmax(surface.score >= best - TIE, axis=0)
     return [surface.rule(int(tops[b]), int(b)) for b in bottoms]
 
 
-def best_area(sample: OofSample, triplet: Rule) -> tuple[float, Rule]:
-    """The best component area of a triplet, filled or not.
+def best_area(sample: OofSample, triplet: ThresholdRule) -> tuple[float, ThresholdRule]:
+    """Find the best component area of a triplet, with holes filled or not.
 
     Returns:
-        The score, and the rule; of equal ones the unfilled, then the smallest area.
+        The score and the rule; of equal ones the unfilled, then the smallest area.
     """
-    found = []
-    for fill in (False, True):
-        curve = area_curve(sample, triplet, fill)
+    scored = []
+    for fill_holes in (False, True):
+        curve = area_curve(sample, triplet, fill_holes)
         score = curve.score[:, 0]
         step = int(np.argmax(score >= score.max() - TIE))
         area = int(curve.lowest[step])
-        rule = replace(triplet, component_min_area=area, fill_holes=fill)
-        found.append((float(score[step]), rule))
-    return found[1] if found[1][0] > found[0][0] + TIE else found[0]
+        rule = replace(triplet, component_min_area=area, fill_holes=fill_holes)
+        scored.append((float(score[step]), rule))
+    unfilled, filled = scored
+    return filled if filled[0] > unfilled[0] + TIE else unfilled
 
 
-def area_curve(sample: OofSample, triplet: Rule, fill_holes: bool) -> AreaCurve:
-    """The score of a triplet over every minimum area of components.
+def area_curve(sample: OofSample, triplet: ThresholdRule, fill_holes: bool) -> AreaCurve:
+    """Return the score of a triplet over every minimum area of components.
 
     Args:
-        sample: of N images, with shapes.
+        sample: N images, with components.
         triplet: thresholds and `min_area`.
-        fill_holes: whether holes are filled after components are removed.
+        fill_holes: True if holes are filled after components are removed.
     """
-    assert sample.shapes
-    predicted, truth, _ = sample.histograms.areas(triplet)
+    assert sample.components
+    histograms = sample.histograms
+    predicted, truth, _ = histograms.areas(triplet)
     masked = np.flatnonzero(predicted)
-    names = sample.histograms.ids[masked]
-    spans = sample.shapes.spans(levels(triplet)[1], names, fill_holes)
-    lowest, gained = _gains(spans, truth[masked])
-    score = metrics.dice(0, truth, 0).mean() + gained / len(sample)
+    _, bottom = triplet.levels
+    intervals = sample.components.intervals(bottom, histograms.ids[masked], fill_holes)
+    lowest, gained = _gains_by_area(intervals, truth[masked])
+    score = histograms.all_empty_dice.mean() + gained / len(sample)
     highest = np.append(lowest[1:] - 1, lowest[-1])
     return AreaCurve(lowest, highest, score[:, None])
 
 
-def _gains(spans: ComponentIntervals, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What all masks together gain over empty ones, in steps over the minimum area.
+def _gains_by_area(
+    intervals: ComponentIntervals, truth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the gains of all masks over empty masks, in steps over the minimum area.
 
     Args:
-        spans: of the masks of n images.
-        truth: (n,) the area of each truth, in pixels.
+        intervals: components of the masks of n images.
+        truth: (n,) area of each truth, in pixels.
 
     Returns:
         The area from which each step holds, the first 0, and the sum of gains, (K,) each.
     """
-    image, area = np.tile(spans.image, 2), np.concatenate([spans.after, spans.upto]) + 1
+    image = np.tile(intervals.image, 2)
+    area = np.concatenate([intervals.after, intervals.upto]) + 1
     order = np.lexsort((area, image))
     image, area = image[order], area[order]
-    # Each span comes and goes again, so that sums over all images begin at 0 for every image.
+    # Each interval begins and ends, so that the running sums are 0 again at the next image.
     predicted, overlap = (
         np.cumsum(np.concatenate([pixels, -pixels])[order], dtype=np.int64)
-        for pixels in (spans.pixels, spans.inside)
+        for pixels in (intervals.pixels, intervals.inside)
     )
     last = np.append((np.diff(image) != 0) | (np.diff(area) != 0), True)[: len(area)]
     truth = truth[image[last]]
     gain = metrics.dice(predicted[last], truth, overlap[last]) - metrics.dice(0, truth, 0)
-    steps, where = np.unique(area[last], return_inverse=True)
-    gained = np.cumsum(np.bincount(where, np.diff(gain, prepend=0), len(steps)))
+    steps, step_of = np.unique(area[last], return_inverse=True)
+    gained = np.cumsum(np.bincount(step_of, np.diff(gain, prepend=0), len(steps)))
     if not len(steps):
         return np.zeros(1, np.int64), np.zeros(1)
-    return np.append(0, steps[1:]), gained  # the first is 1, which is no limit either
+    return np.append(0, steps[1:]), gained  # the first step is 1, which removes nothing, as 0
 
 
-def _masked(sample: OofSample, rule: Rule) -> np.ndarray:
-    """The images that a triplet leaves a mask."""
+def _masked_ids(sample: OofSample, rule: ThresholdRule) -> np.ndarray:
+    """Return the images that have a mask under a triplet."""
     return sample.histograms.ids[sample.histograms.areas(rule)[0] > 0]

@@ -1,10 +1,10 @@
-"""The connected components of masks: all that component areas and hole filling need of a map.
+"""Connected components of masks, kept so that any component area is scored without the maps.
 
-What is removed first and filled then can still be summed over components. A component that lies in
-a hole of another is covered once that one is kept and filled; so it counts, with its own holes,
-while it is kept itself and all that enclose it are gone: for `component_min_area` above the largest
-of those and up to its own area. Every component is one such span, and any area is answered from
-the spans alone, without the maps.
+Components are removed first, then holes are filled; the result is still a sum over components. A
+component in a hole of a larger one is covered once the larger one is kept and filled. So it
+contributes, with its own holes, only while it is kept itself and all components around it are
+removed: for `component_min_area` above the largest of those and up to its own area. Every component
+is one such interval. scikit-image has no measure of this nesting.
 
 Reference:
     Rosenfeld, Adjacency in digital pictures, 1974: with 8-connected components and 4-connected
@@ -23,17 +23,17 @@ from lib.layout import map_file
 from lib.parallel import map_in_processes
 
 AREA, INSIDE, FILLED, FILLED_INSIDE, ENCLOSING = range(5)
-Job = tuple[Path, str, Sequence[int]]  # a map, the code of its truth, levels
+LabelJob = tuple[Path, str, Sequence[int]]  # a map, the RLE of its truth, levels
 
 
 @dataclass(frozen=True)
 class ComponentIntervals:
-    """What masks consist of, over `component_min_area`.
+    """Components of masks, each with the interval of `component_min_area` in which it counts.
 
     Attributes:
-        image: (K,) the image that each span belongs to, by number.
-        after, upto: (K,) it counts for areas above the one and not above the other.
-        pixels, inside: (K,) how many pixels it adds to |P| and to |P and T|.
+        image: (K,) number of the image.
+        after, upto: (K,) a component counts for minimum areas above `after`, up to `upto`.
+        pixels, inside: (K,) pixels that it adds to |P| and to |P and T|.
     """
 
     image: np.ndarray
@@ -43,91 +43,88 @@ class ComponentIntervals:
     inside: np.ndarray
 
     def areas(self, min_area: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """|P| and |P and T| of `count` images at one minimum area, each (count,) in pixels."""
-        least = max(min_area, 1)
-        there = (self.after < least) & (least <= self.upto)
-        sums = [
-            np.bincount(self.image[there], weights[there], count).astype(np.int64)
-            for weights in (self.pixels, self.inside)
-        ]
-        return sums[0], sums[1]
+        """Return |P| and |P and T| of `count` images at a minimum area, each (count,) in pixels."""
+        min_area = max(min_area, 1)
+        kept = (self.after < min_area) & (min_area <= self.upto)
+        predicted, overlap = (
+            np.bincount(self.image[kept], pixels[kept], count).astype(np.int64)
+            for pixels in (self.pixels, self.inside)
+        )
+        return predicted, overlap
 
 
 class ComponentCache:
-    """The components of an ensemble's out-of-fold masks, labelled once a level and kept.
+    """Components of the out-of-fold masks of an ensemble, each mask labelled once and kept.
 
-    24 bytes a component are kept, of the images and levels that were asked for.
+    It holds 24 bytes a component, of the images and levels that were asked for.
     """
 
     def __init__(self, folder: Path, truth: Mapping[str, str], ids: Iterable[str]) -> None:
-        """Look at nothing yet.
+        """Start empty; no map is read.
 
         Args:
             folder: of the ensemble.
-            truth: the code of each image.
+            truth: RLE of each image.
             ids: all images that may be asked for.
         """
         self.folder, self.truth = folder, truth
-        self.numbers = {name: number for number, name in enumerate(ids)}
-        self.rows: dict[int, np.ndarray] = {}  # by level: the image's number, and what it has
-        self.done: dict[int, np.ndarray] = {}  # by level: (N,) whether it was looked at
+        self.numbers = {image_id: number for number, image_id in enumerate(ids)}
+        self.rows: dict[int, np.ndarray] = {}  # by level: image number, columns of `describe`
+        self.labelled: dict[int, np.ndarray] = {}  # by level: (N,) bool
 
-    def label(self, wanted: Mapping[int, Iterable[str]]) -> None:
-        """Look at those masks that were not yet looked at, each map once for all levels.
-
-        Args:
-            wanted: the images by level.
-        """
-        lacking: dict[str, list[int]] = {}
-        for level, names in wanted.items():
-            done = self.done.setdefault(level, np.zeros(len(self.numbers), bool))
-            for name in names:
-                if not done[self.numbers[name]]:
-                    lacking.setdefault(name, []).append(level)
+    def label(self, ids_by_level: Mapping[int, Iterable[str]]) -> None:
+        """Label the masks that are not labelled yet; each map is read once for all levels."""
+        missing: dict[str, list[int]] = {}
+        for level, ids in ids_by_level.items():
+            labelled = self.labelled.setdefault(level, np.zeros(len(self.numbers), bool))
+            for image_id in ids:
+                if not labelled[self.numbers[image_id]]:
+                    missing.setdefault(image_id, []).append(level)
         jobs = [
-            (self.folder / map_file("oof", name), self.truth[name], levels)
-            for name, levels in lacking.items()
+            (self.folder / map_file("oof", image_id), self.truth[image_id], levels)
+            for image_id, levels in missing.items()
         ]
-        found: dict[int, list[np.ndarray]] = {level: [] for level in wanted}
-        described = map_in_processes(_describe_levels, jobs, "components")
-        for (name, levels), tables in zip(lacking.items(), described, strict=True):
+        new_rows: dict[int, list[np.ndarray]] = {level: [] for level in ids_by_level}
+        tables_of_images = map_in_processes(_describe_levels, jobs, "components")
+        for (image_id, levels), tables in zip(missing.items(), tables_of_images, strict=True):
+            number = self.numbers[image_id]
             for level, table in zip(levels, tables, strict=True):
-                self.done[level][self.numbers[name]] = True
-                found[level].append(np.insert(table, 0, self.numbers[name], axis=1))
-        for level, tables in found.items():
-            known = self.rows.get(level, np.empty((0, 6), np.int32))
-            self.rows[level] = np.concatenate([known, *tables])
+                self.labelled[level][number] = True
+                new_rows[level].append(np.insert(table, 0, number, axis=1))
+        for level, tables in new_rows.items():
+            rows = self.rows.get(level, np.empty((0, 6), np.int32))
+            self.rows[level] = np.concatenate([rows, *tables])
 
-    def spans(self, level: int, names: np.ndarray, fill_holes: bool) -> ComponentIntervals:
-        """The spans of the masks above a level; `image` is the place in `names`.
+    def intervals(self, level: int, ids: np.ndarray, fill_holes: bool) -> ComponentIntervals:
+        """Return the components of the masks above a level; `image` is the index in `ids`.
 
         Args:
-            names: (n,) the images.
-            fill_holes: whether holes are filled after components are removed.
+            level: 8-bit threshold of the masks.
+            ids: (n,) images.
+            fill_holes: True if holes are filled after components are removed.
         """
-        self.label({level: names})
-        places = np.full(len(self.numbers), -1)
-        places[[self.numbers[name] for name in names]] = np.arange(len(names))
+        self.label({level: ids})
+        index_of = np.full(len(self.numbers), -1)
+        index_of[[self.numbers[image_id] for image_id in ids]] = np.arange(len(ids))
         rows = self.rows[level]
-        location = places[rows[:, 0]]
-        location, rows = location[location >= 0], rows[location >= 0, 1:]
-        return to_spans(location, rows, fill_holes)
+        index = index_of[rows[:, 0]]
+        return to_intervals(index[index >= 0], rows[index >= 0, 1:], fill_holes)
 
 
-def to_spans(image: np.ndarray, rows: np.ndarray, fill_holes: bool) -> ComponentIntervals:
-    """Components as spans.
+def to_intervals(image: np.ndarray, rows: np.ndarray, fill_holes: bool) -> ComponentIntervals:
+    """Turn measured components into intervals of the minimum area.
 
     Args:
-        image: (K,) the image of each.
+        image: (K,) image number of each component.
         rows: (K, 5) as `describe` returns them.
-        fill_holes: whether holes are filled after components are removed.
+        fill_holes: True if holes are filled after components are removed.
     """
     if not fill_holes:
-        nothing = np.zeros(len(rows), rows.dtype)
-        return ComponentIntervals(image, nothing, rows[:, AREA], rows[:, AREA], rows[:, INSIDE])
-    seen = rows[:, ENCLOSING] < rows[:, AREA]  # the others go before what encloses them
-    columns = (rows[seen, c] for c in (ENCLOSING, AREA, FILLED, FILLED_INSIDE))
-    return ComponentIntervals(image[seen], *columns)
+        zeros = np.zeros(len(rows), rows.dtype)
+        return ComponentIntervals(image, zeros, rows[:, AREA], rows[:, AREA], rows[:, INSIDE])
+    used = rows[:, ENCLOSING] < rows[:, AREA]  # the others are removed first
+    columns = (rows[used, c] for c in (ENCLOSING, AREA, FILLED, FILLED_INSIDE))
+    return ComponentIntervals(image[used], *columns)
 
 
 def describe(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -137,8 +134,8 @@ def describe(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
         mask, truth: (height, width) bool.
 
     Returns:
-        (K, 5) int32: its pixels, those of them in the truth, both with all that it encloses, and
-        the area of the largest component that encloses it, 0 for none.
+        (K, 5) int32 for each component: its pixels; those in the truth; both with all that it
+        encloses; and the area of the largest component around it, 0 for none.
     """
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     box = np.s_[y : y + height, x : x + width]
@@ -156,7 +153,7 @@ def describe(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _label(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number the components from 0, and get OpenCV's box and area of each; -1 is elsewhere."""
+    """Number the components from 0 (-1 elsewhere), with OpenCV's box and area of each."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(
         mask.view(np.uint8), connectivity=connectivity
     )
@@ -170,42 +167,42 @@ def _count(regions: np.ndarray, count: int) -> np.ndarray:
 def _nested(
     regions: np.ndarray, boxes: np.ndarray, inside: np.ndarray, components: int
 ) -> list[np.ndarray]:
-    """The columns of `describe`, for components and holes alike.
+    """Return the columns of `describe`, for components and holes together.
 
     Args:
-        regions: (height, width) the number of the component or hole that each pixel is in.
-        boxes: (R, 5) OpenCV's box and area of each.
-        inside: (R,) how many of its pixels are in the truth.
-        components: how many regions are components; they come first.
+        regions: (height, width) number of the component or hole of each pixel.
+        boxes: (R, 5) OpenCV's box and area of each region.
+        inside: (R,) number of its pixels in the truth.
+        components: number of regions that are components; they come first.
     """
     area, parents = boxes[:, cv2.CC_STAT_AREA], _parents(regions, boxes)
     filled, filled_inside = area.copy(), inside.copy()
     enclosing = np.zeros_like(area)
     downwards = [r for r in np.argsort(boxes[:, cv2.CC_STAT_TOP]) if parents[r] >= 0]
-    for region in reversed(downwards):  # what is enclosed begins further down
+    for region in reversed(downwards):  # an enclosed region begins further down
         filled[parents[region]] += filled[region]
         filled_inside[parents[region]] += filled_inside[region]
     for region in downwards:
         parent = parents[region]
-        own = area[parent] if parent < components else 0
-        enclosing[region] = max(enclosing[parent], own)
+        parent_area = area[parent] if parent < components else 0
+        enclosing[region] = max(enclosing[parent], parent_area)
     return [area, inside, filled, filled_inside, enclosing]
 
 
 def _parents(regions: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """What encloses each region: it lies above the first pixel of its top row; -1: nothing.
+    """Return the region around each region; -1 for none.
 
-    The pixel above belongs to another region, and is outside of all that this one encloses.
+    The pixel above the first pixel of a region's top row belongs to the region around it.
     """
     parents = np.full(len(boxes), -1)
     for region, (left, top, width, _, _) in enumerate(boxes):
-        if top > 0:  # the outside alone reaches the top of the padded frame
+        if top > 0:  # only the outside reaches the top of the padded frame
             first = left + np.argmax(regions[top, left : left + width] == region)
             parents[region] = regions[top - 1, first]
     return parents
 
 
-def _describe_levels(job: Job) -> list[np.ndarray]:
+def _describe_levels(job: LabelJob) -> list[np.ndarray]:
     path, code, levels = job
     values = images.read_png(path)
     truth = np.zeros(values.shape, bool) if code == rle.EMPTY else rle.decode(code, *values.shape)

@@ -1,6 +1,11 @@
-"""All that the threshold rules need of a map: two histograms, 2 KB an image."""
+"""Histograms of probability maps (2 KB an image), and the labelled sample that rules are fitted on.
 
-from dataclasses import dataclass
+A threshold rule needs no more of a map than how many pixels have each value, in the whole image
+and inside the truth.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -8,22 +13,22 @@ import cv2
 import numpy as np
 
 from lib import metrics
-from lib.decision.rules import levels
+from lib.decision.components import ComponentCache
+from lib.decision.rules import Areas, ThresholdRule
 from lib.errors import InputError
 from lib.files import write_aside
-from lib.recipes.schema import Rule
 
 VALUES = 256
 
 
 @dataclass(frozen=True)
 class Histograms:
-    """The pixels of each image by value, and those of them inside the truth.
+    """Pixels of each image by value, in the whole image and inside the truth.
 
     Attributes:
-        ids: (N,) str, the images.
-        pixels: (N, 256) uint32, how many pixels have each value.
-        inside: (N, 256) uint32, how many of these are in the truth.
+        ids: (N,) str, ImageIds.
+        pixels: (N, 256) uint32, number of pixels of each value.
+        inside: (N, 256) uint32, number of these that are in the truth.
     """
 
     ids: np.ndarray
@@ -34,56 +39,62 @@ class Histograms:
         return len(self.ids)
 
     def __getitem__(self, chosen: np.ndarray) -> "Histograms":
-        """Those of some images, by index or bool."""
+        """Select images by index or bool."""
         return Histograms(self.ids[chosen], self.pixels[chosen], self.inside[chosen])
 
     @cached_property
     def truth(self) -> np.ndarray:
-        """(N,) the area of the truth, in pixels."""
+        """(N,) area of the truth, in pixels."""
         return self.inside.sum(axis=1, dtype=np.int64)
 
     @property
     def positive(self) -> np.ndarray:
-        """(N,) whether the truth is not empty."""
+        """(N,) bool, True where the truth is not empty."""
         return self.truth > 0
 
     @cached_property
     def above(self) -> np.ndarray:
-        """(N, 255) how many pixels pass each level."""
-        return _above(self.pixels)
+        """(N, 255) number of pixels that pass each level."""
+        return _sum_above(self.pixels)
 
     @cached_property
     def overlap(self) -> np.ndarray:
-        """(N, 255) how many of these are in the truth."""
-        return _above(self.inside)
+        """(N, 255) number of these that are in the truth."""
+        return _sum_above(self.inside)
+
+    @property
+    def all_empty_dice(self) -> np.ndarray:
+        """(N,) Dice of empty masks: 1 for empty truths, else 0."""
+        return metrics.dice(0, self.truth, 0)
 
     @property
     def gain(self) -> np.ndarray:
-        """(N, 255) what the Dice of a mask at each level is more than that of an empty one."""
-        truth = self.truth[:, None]
-        return metrics.dice(self.above, truth, self.overlap) - metrics.dice(0, truth, 0)
+        """(N, 255) Dice of the mask at each level, minus that of the empty mask."""
+        dice = metrics.dice(self.above, self.truth[:, None], self.overlap)
+        return dice - self.all_empty_dice[:, None]
 
-    def areas(self, rule: Rule, classes: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
-        """What a rule makes of every image, as `metrics.dice` takes it.
+    def areas(self, rule: ThresholdRule, p_positive: np.ndarray | None = None) -> Areas:
+        """Apply the thresholds, the minimum area and the class gate of a rule.
+
+        Component areas and holes are left to `ThresholdRule.areas`: histograms do not know them.
 
         Args:
-            rule: without component areas and hole filling, which histograms cannot know.
-            classes: (N,) p(positive), if the rule has `class_min`.
+            rule: thresholds and areas.
+            p_positive: (N,) p(positive) of each image, if the rule has `class_min`.
 
         Returns:
             |P|, |T| and |P and T|, each (N,) in pixels.
         """
-        assert rule.component_min_area == 0, rule
-        assert not rule.fill_holes, rule
-        top, bottom = levels(rule)
+        top, bottom = rule.levels
         kept = self.above[:, top] >= rule.min_area
         if rule.class_min is not None:
-            assert classes is not None
-            kept &= classes >= rule.class_min
+            assert p_positive is not None
+            kept &= p_positive >= rule.class_min
         return kept * self.above[:, bottom], self.truth, kept * self.overlap[:, bottom]
 
-    def dice(self, rule: Rule) -> np.ndarray:
-        """(N,) Dice of every image under a rule of thresholds and `min_area` alone."""
+    def dice(self, rule: ThresholdRule) -> np.ndarray:
+        """(N,) Dice of each image under a rule of thresholds and `min_area` alone."""
+        assert not rule.looks_at_components, rule
         return metrics.dice(*self.areas(rule))
 
     def save(self, path: Path) -> None:
@@ -106,7 +117,7 @@ def load(path: Path) -> Histograms:
 
 
 def count(map_8bit: np.ndarray, truth: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Count the pixels of one map by value.
+    """Count the pixels of a map by value.
 
     Args:
         map_8bit: (height, width) uint8.
@@ -129,7 +140,53 @@ def _histogram(values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray
     return cv2.calcHist([values], [0], mask, [VALUES], [0, VALUES]).ravel().astype(np.uint32)
 
 
-def _above(histograms: np.ndarray) -> np.ndarray:
+def _sum_above(histograms: np.ndarray) -> np.ndarray:
     """(N, 255) sums over the values above each level."""
     backwards = np.cumsum(histograms[:, :0:-1], axis=1, dtype=np.int64)
     return np.ascontiguousarray(backwards[:, ::-1])
+
+
+@dataclass(frozen=True)
+class OofSample:
+    """Labelled images with out-of-fold maps: rules are fitted and measured on them.
+
+    Attributes:
+        histograms: of N images.
+        folds: (N,) int, fold of each image; its maps come from networks that did not train on it.
+        patients: (N,) patient of each image.
+        features: (N, G) image probabilities, for rules that use p(positive).
+        components: connected components of the masks, for rules that use them.
+        heldout_histograms: for each fold, the histograms of maps whose member weights were found
+            without that fold; None if no weights were searched.
+    """
+
+    histograms: Histograms
+    folds: np.ndarray
+    patients: np.ndarray
+    features: np.ndarray | None = None
+    components: ComponentCache | None = None
+    heldout_histograms: Callable[[int], Histograms] | None = None
+
+    def __len__(self) -> int:
+        return len(self.folds)
+
+    def __getitem__(self, chosen: np.ndarray) -> "OofSample":
+        """Select images by index or bool; histograms without a fold are for whole samples only."""
+        return OofSample(
+            self.histograms[chosen],
+            self.folds[chosen],
+            self.patients[chosen],
+            None if self.features is None else self.features[chosen],
+            self.components,
+        )
+
+    def excluding_fold(self, fold: int) -> "OofSample":
+        """Return all images, with maps that nothing in the truth of a fold has influenced."""
+        if self.heldout_histograms is None:
+            return self
+        histograms = self.heldout_histograms(fold)
+        return replace(self, histograms=histograms, components=None, heldout_histograms=None)
+
+    def by_fold(self) -> dict[int, "OofSample"]:
+        """Return the images of each fold."""
+        return {int(fold): self[self.folds == fold] for fold in np.unique(self.folds)}

@@ -1,7 +1,8 @@
-"""Which rule of a searched surface to take: its peak, or the middle of its plateau.
+"""The plateau of a searched surface, and the rule to take from it.
 
-The peak of a finite sample sits wherever noise lifted it, often on a cliff. Pairs within one
-standard error of it cannot be told from it, and the one deepest inside them can lose least.
+The peak of a finite sample lies where noise lifted it, often on a cliff. Pairs of levels within one
+standard error of the best score make the plateau. The pair deepest inside it has most room for
+error.
 """
 
 from dataclasses import dataclass
@@ -11,20 +12,19 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from lib import metrics
 from lib.bootstrap import standard_error
-from lib.decision.rules import from_levels
-from lib.decision.threshold_search import TIE, AreaCurve, Surface
-from lib.recipes.schema import Rule
+from lib.decision.histograms import OofSample
+from lib.decision.rules import DecisionRule, ThresholdRule
+from lib.decision.threshold_search import TIE, AreaCurve, Preset, Surface, search
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """The pairs that cannot be told from the best, and what lies in their middle.
+    """The pairs of levels within one standard error of the best score.
 
     Attributes:
-        surface: what was searched.
-        standard_error: of what the best rule gains over an empty answer.
+        surface: the searched surface.
+        standard_error: of the gain of the best rule over the all-empty baseline.
     """
 
     surface: Surface
@@ -37,7 +37,7 @@ class Plateau:
 
     @cached_property
     def inside(self) -> np.ndarray:
-        """(255, 255) bool by top and bottom: whether a pair's best area reaches the floor."""
+        """(255, 255) bool by top and bottom: True if the best area of a pair reaches the floor."""
         return self.surface.score >= self.floor
 
     @cached_property
@@ -48,8 +48,8 @@ class Plateau:
         threshold the distance is along the line of its levels.
         """
         if self.surface.preset.one_threshold:
-            return np.diag(_depth(self.inside.diagonal()))
-        return _depth(self.inside)
+            return np.diag(_distance_to_outside(self.inside.diagonal()))
+        return _distance_to_outside(self.inside)
 
     @cached_property
     def pair(self) -> tuple[int, int]:
@@ -61,34 +61,79 @@ class Plateau:
     @cached_property
     def areas(self) -> tuple[int, int]:
         """The lowest and highest minimum area around the pair's best that reach the floor."""
-        return around_best(self.surface.curve(*self.pair), self.floor)
+        return range_around_best(self.surface.curve(*self.pair), self.floor)
 
     @cached_property
-    def middle(self) -> Rule:
+    def middle(self) -> ThresholdRule:
         """The deepest pair with the geometric middle of its areas."""
-        return from_levels(*self.pair, min_area=middle_area(*self.areas))
+        return ThresholdRule.from_levels(*self.pair, min_area=middle_area(*self.areas))
 
 
 def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
-    """Find what lies within one standard error of the best.
+    """Find the pairs within one standard error of the best.
 
-    It is the error of the gain over an all-empty answer: every rule shares what that answer scores,
-    so how many images happen to be empty says nothing about which rule is better. With the error of
-    the score itself, a hundred images would put an all-empty rule on the plateau.
+    It is the standard error of the gain over the all-empty baseline. Every rule contains the
+    baseline's score, so the number of empty images says nothing about which rule is better. With
+    the error of the score itself, a hundred images would put an all-empty rule on the plateau.
 
     Args:
         surface: of N images.
-        patients: (N,) the patient of each, as the images of one are not independent.
+        patients: (N,) patient of each image; images of one patient are not independent.
     """
     histograms = surface.histograms
-    gain = histograms.dice(surface.best) - metrics.dice(0, histograms.truth, 0)
+    gain = histograms.dice(surface.best) - histograms.all_empty_dice
     if surface.passing is not None:
         gain *= surface.passing
     return Plateau(surface, standard_error(gain, patients))
 
 
-def around_best(curve: AreaCurve, floor: float) -> tuple[Any, Any]:
-    """The unbroken range that holds the best of a curve and stays on the floor or above.
+@dataclass(frozen=True)
+class RuleSearch:
+    """The search of a preset that histograms answer: its best rule, and the plateau's middle.
+
+    The extensions of presets (components, gate, expected Dice) are subclasses.
+
+    Attributes:
+        sample: labelled images.
+        preset: the family of rules.
+        p_positive: (N,) p(positive) of each image, for a class gate.
+    """
+
+    sample: OofSample
+    preset: Preset
+    p_positive: np.ndarray | None = None
+
+    @cached_property
+    def plateau(self) -> Plateau:
+        """The plateau around the best of what histograms answer."""
+        surface = search(self.sample.histograms, self.preset)
+        return find_plateau(surface, self.sample.patients)
+
+    @cached_property
+    def best(self) -> ThresholdRule:
+        """The rule of the highest score."""
+        return self.plateau.surface.best
+
+    @cached_property
+    def middle(self) -> ThresholdRule:
+        """The rule in the middle of the plateau."""
+        return self.plateau.middle
+
+    def thresholds(self, choose: str | None) -> ThresholdRule | None:
+        """Return the rule to mark on the surface; None for a rule without thresholds."""
+        return self.best if choose == "best" else self.middle
+
+    def rule(self, choose: str | None) -> DecisionRule:
+        """Return the best rule, or the middle of the plateau.
+
+        Args:
+            choose: "best" or "plateau"; None where there is nothing to choose.
+        """
+        return self.best if choose == "best" else self.middle
+
+
+def range_around_best(curve: AreaCurve, floor: float) -> tuple[Any, Any]:
+    """Return the unbroken range of areas around the best that reaches the floor.
 
     Args:
         curve: of one column.
@@ -103,11 +148,11 @@ def around_best(curve: AreaCurve, floor: float) -> tuple[Any, Any]:
 
 
 def middle_area(lowest: int, highest: int) -> int:
-    """The geometric middle of two areas; 0 counts as 1, any pixel."""
+    """Return the geometric mean of two areas; 0 counts as 1, any pixel."""
     return round((max(lowest, 1) * highest) ** 0.5)
 
 
-def _depth(inside: np.ndarray) -> np.ndarray:
+def _distance_to_outside(inside: np.ndarray) -> np.ndarray:
     padded = np.pad(inside, 1)
     distance = ndimage.distance_transform_cdt(padded, metric="chessboard")
     return distance[(slice(1, -1),) * inside.ndim]

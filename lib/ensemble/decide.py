@@ -1,6 +1,8 @@
-"""Decide what becomes a mask: fit or take a rule, and write it with what it is worth."""
+"""Deciding: fit or take a rule, score it, and write the decision."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,129 +10,196 @@ import pandas as pd
 
 from lib import csv_files
 from lib.artifacts import Artifact, Draft
+from lib.bootstrap import standard_error
 from lib.dataset import Dataset
-from lib.decision import deciders
-from lib.decision.honest import FittedRule, Gate, fit, fit_gate, search_preset
-from lib.decision.oof_sample import OofSample
-from lib.ensemble import auto, evaluation, gates, oof, vote
+from lib.decision import histograms
+from lib.decision.components import ComponentCache
+from lib.decision.histograms import Histograms, OofSample
+from lib.decision.schema import DECISION_FILE, SURFACE_FILE, Decision
+from lib.decision.threshold_search import PRESETS
+from lib.decision.tuning import FittedRule, cross_fit
+from lib.ensemble import member_weights
+from lib.ensemble.average import HISTOGRAMS_FILE
+from lib.ensemble.evaluation import evaluate
 from lib.ensemble.members import MemberFold
-from lib.ensemble.options import DecisionOptions
-from lib.ensemble.surface import Marked, draw
-from lib.files import write_json
-from lib.layout import CLASSES, Fold
-from lib.recipes.schema import Rule
-
-DECISION, SURFACE = "decision.json", "surface.png"
+from lib.ensemble.options import AUTO, EXPECTED, STACK, TRIPLET, DecisionOptions
+from lib.ensemble.surface import Marks, draw_surface
+from lib.errors import InputError
+from lib.layout import CLASSES
 
 
 def decide(
     draft: Draft,
     ensemble: Artifact,
     dataset: Dataset,
-    wish: DecisionOptions,
-    sources: Sequence[MemberFold] = (),
-    gating: Sequence[MemberFold] = (),
-) -> dict[str, Any]:
+    options: DecisionOptions,
+    members: Sequence[MemberFold] = (),
+    gates: Sequence[MemberFold] = (),
+) -> Decision:
     """Fill a decision: decision.json, and surface.png where there are labels.
 
-    With gates there is class.csv too, their p(positive) of every image; with a vote, masks/ of the
-    test images.
+    With gates it also holds class.csv, their p(positive) of every image.
 
     Args:
         draft: of the decision.
-        ensemble, dataset: what it is about.
-        wish: what is asked.
-        sources: what the ensemble is the mean of.
-        gating: image probabilities of the gates.
-
-    Returns:
-        What decision.json holds.
+        ensemble, dataset: maps, truth and folds.
+        options: the rule to search or to take.
+        members: members of the ensemble.
+        gates: runs used for p(positive) only.
     """
-    decision = evaluation.UNMEASURED | wish.words
-    features = _features(ensemble, gating, wish)
-    sample = oof.read(ensemble, dataset, features) if oof.has_labels(ensemble) else None
+    features = gate_features(ensemble, gates, options) if options.wants_p_positive else None
+    sample = read_sample(ensemble, dataset, features)
     if sample:
-        wish, decision["auto"] = auto.choose_rule(sample, wish)
-        fitted, measured = _decide_on_labels(draft, sample, wish)
-        decision |= measured
-        decision["checkpoints_selected_on_these_folds"] = _selected([*sources, *gating])
+        chosen, auto = choose_rule(sample, options)
+        search, fitted, decision = evaluate(sample, chosen)
+        decision = replace(
+            decision,
+            **options.recorded,
+            auto=auto,
+            checkpoints_selected_on_these_folds=_checkpoints_ranked([*members, *gates]),
+        )
+        marked = chosen.fixed_rule or search.thresholds(chosen.choose)
+        folds = {fold: rules.best for fold, rules in decision.folds.items()}
+        draw_surface(draft.path(SURFACE_FILE), search.plateau, Marks(search.best, marked, folds))
     else:
-        fitted = _unfitted(wish, features)
-        decision |= deciders.to_json(fitted.rule)
-    if gating:
-        assert features is not None
-        csv_files.write(draft.path(CLASSES), _classes(fitted.gate, features))
-    if wish.test_rule == vote.VOTE:
-        ballots = _ballots(sample, wish, fitted, sources)
-        decision["votes"] = {str(fold): deciders.to_json(one.rule) for fold, one in ballots.items()}
-        nothing = pd.DataFrame(index=dataset.test_ids)
-        images = nothing if features is None else features.loc[dataset.test_ids]
-        vote.cast(draft, ensemble, sources, ballots, images)
-    write_json(draft.path(DECISION), decision)
+        fitted = _fixed_rule(options, features)
+        decision = Decision(**options.recorded, rule=fitted.rule)
+    if gates:
+        csv_files.write(draft.path(CLASSES), _p_positive_table(fitted, features))
+    decision.save(draft.path(DECISION_FILE))
     draft.finish()
     return decision
 
 
-def _features(
-    ensemble: Artifact, gating: Sequence[MemberFold], wish: DecisionOptions
+def gate_features(
+    ensemble: Artifact, gates: Sequence[MemberFold], options: DecisionOptions
 ) -> pd.DataFrame | None:
-    """Image probabilities, if the rule looks at them and there are any."""
-    if not wish.wants_classes:
+    """Return the probabilities that p(positive) is made of: a row an image, a column a gate.
+
+    An out-of-fold image has the probability by the network that did not train on it, a test image
+    the mean over folds. The members' own mean is the column if there are no gates, and one of the
+    columns of a stack.
+
+    Returns:
+        None if no run has an image head.
+    """
+    columns: dict[str, list[pd.Series]] = {}
+    for gate in gates:
+        columns.setdefault(gate.run, []).append(_to_floats(gate.p_positive))
+    features = {run: pd.concat(parts).groupby(level=0).mean() for run, parts in columns.items()}
+    of_members = _to_floats(csv_files.read(ensemble.path(CLASSES), ("ImageId", "p")))
+    if not gates or (options.gate_fit == STACK and not of_members.empty):
+        features["members"] = of_members
+    table = pd.DataFrame(features)
+    return None if table.empty else table
+
+
+def read_sample(
+    ensemble: Artifact, dataset: Dataset, features: pd.DataFrame | None = None
+) -> OofSample | None:
+    """Return the labelled images that rules are fitted on; None without out-of-fold maps.
+
+    Args:
+        features: image probabilities, a row an image, if the rule uses them.
+
+    Raises:
+        InputError: if an image has no image probability.
+    """
+    if HISTOGRAMS_FILE not in ensemble.files:
         return None
-    found = gates.features(ensemble, gating, wish.gate_fit)
-    return None if found.empty else found
-
-
-def _unfitted(wish: DecisionOptions, features: pd.DataFrame | None) -> FittedRule:
-    """A stated rule without labels; its gate is one that needs none."""
-    assert wish.stated
-    assert not wish.fits
-    if features is None:
-        return FittedRule(wish.stated)
-    return FittedRule(
-        wish.stated, gates.FITS[wish.how](features.to_numpy(), np.zeros(len(features)))
+    counts = histograms.load(ensemble.path(HISTOGRAMS_FILE))
+    weights_were_searched = member_weights.WEIGHTS_FILE in ensemble.files
+    return OofSample(
+        counts,
+        folds=np.array([dataset.folds[image_id] for image_id in counts.ids]),
+        patients=np.array([dataset.patients[image_id] for image_id in counts.ids]),
+        features=None if features is None else _features_of(features, counts.ids),
+        components=ComponentCache(ensemble.location.folder, dataset.truth, counts.ids),
+        heldout_histograms=partial(_load_heldout, ensemble) if weights_were_searched else None,
     )
 
 
-def _ballots(
-    sample: OofSample | None,
-    wish: DecisionOptions,
-    fitted: FittedRule,
-    sources: Sequence[MemberFold],
-) -> dict[Fold, FittedRule]:
-    """What each fold decides by: fitted on its own images, if anything is fitted."""
-    if sample is None or not wish.fits:
-        return dict.fromkeys((source.fold for source in sources), fitted)
-    how = wish.stated or wish.preset, wish.choose, gates.FITS[wish.how]
-    return {fold: fit(one, *how) for fold, one in sample.by_fold().items()}
+def choose_rule(
+    sample: OofSample, options: DecisionOptions
+) -> tuple[DecisionOptions, dict[str, Any] | None]:
+    """Turn --rule auto into triplet or expected; other options stay.
+
+    The choice uses the cross-fitted scores that are then reported. A required gain of one standard
+    error keeps that bias small. `expected` must also beat the all-empty baseline: where neither
+    rule does, the maps are too weak, and the triplet stays.
+
+    Returns:
+        The options, and the choice as decision.json holds it; None if there was none.
+
+    Raises:
+        InputError: if all images outside of a fold are empty, or none is.
+    """
+    if options.rule != AUTO:
+        return options, None
+    if len(np.unique(sample.folds)) == 1:
+        reason = "one fold: there is no cross-fitted score to compare"
+        return replace(options, rule=TRIPLET), {"rule": TRIPLET, "reason": reason}
+    fitter = options.fitter
+    dice = {
+        rule: cross_fit(sample, replace(fitter, preset=PRESETS[rule])).dice
+        for rule in (TRIPLET, EXPECTED)
+    }
+    gain = dice[EXPECTED] - dice[TRIPLET]
+    error = standard_error(gain, sample.patients)
+    scores = {rule: float(values.mean()) for rule, values in dice.items()}
+    all_empty = float(sample.histograms.all_empty_dice.mean())
+    is_significant = gain.mean() > error
+    rule = EXPECTED if is_significant and scores[EXPECTED] > all_empty else TRIPLET
+    better = [name for name in (TRIPLET, EXPECTED) if scores[name] > all_empty]
+    verdict = {2: "both beat", 1: f"only {''.join(better[:1])} beats", 0: "neither beats"}
+    return replace(options, rule=rule), {
+        "rule": rule,
+        "reason": f"expected gains {gain.mean():+.4f} cross-fitted on triplet, "
+        f"{'more' if is_significant else 'not more'} than the paired standard error of "
+        f"{error:.4f}; {verdict[len(better)]} the all-empty baseline ({all_empty:.4f})",
+        "cross_fitted_dice": scores | {"all_empty": all_empty},
+        "standard_error": error,
+    }
 
 
-def _decide_on_labels(
-    draft: Draft, sample: OofSample, wish: DecisionOptions
-) -> tuple[FittedRule, dict[str, Any]]:
-    """Search, choose, measure and draw; a rule that is not searched is drawn among the triplets."""
-    gate = fit_gate(sample, gates.FITS[wish.how])
-    found = search_preset(sample, wish.preset, gate)
-    fitted = FittedRule(wish.stated or found.rule(wish.choose), gate)
-    own = {fold: _own_best(one, wish) for fold, one in sample.by_fold().items()}
-    chosen = fitted.rule if isinstance(fitted.rule, Rule) else None
-    draw(draft.path(SURFACE), found.plateau, Marked(found.best, chosen, own))
-    return fitted, evaluation.measure(sample, wish, fitted, found, own)
+def _fixed_rule(options: DecisionOptions, features: pd.DataFrame | None) -> FittedRule:
+    """Return a fixed rule without labels; its gate is one that needs no labels."""
+    assert options.fixed_rule
+    assert not options.needs_fitting
+    if features is None:
+        return FittedRule(options.fixed_rule)
+    gate = options.fitter.fit_gate(features.to_numpy(), np.zeros(len(features)))
+    return FittedRule(options.fixed_rule, gate)
 
 
-def _own_best(sample: OofSample, wish: DecisionOptions) -> Rule:
-    """What the images of one fold would choose."""
-    return search_preset(sample, wish.preset, fit_gate(sample, gates.FITS[wish.how])).best
-
-
-def _selected(sources: Sequence[MemberFold]) -> bool | None:
-    """Whether checkpoints were ranked by the images that rules are measured on; None: unknown."""
-    ranked = [source.probs.config.get("ranked") for source in sources if source.out_of_fold]
+def _checkpoints_ranked(members: Sequence[MemberFold]) -> bool | None:
+    """Return True if out-of-fold images ranked the checkpoints; None if the maps do not say."""
+    ranked = [member.probs.config.get("ranked") for member in members if member.has_oof]
     return None if None in ranked or not ranked else any(ranked)
 
 
-def _classes(gate: Gate | None, features: pd.DataFrame) -> pd.DataFrame:
-    """What the gates say of every image."""
-    assert gate
-    p = gate(features.to_numpy())
-    return pd.DataFrame({"ImageId": features.index, "p": p})
+def _p_positive_table(fitted: FittedRule, features: pd.DataFrame | None) -> pd.DataFrame:
+    """Return ImageId and p(positive) by the gate, for every image."""
+    assert fitted.gate
+    assert features is not None
+    return pd.DataFrame({"ImageId": features.index, "p": fitted.gate(features.to_numpy())})
+
+
+def _load_heldout(ensemble: Artifact, fold: int) -> Histograms:
+    return histograms.load(ensemble.path(member_weights.heldout_file(fold)))
+
+
+def _features_of(features: pd.DataFrame, ids: np.ndarray) -> np.ndarray:
+    """Return the features of some images, (N, G) float."""
+    values = features.reindex(ids).to_numpy(float)
+    missing = ids[np.isnan(values).any(axis=1)]
+    if len(missing):
+        raise InputError(
+            f"{len(missing)} images have no image probability ({missing[0]}, ...): a member has an "
+            "image head in some folds only; run 03_infer.py --replace for it, or use --gate"
+        )
+    return values
+
+
+def _to_floats(p_positive: pd.DataFrame) -> pd.Series:
+    return p_positive.set_index("ImageId")["p"].astype(float)

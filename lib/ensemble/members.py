@@ -1,4 +1,4 @@
-"""Which maps are averaged, and whether they fit together."""
+"""The members of an ensemble: maps of runs and folds, loaded and checked."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,22 +11,24 @@ import pandas as pd
 from lib import artifacts, csv_files, layout
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
+from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
 from lib.layout import ALL_DATA, CLASSES, Fold, Work, fold_name, map_file, parse_fold
 from lib.prob_maps import read_map
 
-EQUAL, SEARCH = "equal", "search"
+EQUAL, SEARCH = "equal", "search"  # values of --weights
 
 
 @dataclass(frozen=True)
 class MemberFold:
-    """The maps of one fold of one member.
+    """The maps of one fold of a run.
 
     Attributes:
-        weight: of the member; those of all members sum to 1.
+        run: name of the run.
+        weight: of the run; the weights of all runs sum to 1.
     """
 
-    member: str
+    run: str
     fold: Fold
     weight: float
     probs: Artifact
@@ -37,78 +39,98 @@ class MemberFold:
         return sorted(file for file in self.probs.files if file.endswith(".png"))
 
     @property
-    def out_of_fold(self) -> bool:
-        """Whether it has maps of labelled images."""
+    def has_oof(self) -> bool:
+        """True if it has maps of labelled images."""
         return any(file.startswith("oof/") for file in self.maps)
 
     @cached_property
-    def classes(self) -> pd.DataFrame:
+    def p_positive(self) -> pd.DataFrame:
         """ImageId and p(positive), as text; no rows without an image head."""
         return csv_files.read(self.probs.path(CLASSES), ("ImageId", "p"))[["ImageId", "p"]]
 
     @property
-    def cure(self) -> str:
-        return f"run {_maker(self.member)} --folds {self.fold} --replace"
+    def recipe_rule(self) -> ThresholdRule:
+        """The published rule of its recipe."""
+        return ThresholdRule(**self.probs.config["rule"])
 
-
-def _maker(member: str) -> str:
-    """The command that makes the maps of a member."""
-    run = member.removesuffix(layout.NO_FLIP_SUFFIX)
-    return f"03_infer.py --run {run}" + (f" --tta {layout.NO_FLIP}" if run != member else "")
+    @property
+    def remake_command(self) -> str:
+        return f"run {_infer_command(self.run)} --folds {self.fold} --replace"
 
 
 def load_members(
     work: Work,
     dataset: Dataset,
-    members: Sequence[str],
+    runs: Sequence[str],
     folds: Sequence[str] | None,
     weights: Sequence[str],
 ) -> list[MemberFold]:
-    """Open the maps of every member and fold, and check that all cover the dataset's images.
+    """Load the maps of every run and fold, and check that all cover the dataset's images.
 
     Args:
-        members: names of runs.
-        folds: of every member; None: those that the first member has maps of, all-data only if
-            there are no others.
-        weights: "equal", a number for each member, or "search": equal until they are found.
+        runs: names of the members.
+        folds: folds of every member; None: those of which the first member has maps, all-data only
+            if it has no others.
+        weights: "equal", a number for each member, or "search" (equal until they are found).
 
     Raises:
         InputError: if maps are missing, are of other images than the dataset has in that fold, or
-            cannot be the frame's; if the weights make no mean, or cannot be searched.
+            cannot be the frame's; if the weights are not valid, or cannot be searched.
     """
-    _refuse_repeated("member", members)
-    shares = _shares(weights, members)
-    chosen = [parse_fold(fold) for fold in folds] if folds else _folds_of(work, members[0])
-    _refuse_repeated("fold", chosen)
-    sources = []
-    for member in members:
-        for fold in chosen:
+    _check_unique("member", runs)
+    weight_of = _parse_weights(weights, runs)
+    chosen_folds = [parse_fold(fold) for fold in folds] if folds else _folds_of(work, runs[0])
+    _check_unique("fold", chosen_folds)
+    members = []
+    for run in runs:
+        for fold in chosen_folds:
             if dataset.folds:
                 dataset.check_fold(fold)
-            probs = artifacts.read_chained(work.probs(member, fold))
-            sources.append(MemberFold(member, fold, shares[member], probs))
-            _check(sources[-1], dataset)
-    if searched(weights) and not any(source.out_of_fold for source in sources):
+            probs = artifacts.read_chained(work.probs(run, fold))
+            members.append(MemberFold(run, fold, weight_of[run], probs))
+            _check_maps(members[-1], dataset)
+    if is_search(weights) and not any(member.has_oof for member in members):
         raise InputError(
             "there are no out-of-fold maps of labelled images to search weights on; "
             "state them, or leave --weights out for equal ones"
         )
-    return sources
+    return members
 
 
-def searched(weights: Sequence[str]) -> bool:
-    """Whether --weights asks for a search."""
+def load_gates(
+    work: Work, dataset: Dataset, runs: Sequence[str], members: Sequence[MemberFold]
+) -> list[MemberFold]:
+    """Load the runs that are used for p(positive) only, in the folds of the members.
+
+    Raises:
+        InputError: if a run does not fit the dataset, or has no image head.
+    """
+    if not runs:
+        return []
+    folds = [str(fold) for fold in dict.fromkeys(member.fold for member in members)]
+    gates = load_members(work, dataset, runs, folds, [EQUAL])
+    for gate in gates:
+        if gate.p_positive.empty:
+            raise InputError(
+                f"--gate {gate.run}: {gate.probs.location} has no image probabilities; "
+                "name a run whose recipe has an image head"
+            )
+    return gates
+
+
+def is_search(weights: Sequence[str]) -> bool:
+    """Return True if --weights asks for a search."""
     return list(weights) == [SEARCH]
 
 
-def _shares(weights: Sequence[str], members: Sequence[str]) -> dict[str, float]:
-    """Weights that sum to 1, by member."""
+def _parse_weights(weights: Sequence[str], runs: Sequence[str]) -> dict[str, float]:
+    """Return the weight of each run; they sum to 1."""
     listed = " ".join(weights)
     if listed in (EQUAL, SEARCH):
-        weights = ["1"] * len(members)
-    if len(weights) != len(members):
+        weights = ["1"] * len(runs)
+    if len(weights) != len(runs):
         raise InputError(
-            f"weights {listed} for {len(members)} members; give one each, {EQUAL} or {SEARCH}"
+            f"weights {listed} for {len(runs)} members; give one each, {EQUAL} or {SEARCH}"
         )
     try:
         numbers = [float(weight) for weight in weights]
@@ -122,61 +144,69 @@ def _shares(weights: Sequence[str], members: Sequence[str]) -> dict[str, float]:
             f"weights {listed} must sum to a positive number, and none be negative; "
             "leave out a member that does not help"
         )
-    return {member: number / total for member, number in zip(members, numbers, strict=True)}
+    return {run: number / total for run, number in zip(runs, numbers, strict=True)}
 
 
-def _folds_of(work: Work, member: str) -> list[Fold]:
-    """The numbered folds that there are maps of; all-data if there are none."""
-    parent = work.probs(member, ALL_DATA).folder.parent
+def _folds_of(work: Work, run: str) -> list[Fold]:
+    """Return the numbered folds that have maps; all-data if there are none."""
+    parent = work.probs(run, ALL_DATA).folder.parent
     numbers = [path.name.removeprefix("fold") for path in parent.glob("fold*")]
     numbered: list[Fold] = sorted(int(number) for number in numbers if number.isdecimal())
     if not numbered and not (parent / ALL_DATA).exists():
-        raise InputError(f"there are no maps of {member}; run {_maker(member)}")
+        raise InputError(f"there are no maps of {run}; run {_infer_command(run)}")
     return numbered or [ALL_DATA]
 
 
-def _refuse_repeated(what: str, names: Sequence[Fold]) -> None:
+def _infer_command(run: str) -> str:
+    """Return the command that makes the maps of a member."""
+    name = run.removesuffix(layout.NO_FLIP_SUFFIX)
+    return f"03_infer.py --run {name}" + (f" --tta {layout.NO_FLIP}" if name != run else "")
+
+
+def _check_unique(kind: str, names: Sequence[Fold]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"{what} {name} is given twice; give it once")
+            raise InputError(f"{kind} {name} is given twice; give it once")
 
 
-def _check(source: MemberFold, dataset: Dataset) -> None:
-    """Refuse maps that do not fit the dataset, before anything is written."""
-    probs = source.probs
-    # A map out of fold in another fold would come from a network that has seen the image.
-    held_out = dataset.validation_ids(source.fold) if dataset.folds else []
-    wanted = {map_file("oof", name) for name in held_out}
-    wanted |= {map_file("test", name) for name in dataset.test_ids}
-    _refuse_other(f"{probs.location} lacks", wanted - set(source.maps), source)
-    _refuse_other(
-        f"{fold_name(source.fold)} of the dataset lacks", set(source.maps) - wanted, source
-    )
-    _check_classes(source)
-    with_p = source.classes["ImageId"]
-    if len(with_p) and sorted(with_p) != sorted(Path(file).stem for file in source.maps):
-        raise InputError(f"{probs.location}/{CLASSES} is not of the maps beside it; {source.cure}")
-    if source.maps:  # all are of one size; each is looked at again when it is read
-        read_map(probs.path(source.maps[0]), dataset.rle_size)
-
-
-def _check_classes(source: MemberFold) -> None:
-    """Refuse a p(positive) that is no probability: a mean would go on without it."""
-    table = source.classes
-    sound = pd.to_numeric(table["p"], errors="coerce").between(0, 1)
-    if not sound.all():
-        name, p = table[~sound].iloc[0]
+def _check_maps(member: MemberFold, dataset: Dataset) -> None:
+    """Raise InputError for maps that do not fit the dataset, before anything is written."""
+    probs = member.probs
+    # An out-of-fold map in another fold would come from a network that was trained on the image.
+    oof_ids = dataset.validation_ids(member.fold) if dataset.folds else []
+    expected = {map_file("oof", image_id) for image_id in oof_ids}
+    expected |= {map_file("test", image_id) for image_id in dataset.test_ids}
+    maps = set(member.maps)
+    _check_no_files(f"{probs.location} lacks", expected - maps, member)
+    _check_no_files(f"{fold_name(member.fold)} of the dataset lacks", maps - expected, member)
+    _check_p_positive(member)
+    ids = member.p_positive["ImageId"]
+    if len(ids) and sorted(ids) != sorted(Path(file).stem for file in member.maps):
         raise InputError(
-            f"{source.probs.location}/{CLASSES}: p of {name} is {p[:40]!r}, not a number "
-            f"from 0 to 1; {source.cure}"
+            f"{probs.location}/{CLASSES} is not of the maps beside it; {member.remake_command}"
+        )
+    if member.maps:  # all are of one size; each is checked again when it is read
+        read_map(probs.path(member.maps[0]), dataset.rle_size)
+
+
+def _check_p_positive(member: MemberFold) -> None:
+    """Raise InputError for a p(positive) that is not a probability: a mean would ignore it."""
+    table = member.p_positive
+    is_valid = pd.to_numeric(table["p"], errors="coerce").between(0, 1)
+    if not is_valid.all():
+        image_id, p = table[~is_valid].iloc[0]
+        raise InputError(
+            f"{member.probs.location}/{CLASSES}: p of {image_id} is {p[:40]!r}, not a number "
+            f"from 0 to 1; {member.remake_command}"
         )
 
 
-def _refuse_other(finding: str, files: Iterable[str], source: MemberFold) -> None:
-    """Refuse files that only one side has, with the first few by name."""
+def _check_no_files(problem: str, files: Iterable[str], member: MemberFold) -> None:
+    """Raise InputError for files that only one side has, naming the first few."""
     names = sorted(files)
     if names:
         more = ", ..." if len(names) > 3 else ""
         raise InputError(
-            f"{finding} {len(names)} of the maps ({', '.join(names[:3])}{more}); {source.cure}"
+            f"{problem} {len(names)} of the maps ({', '.join(names[:3])}{more}); "
+            f"{member.remake_command}"
         )

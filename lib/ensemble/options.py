@@ -1,139 +1,194 @@
-"""What is asked of a decision, read from flags and checked before any map is averaged."""
+"""Options of stage 04, validated before any map is averaged."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from lib.decision.rules import ThresholdRule
 from lib.decision.threshold_search import PRESETS, Preset
-from lib.ensemble import params, vote
-from lib.ensemble.gates import MEAN, ONLY, STACK
+from lib.decision.tuning import GateFit, RuleFitter, identity_gate, mean_gate, stacked_gate
 from lib.ensemble.members import MemberFold
 from lib.errors import InputError
 from lib.recipes.published_rules import PUBLISHED
-from lib.recipes.schema import Rule
 
-STATED = "params"  # the name of a rule that --params states
 TRIPLET, EXPECTED = "triplet", "expected"
-AUTO = "auto"  # one of these two, settled when both were measured
-RULES = (*PRESETS, AUTO, *PUBLISHED)  # what --rule takes
+AUTO = "auto"  # one of these two, chosen by cross-fitted scores
+RECIPE = "recipe"  # the published rule of the members' recipe
+RULES = (*PRESETS, AUTO, RECIPE, *PUBLISHED)  # values of --rule
+PARAMS = "params"  # the name of a rule that --params states
+MEAN, STACK = "mean", "stack"  # values of --gate-fit
+GATE_FITS: Mapping[str, GateFit] = {MEAN: mean_gate, STACK: stacked_gate}
 
 
 @dataclass(frozen=True)
 class DecisionOptions:
-    """A preset to search and how to choose, or a rule that is published or stated.
+    """A preset to search, or a fixed rule, and the source of p(positive).
 
     Attributes:
         rule: its name.
-        choose: "plateau" or "best"; None with a rule that is not searched, and with "expected".
-        stated: that rule.
-        gate: runs that are used for their image probabilities only.
-        gate_fit: "mean" or "stack", how these become one.
-        test_rule: "mean", one decision on the averaged test maps, or "vote", one a fold.
+        choose: "plateau" or "best"; None for a fixed rule and for "expected".
+        fixed_rule: a published or stated rule, which is not searched.
+        gate: runs that are used for p(positive) only.
+        gate_fit: "mean" or "stack", how their probabilities are combined.
     """
 
     rule: str
     choose: str | None
-    stated: Rule | None = None
+    fixed_rule: ThresholdRule | None = None
     gate: tuple[str, ...] = ()
     gate_fit: str = MEAN
-    test_rule: str = vote.MEAN
 
     @property
     def config(self) -> dict[str, Any]:
-        """What decides a decision's content, besides its inputs."""
-        return self.words | {"params": asdict(self.stated) if self.stated else None}
+        """The options as the decision's manifest holds them."""
+        options = {key: value for key, value in asdict(self).items() if key != "fixed_rule"}
+        return options | {"params": asdict(self.fixed_rule) if self.fixed_rule else None}
 
     @property
-    def words(self) -> dict[str, Any]:
-        """What decision.json says of it."""
-        return {key: value for key, value in asdict(self).items() if key != "stated"}
+    def recorded(self) -> dict[str, Any]:
+        """The options as decision.json holds them: arguments of `Decision`."""
+        return {
+            "rule_name": self.rule,
+            "choose": self.choose,
+            "gate": self.gate,
+            "gate_fit": self.gate_fit,
+        }
 
     @property
     def preset(self) -> Preset:
-        """What is searched; a rule that is not searched is shown among the triplets."""
-        if self.stated:
+        """The preset to search; a fixed rule is compared with the triplets."""
+        if self.fixed_rule:
             return PRESETS[TRIPLET]
-        return PRESETS[EXPECTED if self.rule == AUTO else self.rule]  # auto may become either
+        return PRESETS[EXPECTED if self.rule == AUTO else self.rule]  # AUTO may become either
 
     @property
-    def needs_classes(self) -> bool:
-        """Whether its rule has a class gate."""
-        if self.stated:
-            return self.stated.class_min is not None
+    def fitter(self) -> RuleFitter:
+        """The way the rule is fitted to labelled images."""
+        fit_gate = GATE_FITS[self.gate_fit] if self.gate else identity_gate
+        return RuleFitter(self.preset, self.choose, fit_gate, self.fixed_rule)
+
+    @property
+    def needs_p_positive(self) -> bool:
+        """True if the rule has a class gate."""
+        if self.fixed_rule:
+            return self.fixed_rule.uses_p_positive
         return self.preset.extension == "class"
 
     @property
-    def wants_classes(self) -> bool:
-        """Whether its rule has a class gate, or looks at image probabilities if there are any."""
-        return self.needs_classes or self.preset.extension == "expected"
+    def wants_p_positive(self) -> bool:
+        """True if the rule has a class gate, or uses p(positive) where it is known."""
+        return self.needs_p_positive or self.preset.extension == "expected"
 
     @property
-    def wants_shapes(self) -> bool:
-        """Whether its rule looks at components or holes."""
-        if self.stated:
-            return bool(self.stated.component_min_area) or self.stated.fill_holes
+    def needs_components(self) -> bool:
+        """True if the rule has component areas or fills holes."""
+        if self.fixed_rule:
+            return self.fixed_rule.looks_at_components
         return self.preset.extension == "components"
 
     @property
-    def how(self) -> str:
-        """How image probabilities become one: a name in `gates.FITS`."""
-        return self.gate_fit if self.gate else ONLY
-
-    @property
-    def fits(self) -> bool:
-        """Whether anything but weights is fitted on truth."""
-        return self.stated is None or self.how == STACK
+    def needs_fitting(self) -> bool:
+        """True if anything but member weights is fitted on truth."""
+        return self.fixed_rule is None or (bool(self.gate) and self.gate_fit == STACK)
 
 
 def parse_options(
-    sources: Sequence[MemberFold],
+    members: Sequence[MemberFold],
     rule: str,
     choose: str,
-    words: Sequence[str] | None,
+    params: Sequence[str] | None = None,
     gate: Sequence[str] = (),
     gate_fit: str = MEAN,
-    test_rule: str = vote.MEAN,
 ) -> DecisionOptions:
-    """Read the flags, and check that the maps can answer them before any is averaged.
+    """Parse the flags, and check that the members' maps can serve them.
 
     Args:
-        sources: the maps that are averaged.
+        members: maps that are averaged.
         rule: a name in RULES.
         choose: "plateau" or "best".
-        words: of --params, which states a rule instead; None without.
-        gate, gate_fit, test_rule: as Wish has them.
+        params: key=value words of --params, which state a rule instead; None without.
+        gate, gate_fit: as in DecisionOptions.
 
     Raises:
-        InputError: if the words are no rule, or the maps lack labels or image probabilities.
+        InputError: if the words are not a rule, or the maps lack labels or image probabilities.
     """
-    stated = PUBLISHED.get(rule) if words is None else params.parse(words)
-    name = rule if words is None else STATED
-    searched = None if stated or name == EXPECTED else choose
-    wish = DecisionOptions(name, searched, stated, tuple(gate), gate_fit, test_rule)
-    if wish.fits and not any(source.out_of_fold for source in sources):
+    name = rule if params is None else PARAMS
+    fixed_rule = _fixed_rule(name, params or (), members)
+    searched_choice = None if fixed_rule or name == EXPECTED else choose
+    options = DecisionOptions(name, searched_choice, fixed_rule, tuple(gate), gate_fit)
+    if options.needs_fitting and not any(member.has_oof for member in members):
         raise InputError(
             "there are no out-of-fold maps of labelled images to fit on; "
             "state a rule: --params top=.7 min_area=800 bottom=.3, and no --gate-fit stack"
         )
-    if test_rule == vote.VOTE:
-        vote.check(sources)
-    _check_gate(wish, any(not source.classes.empty for source in sources))
-    return wish
+    _check_gate(options, any(not member.p_positive.empty for member in members))
+    return options
 
 
-def _check_gate(wish: DecisionOptions, has_heads: bool) -> None:
-    """Refuse a class gate without image probabilities, and gates for a rule that has none."""
-    what = f"--rule {wish.rule}"
-    if wish.rule == STATED:
-        assert wish.stated
-        what = f"--params class_min={wish.stated.class_min or 0:g}"
-    if wish.needs_classes and not wish.gate and not has_heads:
+def parse_params(words: Sequence[str]) -> ThresholdRule:
+    """Parse the key=value words of --params; other keys have the defaults of ThresholdRule.
+
+    Raises:
+        InputError: for an unknown key, a repeated key, or a value that the key cannot have.
+    """
+    keys = [field.name for field in fields(ThresholdRule)]
+    values: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key not in keys:
+            raise InputError(f"--params {word}: give key=value, with a key of {', '.join(keys)}")
+        if key in values:
+            raise InputError(f"--params {word}: {key} is given twice; give it once")
+        values[key] = value
+    try:
+        rule = TypeAdapter(ThresholdRule).validate_strings(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"--params {first['loc'][0]}={first['input']}: {first['msg']}") from None
+    _ = rule.levels  # raises for thresholds that do not fit together
+    return rule
+
+
+def _fixed_rule(
+    name: str, params: Sequence[str], members: Sequence[MemberFold]
+) -> ThresholdRule | None:
+    """Return the rule that is not searched: published, stated or the recipe's; None if searched."""
+    if name == PARAMS:
+        return parse_params(params)
+    return _rule_of_recipe(members) if name == RECIPE else PUBLISHED.get(name)
+
+
+def _rule_of_recipe(members: Sequence[MemberFold]) -> ThresholdRule:
+    """Return the published rule of the members' recipe.
+
+    Raises:
+        InputError: if members have different rules.
+    """
+    rules = {member.run: member.recipe_rule for member in members}
+    if len(set(rules.values())) > 1:
+        named = "; ".join(f"{run}: {rule}" for run, rule in rules.items())
         raise InputError(
-            f"{what} needs image probabilities, and no member has an image head; "
+            f"--rule {RECIPE}: the members' recipes have different rules ({named}); "
+            "name one with --rule, or state one with --params"
+        )
+    return next(iter(rules.values()))
+
+
+def _check_gate(options: DecisionOptions, members_have_p: bool) -> None:
+    """Raise InputError for a class gate without p(positive), and for gates that nothing uses."""
+    flag = f"--rule {options.rule}"
+    if options.rule == PARAMS:
+        assert options.fixed_rule
+        flag = f"--params class_min={options.fixed_rule.class_min or 0:g}"
+    if options.needs_p_positive and not options.gate and not members_have_p:
+        raise InputError(
+            f"{flag} needs image probabilities, and no member has an image head; "
             "add --gate RUN, or a member that has one"
         )
-    if wish.gate and not wish.wants_classes:
+    if options.gate and not options.wants_p_positive:
         raise InputError(
-            f"--gate {' '.join(wish.gate)} would gate nothing, as the rule has no class gate; "
+            f"--gate {' '.join(options.gate)} would gate nothing, as the rule has no class gate; "
             "give --rule gated or expected, or class_min in --params"
         )

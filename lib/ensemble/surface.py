@@ -1,4 +1,4 @@
-"""surface.png: the score over thresholds and over minimum area, to tune by eye."""
+"""surface.png: the score over thresholds and over the minimum area."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,16 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.decision.plateau import Plateau
-from lib.decision.rules import LEVELS, levels
+from lib.decision.rules import LEVELS, ThresholdRule
 from lib.files import write_aside
-from lib.recipes.schema import Rule
 
 TITLES = {
     "class": "behind the best class gate",
-    "components": "before components are looked at",
-    "expected": "which the expected Dice does without",
+    "components": "before component areas and holes",
+    "expected": "which the expected-Dice rule does not use",
 }
-SHOWN_ERRORS = 10  # how many standard errors below the best are shown
+SHOWN_ERRORS = 10  # standard errors below the best that the scale shows
 PROBABILITY = (lambda level: level / LEVELS, lambda probability: probability * LEVELS)
 EDGED: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "black", "zorder": 3}
 BEST = EDGED | {"color": "gold", "marker": "*", "markersize": 17}
@@ -26,46 +25,46 @@ CHOSEN = EDGED | {"color": "tab:red", "marker": "o", "markersize": 11}
 FOLD = EDGED | {"color": "white", "marker": "s", "markersize": 12}
 
 
-class Marked(NamedTuple):
-    """The rules that are marked.
+class Marks(NamedTuple):
+    """The rules that are marked on the surface.
 
     Attributes:
-        best: the best that was found.
-        chosen: the one that was chosen or stated; None if none of thresholds was.
-        folds: what each fold's own images would choose.
+        best: the rule of the highest score.
+        chosen: the chosen or fixed rule; None if it has no thresholds.
+        folds: the best rule of each fold's own images.
     """
 
-    best: Rule
-    chosen: Rule | None
-    folds: Mapping[int, Rule]
+    best: ThresholdRule
+    chosen: ThresholdRule | None
+    folds: Mapping[int, ThresholdRule]
 
     @property
-    def styled(self) -> list[tuple[Rule, dict[str, Any]]]:
-        """The best and the chosen rule, and how they are drawn."""
+    def styled(self) -> list[tuple[ThresholdRule, dict[str, Any]]]:
+        """The best and the chosen rule, with their drawing styles."""
         styles = [(self.best, "best", BEST), (self.chosen, "chosen", CHOSEN)]
-        return [(rule, style | {"label": f"{name}: {_text(rule)}"}) for rule, name, style in styles
+        return [(rule, style | {"label": f"{name}: {_label(rule)}"}) for rule, name, style in styles
                 if rule]  # fmt: skip
 
 
-def draw(path: Path, plateau: Plateau, marked: Marked) -> None:
+def draw_surface(path: Path, plateau: Plateau, marks: Marks) -> None:
     """Draw a searched surface; equal surfaces are equal bytes.
 
-    Left, the score of each pair of levels at its best area (of each level, with one threshold);
-    right, the score over the minimum area, for the chosen pair and for the best. Behind the best
-    class gate if there is one; components and holes are as they are in the maps.
+    Left: the score of each pair of levels (or of each level, with one threshold) at its best area.
+    Right: the score over the minimum area, for the chosen pair and for the best. Both are behind
+    the best class gate if there is one; components and holes are as they are in the maps.
 
     Args:
         path: of the PNG.
-        plateau: around the best of the surface.
-        marked: the rules that are drawn on it.
+        plateau: the searched surface and its plateau.
+        marks: rules to mark.
     """
     preset = plateau.surface.preset
-    figure = Figure(figsize=(15 if preset.gated else 8, 7.5), dpi=90, layout="constrained")
-    axes = figure.subplots(1, 2 if preset.gated else 1, squeeze=False)[0]
+    figure = Figure(figsize=(15 if preset.has_min_area else 8, 7.5), dpi=90, layout="constrained")
+    axes = figure.subplots(1, 2 if preset.has_min_area else 1, squeeze=False)[0]
     draw_thresholds = _draw_levels if preset.one_threshold else _draw_pairs
-    draw_thresholds(axes[0], plateau, marked)
-    if preset.gated:
-        _draw_areas(axes[1], plateau, marked)
+    draw_thresholds(axes[0], plateau, marks)
+    if preset.has_min_area:
+        _draw_areas(axes[1], plateau, marks)
     if preset.extension:
         figure.suptitle(f"The score of thresholds and area, {TITLES[preset.extension]}")
     legend = axes[0].get_legend_handles_labels()
@@ -74,48 +73,48 @@ def draw(path: Path, plateau: Plateau, marked: Marked) -> None:
         figure.savefig(aside, format="png", metadata={"Software": None})
 
 
-def _draw_pairs(axes: Axes, plateau: Plateau, marked: Marked) -> None:
-    """The score of every pair as colour; blank where bottom would be above top."""
+def _draw_pairs(axes: Axes, plateau: Plateau, marks: Marks) -> None:
+    """Draw the score of every pair as colour; blank where bottom would be above top."""
     shown = np.ma.masked_invalid(plateau.surface.score.T)
     low, high = _shown_range(plateau)
     heat = axes.imshow(shown, origin="lower", aspect="auto", vmin=low, vmax=high)
     axes.figure.colorbar(heat, ax=axes, label="mean Dice at the best minimum area", extend="min")
     axes.contour(plateau.inside.T, levels=[0.5], colors="white", linewidths=1.5)
     axes.plot([], [], color="lightgray", label=_floor_text(plateau))
-    for fold, rule in marked.folds.items():
-        _mark_fold(axes, fold, levels(rule))
+    for fold, rule in marks.folds.items():
+        _mark_fold(axes, fold, rule.levels)
     axes.plot([], [], **FOLD, label="best on one fold's images alone")
-    for rule, style in marked.styled:
-        axes.plot(*levels(rule), **style)
+    for rule, style in marks.styled:
+        axes.plot(*rule.levels, **style)
     axes.set(xlabel="top (level): the gate counts pixels above it")
     axes.set(ylabel="bottom (level): the mask is what is above it")
     axes.secondary_xaxis("top", functions=PROBABILITY).set_xlabel("top (probability)")
     axes.secondary_yaxis("right", functions=PROBABILITY).set_ylabel("bottom (probability)")
 
 
-def _draw_levels(axes: Axes, plateau: Plateau, marked: Marked) -> None:
-    """The score of every level, where one threshold is both top and bottom."""
+def _draw_levels(axes: Axes, plateau: Plateau, marks: Marks) -> None:
+    """Draw the score of every level, where one threshold is both top and bottom."""
     score = plateau.surface.score.diagonal()
     low, high = _shown_range(plateau)
     axes.plot(score, color="black")
     axes.axhline(plateau.floor, color="gray", linestyle="--", label=_floor_text(plateau))
-    for fold, rule in marked.folds.items():
-        _mark_fold(axes, fold, (levels(rule)[0], low))
+    for fold, rule in marks.folds.items():
+        _mark_fold(axes, fold, (rule.levels[0], low))
     axes.plot([], [], **FOLD, label="best on one fold's images alone")
-    for rule, style in marked.styled:
-        axes.plot(levels(rule)[0], score[levels(rule)[0]], **style)
+    for rule, style in marks.styled:
+        axes.plot(rule.levels[0], score[rule.levels[0]], **style)
     axes.set(xlabel="threshold (level)", ylabel="mean Dice at the best minimum area")
     axes.set_ylim(low - (high - low) / 20, high + (high - low) / 20)
     axes.secondary_xaxis("top", functions=PROBABILITY).set_xlabel("threshold (probability)")
     axes.grid(alpha=0.3)
 
 
-def _draw_areas(axes: Axes, plateau: Plateau, marked: Marked) -> None:
-    """The score over the minimum area, of the best pair and of the chosen one."""
+def _draw_areas(axes: Axes, plateau: Plateau, marks: Marks) -> None:
+    """Draw the score over the minimum area, of the best pair and of the chosen one."""
     low, high = _shown_range(plateau)
     shown_from = []
-    for rule, style in marked.styled:
-        curve = plateau.surface.curve(*levels(rule))
+    for rule, style in marks.styled:
+        curve = plateau.surface.curve(*rule.levels)
         score = curve.score[:, 0]
         at = np.searchsorted(curve.lowest, rule.min_area, side="right") - 1
         axes.step(curve.lowest, score, where="post", color=style["color"])
@@ -135,7 +134,7 @@ def _mark_fold(axes: Axes, fold: int, at: tuple[float, float]) -> None:
 
 
 def _shown_range(plateau: Plateau) -> tuple[float, float]:
-    """The scores that are told apart: what is far below the best matters to nobody."""
+    """Return the lowest and highest score of the scale."""
     score = plateau.surface.score
     lowest, best = score[np.isfinite(score)].min(), score.max()
     low = max(lowest, best - SHOWN_ERRORS * plateau.standard_error)
@@ -146,7 +145,7 @@ def _floor_text(plateau: Plateau) -> str:
     return f"plateau: within one standard error ({plateau.standard_error:.4f}) of the best"
 
 
-def _text(rule: Rule) -> str:
+def _label(rule: ThresholdRule) -> str:
     parts = [f"top {rule.top:.3f}, minimum area {rule.min_area} px, bottom {rule.bottom:.3f}"]
     if rule.class_min:
         parts.append(f"class {rule.class_min:.3f}")

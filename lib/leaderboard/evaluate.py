@@ -11,12 +11,11 @@ import numpy as np
 from lib import csv_files, metrics, rle, score
 from lib.bootstrap import interval
 from lib.dataset import Dataset
-from lib.decision import rules
+from lib.decision.rules import ThresholdRule
 from lib.layout import ALL_DATA, map_file
 from lib.leaderboard.runs import Run
 from lib.parallel import map_in_processes
 from lib.prob_maps import blend
-from lib.recipes.schema import Rule
 from lib.score import Score
 
 Truth = Mapping[str, Sequence[str]]  # ImageId -> the codes of its annotations
@@ -198,10 +197,10 @@ def evaluate_run(run: Run, images: Sequence[LabelledImage], size: int) -> RunMet
 
 
 def _count_areas(
-    image: LabelledImage, variants: Sequence[Rule], size: int
+    image: LabelledImage, variants: Sequence[ThresholdRule], size: int
 ) -> list[tuple[int, ...]]:
     """Return |P|, |T| and |P and T| in pixels under each variant of the rule."""
     (values,) = blend(image.map_paths, np.ones((1, len(image.map_paths))), size)
     truth = rle.union(image.codes, size, size)
-    masks = [rules.apply(rule, values, image.p_positive) for rule in variants]
+    masks = [rule.apply(values, image.p_positive) for rule in variants]
     return [tuple(map(int, metrics.areas(mask, truth))) for mask in masks]

@@ -3,10 +3,6 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from lib.decision.deciders import Decider
-from lib.decision.expected_dice import ExpectedDiceRule
-from lib.decision.rules import LEVELS, levels
-
 NONE = "–"
 
 
@@ -39,21 +35,6 @@ def between(value: float, interval: tuple[float, float], sign: str = "") -> str:
     """Return a number and its interval; `sign` is "+" for differences."""
     low, high = interval
     return f"{value:{sign}.4f} ({low:{sign}.4f} to {high:{sign}.4f})"
-
-
-def in_short(rule: Decider) -> str:
-    """Return a rule's parameters; thresholds are rounded to the levels of 8-bit maps."""
-    if isinstance(rule, ExpectedDiceRule):
-        return "each image's own"
-    top, bottom = levels(rule)
-    parts = [f"{top / LEVELS:.3f} / {rule.min_area} / {bottom / LEVELS:.3f}"]
-    if rule.component_min_area:
-        parts.append(f"components {rule.component_min_area}")
-    if rule.fill_holes:
-        parts.append("filled")
-    if rule.class_min is not None:
-        parts.append(f"class {rule.class_min:.3f}")
-    return ", ".join(parts)
 
 
 def _line(cells: Sequence[str]) -> str:

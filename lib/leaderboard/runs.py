@@ -10,9 +10,10 @@ import pandas as pd
 
 from lib import artifacts, csv_files, layout
 from lib.artifacts import Artifact
+from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
 from lib.layout import ALL_DATA, CLASSES, FLIP, NO_FLIP, NO_FLIP_SUFFIX, Fold, Work
-from lib.recipes import Recipe, Rule
+from lib.recipes import Recipe
 from lib.recipes.serialize import from_dict
 
 HISTORY, AVERAGES = "history.csv", "averages.csv"
@@ -49,7 +50,7 @@ class Run:
         return self.name if self.tta == FLIP else f"{self.name}, no flips"
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> ThresholdRule:
         """The recipe's published rule, without its class gate if there are no probabilities."""
         rule = self.recipe.rule
         return rule if self.p_positive else replace(rule, class_min=None)

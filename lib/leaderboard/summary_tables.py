@@ -1,18 +1,17 @@
 """Tables of all runs and of all decisions."""
 
-import json
 from collections.abc import Iterator
 
 from lib import artifacts, layout
 from lib.artifacts import Artifact
-from lib.decision import deciders
+from lib.decision import schema
+from lib.decision.schema import DECISION_FILE
 from lib.errors import InputError
 from lib.layout import ArtifactPath, Work
 from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.leaderboard import Leaderboard
-from lib.leaderboard.markdown import NONE, below, between, in_short, number, table
+from lib.leaderboard.markdown import NONE, below, between, number, table
 
-DECISION = "decision.json"
 FIGURES = {
     "positive Dice": RunMetrics.positive_dice,
     "balanced Dice": RunMetrics.balanced_dice,
@@ -83,13 +82,13 @@ def _decision_paths(work: Work) -> list[ArtifactPath]:
 
 
 def _decision_row(artifact: Artifact) -> list[str]:
-    decision = json.loads(artifact.path(DECISION).read_bytes())
+    decision = schema.load(artifact.path(DECISION_FILE))
     return [
         artifact.location.folder.name,
-        decision["rule"],
-        in_short(deciders.from_json(decision)),
-        f"{decision['images']:,}",
-        number(decision["oof_dice"]),
-        number(decision["cross_fitted_dice"]),
-        NONE if decision["ci95"] is None else "{:.4f} to {:.4f}".format(*decision["ci95"]),
+        decision.rule_name,
+        str(decision.rule),
+        f"{decision.images:,}",
+        number(decision.oof_dice),
+        number(decision.cross_fitted_dice),
+        "{:.4f} to {:.4f}".format(*decision.ci95) if decision.ci95 else NONE,
     ]

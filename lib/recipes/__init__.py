@@ -20,10 +20,10 @@ from lib.recipes import (
     zhang,
 )
 from lib.recipes.demo_variant import DEMO_SUFFIX, demo_variant
-from lib.recipes.schema import Ema, Input, Keep, LossWeights, Network, Phase, Recipe, Rule
+from lib.recipes.schema import Ema, Input, Keep, LossWeights, Network, Phase, Recipe
 
 __all__ = [
-    "RECIPES", "Ema", "Input", "Keep", "LossWeights", "Network", "Phase", "Recipe", "Rule", "get",
+    "RECIPES", "Ema", "Input", "Keep", "LossWeights", "Network", "Phase", "Recipe", "get",
 ]  # fmt: skip
 
 _SOURCES = (

@@ -1,6 +1,7 @@
 """Recipes of this project: a default for one GPU, and a small one for two CPU cores."""
 
-from lib.recipes.schema import Input, Keep, LossWeights, Network, Phase, Recipe, Rule
+from lib.decision.rules import ThresholdRule
+from lib.recipes.schema import Input, Keep, LossWeights, Network, Phase, Recipe
 
 R34_512 = Recipe(
     name="r34_512",
@@ -21,7 +22,7 @@ R34_512 = Recipe(
             loss=LossWeights(bce=1.0, positive_dice=0.5, image_bce=0.2),
         ),
     ),
-    rule=Rule(top=0.7, min_area=800, bottom=0.3),
+    rule=ThresholdRule(top=0.7, min_area=800, bottom=0.3),
 )  # fmt: skip
 
 DEMO = Recipe(
@@ -43,7 +44,7 @@ DEMO = Recipe(
         ),
     ),
     select="loss",  # Dice at a fixed rule hardly moves on 24 images
-    rule=Rule(top=0.7, min_area=800, bottom=0.3),
+    rule=ThresholdRule(top=0.7, min_area=800, bottom=0.3),
 )  # fmt: skip
 
 RECIPES = (R34_512, DEMO)

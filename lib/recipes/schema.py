@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Interval, MinLen
 
+from lib.decision.rules import Fraction, ThresholdRule
+
 Count = Annotated[int, Ge(1)]
-Fraction = Annotated[float, Interval(ge=0, le=1)]
 Weight = Annotated[float, Ge(0)]
 Rate = Annotated[float, Gt(0)]
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
@@ -15,24 +16,6 @@ PositiveRate = Annotated[float, Interval(gt=0, le=1)]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How a probability map becomes a mask, in the units of publications.
-
-    An image is emptied if p(positive) is below `class_min`, or if fewer than `min_area` pixels
-    have p > `top`. Otherwise its mask is every pixel with p > `bottom`, without 8-connected
-    components of fewer than `component_min_area` pixels, and with its holes filled if `fill_holes`.
-    Areas are pixels of the RLE frame (1024 x 1024 in the competition).
-    """
-
-    top: Fraction = 0.5
-    min_area: Annotated[int, Ge(0)] = 0
-    bottom: Fraction = 0.5
-    component_min_area: Annotated[int, Ge(0)] = 0
-    fill_holes: bool = False
-    class_min: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -259,8 +242,8 @@ class Recipe:
     input: Input = Input()
     augmentation: str = "none"
     select: Literal["dice", "positive_dice", "loss", "class_auc"] = "dice"
-    rule: Rule = Rule()
-    select_rule: Rule | None = None
+    rule: ThresholdRule = ThresholdRule()
+    select_rule: ThresholdRule | None = None
     seed: Seed = 42
 
     @property

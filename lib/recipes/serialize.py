@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
-from lib.recipes.schema import Ema, Input, Keep, LossWeights, Network, Phase, Recipe, Rule
+from lib.recipes.schema import Ema, Input, Keep, LossWeights, Network, Phase, Recipe
 
 # A misspelt key must never be ignored, and JSON has no infinity.
-for _class in (Ema, Input, Keep, LossWeights, Network, Phase, Recipe, Rule):
+for _class in (Ema, Input, Keep, LossWeights, Network, Phase, Recipe, ThresholdRule):
     with_config(ConfigDict(extra="forbid", allow_inf_nan=False))(_class)
 _ADAPTER = TypeAdapter(Recipe)
 

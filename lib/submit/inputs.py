@@ -1,16 +1,15 @@
 """Inputs of a submission: a decision, the ensemble that it was made from, and the dataset."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from lib import artifacts, csv_files
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
-from lib.decision import deciders
-from lib.decision.deciders import Decider
+from lib.decision import schema
+from lib.decision.rules import DecisionRule
+from lib.decision.schema import DECISION_FILE, Decision
 from lib.errors import InputError
 from lib.layout import CLASSES, Work, map_file
 
@@ -21,24 +20,24 @@ COLUMNS = ("ImageId", "p")  # of class.csv
 class SubmissionInputs:
     """A decision with the ensemble and the dataset that it applies to."""
 
-    decision: Artifact
+    decision_artifact: Artifact
     ensemble: Artifact
     dataset: Dataset
 
     @property
     def inputs(self) -> list[Artifact]:
         """The three artifacts that a submission is made from."""
-        return [self.decision, self.ensemble, self.dataset.artifact]
+        return [self.decision_artifact, self.ensemble, self.dataset.artifact]
 
     @cached_property
-    def decision_json(self) -> dict[str, Any]:
+    def decision(self) -> Decision:
         """The content of decision.json."""
-        return json.loads(self.decision.path("decision.json").read_bytes())
+        return schema.load(self.decision_artifact.path(DECISION_FILE))
 
-    @cached_property
-    def rule(self) -> Decider:
+    @property
+    def rule(self) -> DecisionRule:
         """The decision's rule, which turns a map into a mask."""
-        return deciders.from_json(self.decision_json)
+        return self.decision.rule
 
     @cached_property
     def p_positive(self) -> dict[str, float]:
@@ -46,7 +45,8 @@ class SubmissionInputs:
 
         Empty if no member has an image-level output.
         """
-        owner = self.decision if CLASSES in self.decision.files else self.ensemble
+        has_gate = CLASSES in self.decision_artifact.files
+        owner = self.decision_artifact if has_gate else self.ensemble
         table = csv_files.read(owner.path(CLASSES), COLUMNS)
         return dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
 

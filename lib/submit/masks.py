@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lib import images, metrics, rle
-from lib.decision import deciders
-from lib.decision.deciders import Decider
+from lib.decision.rules import DecisionRule
 from lib.errors import InputError
 from lib.layout import map_file
 from lib.parallel import map_in_processes
@@ -49,7 +48,7 @@ class ProbMap:
     p_positive: float | None
     truth: str = rle.EMPTY
 
-    def mask(self, rule: Decider, size: int) -> np.ndarray:
+    def mask(self, rule: DecisionRule, size: int) -> np.ndarray:
         """Return the rule's mask: (size, size) bool, in the RLE frame.
 
         Raises:
@@ -60,7 +59,7 @@ class ProbMap:
             raise InputError(
                 f"{self.path} is not {size}x{size}, the RLE frame; remake it with 04_ensemble.py"
             )
-        return deciders.apply(rule, values, self.p_positive)
+        return rule.apply(values, self.p_positive)
 
 
 def digest(mask: np.ndarray) -> str:
@@ -112,9 +111,9 @@ def score_out_of_fold(source: SubmissionInputs) -> Score | None:
     count = partial(_count_areas, rule=source.rule, size=source.dataset.rle_size)
     areas = np.array(list(map_in_processes(count, maps, "out-of-fold")))
     score = Score(tuple(source.oof_ids), areas)
-    stated_dice = source.decision_json["oof_dice"]
+    stated_dice = source.decision.oof_dice
     if stated_dice is not None and abs(stated_dice - score.dice) > DICE_TOLERANCE:
-        location = source.decision.location
+        location = source.decision_artifact.location
         raise InputError(
             f"{location} states an out-of-fold Dice of {stated_dice:.6f}, but its maps give "
             f"{score.dice:.6f}; remake it with {location.command} --replace"
@@ -132,12 +131,12 @@ def oof_map(source: SubmissionInputs, image_id: str) -> ProbMap:
     )
 
 
-def _predict_row(prob_map: ProbMap, rule: Decider, size: int) -> Row:
+def _predict_row(prob_map: ProbMap, rule: DecisionRule, size: int) -> Row:
     mask = prob_map.mask(rule, size)
     return Row(prob_map.image_id, rle.encode(mask), int(mask.sum()), digest(mask))
 
 
-def _count_areas(prob_map: ProbMap, rule: Decider, size: int) -> tuple[int, ...]:
+def _count_areas(prob_map: ProbMap, rule: DecisionRule, size: int) -> tuple[int, ...]:
     """Return |P|, |T| and |P and T| in pixels."""
     truth = rle.decode(prob_map.truth, size, size)
     return tuple(map(int, metrics.areas(prob_map.mask(rule, size), truth)))

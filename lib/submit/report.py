@@ -15,8 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lib import csv_files, metrics, rle
 from lib.artifacts import Draft
-from lib.decision import deciders
-from lib.decision.expected_dice import ExpectedDiceRule
+from lib.decision.schema import SURFACE_FILE
 from lib.files import write_bytes
 from lib.score import Score
 from lib.submit import lesion_sizes, lineage, overlays, plots, report_text
@@ -55,21 +54,20 @@ def write(draft: Draft, data: ReportData) -> None:
     examples = overlays.choose_examples(oof) if oof and cache else []
     if cache:
         overlays.write(draft, source, cache, examples)
-    bins = source.decision_json.get("reliability")
+    decision, bins = source.decision, source.decision.reliability
+    surface = source.decision_artifact.path(SURFACE_FILE) if oof else None
     page = _template().render(
         name=draft.location.folder.name,
         data=data,
         labelled=len(source.dataset.truth),
-        decision=source.decision_json,
-        origin=report_text.describe_origin(source.decision_json),
-        steps=report_text.describe_steps(source.rule, source.dataset.rle_size),
-        rule_inputs=report_text.describe_inputs(
-            source.decision.config, source.ensemble.config, class_gate=_uses_p_positive(source)
-        ),
-        auto=report_text.describe_auto(source.decision_json),
-        levels=deciders.to_json(source.rule),
+        decision=decision,
+        origin=report_text.describe_origin(decision),
+        steps=decision.rule.explain(source.dataset.rle_size),
+        rule_inputs=report_text.describe_inputs(decision, source.ensemble.config),
+        auto=report_text.describe_auto(decision),
+        levels=decision.rule.to_json(),
         reliability=_data_uri(plots.draw_reliability(bins)) if bins else None,
-        surface=_data_uri(source.decision.path("surface.png").read_bytes()) if oof else None,
+        surface=_data_uri(surface.read_bytes()) if surface else None,
         members=_members(source),
         positive_rates=_positive_rates(data),
         confusions=_confusions(data),
@@ -100,13 +98,6 @@ def _template() -> Any:
         "percent": report_text.percent,
     }
     return environment.get_template(TEMPLATE.name)
-
-
-def _uses_p_positive(source: SubmissionInputs) -> bool:
-    """Return True if the rule uses the image's probability, besides those of its pixels."""
-    if isinstance(source.rule, ExpectedDiceRule):
-        return source.rule.empty.wants_class
-    return source.rule.class_min is not None
 
 
 def _data_uri(png: bytes) -> str:

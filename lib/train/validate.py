@@ -9,10 +9,9 @@ from torch.nn import functional as F
 
 from lib import device as machine
 from lib import distributed, metrics
-from lib.decision.rules import levels
+from lib.decision.rules import ThresholdRule
 from lib.models import SegmentationNetwork
 from lib.models.base import Criterion
-from lib.recipes import Rule
 
 
 @torch.inference_mode()
@@ -20,7 +19,7 @@ def validate(
     model: SegmentationNetwork,
     loader: Iterable[tuple[torch.Tensor, ...]],
     criterion: Criterion,
-    rule: Rule,
+    rule: ThresholdRule,
     device: torch.device,
 ) -> dict[str, float]:
     """Score a network on the images of its fold; all processes return the metrics of all images.
@@ -69,12 +68,12 @@ def _to_numpy(tensors: Iterable[torch.Tensor | None]) -> list[np.ndarray | None]
     return [None if tensor is None else tensor.cpu().numpy() for tensor in tensors]
 
 
-def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: Rule) -> torch.Tensor:
+def _counts(probabilities: torch.Tensor, truth: torch.Tensor, rule: ThresholdRule) -> torch.Tensor:
     """Count pixels of each image: (4, N).
 
     The rows are: above top, above bottom, above bottom inside the truth, and the truth.
     """
-    top, bottom = levels(rule)
+    top, bottom = rule.levels
     frame = F.interpolate(
         probabilities, size=truth.shape[-2:], mode="bilinear", align_corners=False
     )

@@ -18,18 +18,17 @@ import cv2
 import numpy as np
 
 from lib import artifacts, dataset, images, metrics, rle
-from lib.decision import histograms, rules
 from lib.bootstrap import interval
-from lib.decision.histograms import Histograms
-from lib.decision.honest import OofSample, cross_fit
+from lib.decision import histograms, rules
+from lib.decision.histograms import Histograms, OofSample
+from lib.decision.rules import ThresholdRule
 from lib.decision.threshold_search import PRESETS, search
-from lib.ensemble.average import HISTOGRAMS, Mean
-from lib.ensemble.blend import Labelled
+from lib.decision.tuning import RuleFitter, cross_fit
+from lib.ensemble.average import HISTOGRAMS_FILE, LabelledImage, MapAverager
 from lib.ensemble.decide import decide
 from lib.ensemble.options import DecisionOptions
 from lib.files import write_bytes
 from lib.layout import Work, map_file
-from lib.recipes.schema import Rule
 from tests import fakes
 from tests.bench.harness import Row, print_table, time_cpu
 
@@ -100,7 +99,7 @@ def measure_search_memory(sample: OofSample) -> Row:
 
 def measure_cross_fit(sample: OofSample) -> Row:
     """Time the refits without each fold, and the bootstrap interval over patients."""
-    seconds, cross_fitted = time_cpu(cross_fit, _fresh(sample), PRESETS["triplet"], "plateau")
+    seconds, cross_fitted = time_cpu(cross_fit, _fresh(sample), RuleFitter())
     bootstrap, _ = time_cpu(interval, cross_fitted.dice, sample.patients)
     return Row("cross-fitted repetition", f"{seconds + bootstrap:.1f} s", "at most 30 s")
 
@@ -113,7 +112,7 @@ def measure_naive_ratio(sample: OofSample, exact_seconds: float) -> Row:
         values, truth = draw_map(number)
         truth = np.zeros((SIZE, SIZE), bool) if truth is None else truth
         for bottom, top in np.sort(rng.integers(rules.LEVELS, size=(NAIVE_RULES, 2))):
-            rule = rules.from_levels(top, bottom, rng.integers(4000))
+            rule = ThresholdRule.from_levels(top, bottom, rng.integers(4000))
             seconds += time_cpu(_naive_dice, rule, values, truth)[0]
     each = seconds / (NAIVE_IMAGES * NAIVE_RULES)
     triplets = sum(
@@ -127,14 +126,14 @@ def measure_naive_ratio(sample: OofSample, exact_seconds: float) -> Row:
 
 def measure_averaging(folder: Path) -> float:
     """Return the seconds in which stage 04 resizes one member's map to the frame and counts it."""
-    mean = Mean(SIZE, folder / "mean", [(0, folder, 1.0)])
+    averager = MapAverager(SIZE, folder / "mean", [(0, folder, 1.0)])
     seconds = 0.0
     for number in range(AVERAGED):
         values, truth = draw_map(number)
         code = rle.EMPTY if truth is None else rle.encode(truth)
         name = str(number)
         images.write_png(folder / map_file("oof", name), images.shrink(values, MAP_SIZE))
-        seconds += time_cpu(mean.out_of_fold, Labelled(name, 0, code))[0]
+        seconds += time_cpu(averager.write_oof, LabelledImage(name, 0, code))[0]
     return seconds / AVERAGED
 
 
@@ -147,7 +146,7 @@ def measure_decision(work: Work, sample: OofSample) -> float:
     data = dataset.read(work)
     draft = artifacts.begin(work.ensemble("all"), {}, [data.artifact])
     assert draft
-    sample.histograms.save(draft.path(HISTOGRAMS))
+    sample.histograms.save(draft.path(HISTOGRAMS_FILE))
     for name in names:
         write_bytes(draft.path(map_file("oof", name)), b"map")
     draft.finish()
@@ -180,8 +179,8 @@ def measure(count: int = IMAGES) -> Iterator[Row]:
     yield measure_naive_ratio(sample, counting + searching)
 
 
-def _naive_dice(rule: Rule, values: np.ndarray, truth: np.ndarray) -> float:
-    return float(metrics.dice(*metrics.areas(rules.apply(rule, values), truth)))
+def _naive_dice(rule: ThresholdRule, values: np.ndarray, truth: np.ndarray) -> float:
+    return float(metrics.dice(*metrics.areas(rule.apply(values), truth)))
 
 
 def _fresh(sample: OofSample) -> OofSample:

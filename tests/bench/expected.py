@@ -18,13 +18,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lib.cli import run_stage
+from lib import metrics
 from lib.bootstrap import interval
+from lib.cli import run_stage
 from lib.decision.expected_dice import ExpectedDiceRule
-from lib.decision.histograms import Histograms
-from lib.decision.honest import cross_fit, fit
-from lib.decision.oof_sample import OofSample
+from lib.decision.histograms import Histograms, OofSample
 from lib.decision.threshold_search import PRESETS
+from lib.decision.tuning import RuleFitter, cross_fit
 from lib.leaderboard.markdown import between
 
 IMAGES, NEW_IMAGES, SIDE, FOLDS = 2000, 10000, 128, 5
@@ -56,7 +56,7 @@ KINDS = {
 class Known:
     """True P(empty | image) of simulated images."""
 
-    wants_class = False
+    uses_p_positive = False
 
     def __init__(self, p: np.ndarray) -> None:
         self.p = p
@@ -111,12 +111,14 @@ def measure(images: int = IMAGES) -> Iterator[str]:
         cross_fitted, rules = {}, {}
         for preset, choose in (("triplet", "best"), ("triplet", "plateau"), ("expected", None)):
             label = preset if choose is None else f"{preset}, {choose}"
-            cross_fitted[label] = cross_fit(sample, PRESETS[preset], choose).dice.mean()
-            rules[label] = fit(sample, PRESETS[preset], choose).rule
+            fitter = RuleFitter(PRESETS[preset], choose)
+            cross_fitted[label] = cross_fit(sample, fitter).dice.mean()
+            rules[label] = fitter.fit(sample).rule
         rules["expected, all known"] = ExpectedDiceRule(KNOTS, Known(empty))
-        first = new.dice(rules["triplet, best"])
-        for label, rule in rules.items():
-            yield _row([name, label], cross_fitted.get(label), new.dice(rule), first)
+        dice = {label: metrics.dice(*rule.areas(new)) for label, rule in rules.items()}
+        for label in rules:
+            first = dice["triplet, best"]
+            yield _row([name, label], cross_fitted.get(label), dice[label], first)
 
 
 def _row(

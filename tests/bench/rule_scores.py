@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib import score
+from lib import metrics, score
 from lib.bootstrap import interval
-from lib.decision.deciders import from_json
-from lib.decision.oof_sample import OofSample
-from lib.ensemble import oof
+from lib.decision.histograms import OofSample
+from lib.decision.schema import Decision
+from lib.ensemble.decide import read_sample
 from lib.errors import InputError
 from lib.layout import Work
-from lib.leaderboard.markdown import between, in_short
+from lib.leaderboard.markdown import between
 from lib.score import Score
 from lib.submit import inputs, masks, submission
 from lib.submit.inputs import SubmissionInputs
@@ -35,13 +34,13 @@ class RuleScores:
 
     Attributes:
         name: label of the rule in the tables.
-        decided: content of decision.json.
+        decision: content of decision.json.
         test_score: score on the test images.
         made_from: inputs of a submission by the rule.
     """
 
     name: str
-    decided: dict[str, Any]
+    decision: Decision
     test_score: Score
     made_from: SubmissionInputs
 
@@ -52,30 +51,33 @@ class RuleScores:
         A fixed rule has no such fits, and is applied to every fold.
         """
         dices = np.empty(len(self.sample))
-        for fold, held in self.decided["folds"].items():
-            chosen = self.sample.folds == int(fold)
-            part = self.sample.excluding_fold(int(fold))[chosen]
-            rule = from_json(held["refitted"] or self.decided)
-            dices[chosen] = part.dice(rule, None if part.features is None else part.features[:, 0])
+        for fold, rules in self.decision.folds.items():
+            chosen = self.sample.folds == fold
+            part = self.sample.excluding_fold(fold)[chosen]
+            rule = rules.refitted or self.decision.rule
+            p_positive = None if part.features is None else part.features[:, 0]
+            dices[chosen] = metrics.dice(*rule.areas(part, p_positive))
         return dices
 
     @cached_property
     def sample(self) -> OofSample:
         """Labelled images of the ensemble."""
-        classes = pd.DataFrame({"p": self.made_from.p_positive})
-        features = None if classes.empty else classes
-        return oof.read(self.made_from.ensemble, self.made_from.dataset, features)
+        p_positive = pd.DataFrame({"p": self.made_from.p_positive})
+        features = None if p_positive.empty else p_positive
+        sample = read_sample(self.made_from.ensemble, self.made_from.dataset, features)
+        assert sample
+        return sample
 
     def row(self, first: "RuleScores") -> str:
         """Return a line of the table, with the differences from the first rule."""
-        decided, gain = self.decided, self.test_score.dices - first.test_score.dices
+        decision, gain = self.decision, self.test_score.dices - first.test_score.dices
+        assert decision.ci95
         cells = [
             self.name,
-            in_short(from_json(decided)),
-            format_dice(decided["oof_dice"]),
-            format_dice(decided["cross_fitted_dice"])
-            + " ({:.4f} to {:.4f})".format(*decided["ci95"]),
-            format_gain(decided["cross_fitted_dice"], first.decided["cross_fitted_dice"]),
+            str(decision.rule),
+            format_dice(decision.oof_dice),
+            format_dice(decision.cross_fitted_dice) + " ({:.4f} to {:.4f})".format(*decision.ci95),
+            format_gain(decision.cross_fitted_dice, first.decision.cross_fitted_dice),
             format_dice(self.test_score.dice),
             between(gain.mean(), interval(gain, np.arange(len(gain))), "+"),
         ]
@@ -83,12 +85,12 @@ class RuleScores:
 
     def row_against(self, other: "RuleScores") -> str:
         """Return a line with the differences from another rule, image by image."""
-        auto = self.decided.get("auto")
+        auto = self.decision.auto
         cross_fitted = self.cross_fitted_dices - other.cross_fitted_dices
         test = self.test_score.dices - other.test_score.dices
         cells = [
             self.name + (f", which is {auto['rule']}" if auto else ""),
-            format_dice(self.decided["cross_fitted_dice"]),
+            format_dice(self.decision.cross_fitted_dice),
             between(cross_fitted.mean(), interval(cross_fitted, self.sample.patients), "+"),
             format_dice(self.test_score.dice),
             between(test.mean(), interval(test, np.arange(len(test))), "+"),
@@ -99,16 +101,17 @@ class RuleScores:
         """Return cells: name, parameters, tuned, test, and the gain over the all-empty baseline."""
         gain = self.test_score.dices - ~self.test_score.positive
         gain_text = between(gain.mean(), interval(gain, np.arange(len(gain))), "+")
-        rule = in_short(from_json(self.decided))
-        tuned = format_dice(self.decided["oof_dice"])
+        rule = str(self.decision.rule)
+        tuned = format_dice(self.decision.oof_dice)
         return self.name, rule, tuned, format_dice(self.test_score.dice), gain_text
 
     def all_empty(self) -> str:
         """Return a line with the scores of the all-empty baseline."""
-        count = self.decided["confusion"]
-        empty = (count["false"] + count["neither"]) / self.decided["images"]
+        count = self.decision.confusion
+        assert count
+        empty = (count["false"] + count["neither"]) / self.decision.images
         return (
-            f"All-empty baseline: {empty:.4f} on the {self.decided['images']} labelled images, "
+            f"All-empty baseline: {empty:.4f} on the {self.decision.images} labelled images, "
             f"{self.test_score.all_empty_dice:.4f} on the {len(self.test_score.ids)} test images."
         )
 
@@ -138,7 +141,7 @@ def score_rule(
         path = Path(folder) / submission.SUBMISSION
         submission.write(path, list(masks.predict(made_from)))
         test_score = score.compare(path, truth, made_from.dataset.rle_size)
-    return RuleScores(name, made_from.decision_json, test_score, made_from)
+    return RuleScores(name, made_from.decision, test_score, made_from)
 
 
 def _run_stage(command: Sequence[str | Path]) -> None:

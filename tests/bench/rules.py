@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lib.cli import run_stage
+from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
 from lib.recipes.published_rules import PUBLISHED
-from lib.recipes.schema import Rule
 from tests.bench.rule_scores import RuleScores, score_rule
 
 RULES = {
@@ -67,7 +67,7 @@ def score_rules(
 
 def published_rules() -> dict[str, str]:
     """Return flags of stage 04 by the names of the published rules, equal rules together."""
-    names: dict[Rule, list[str]] = {}
+    names: dict[ThresholdRule, list[str]] = {}
     for name, rule in PUBLISHED.items():
         names.setdefault(rule, []).append(name)
     return {", ".join(same): f"--rule {same[0]}" for same in names.values()}

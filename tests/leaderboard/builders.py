@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from lib.decision.rules import ThresholdRule
 from lib.layout import Work
 from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.leaderboard import Leaderboard
-from lib.recipes.schema import Phase, Recipe, Rule
+from lib.recipes.schema import Phase, Recipe
 from tests import fakes
 
 RECIPE = Recipe(
@@ -16,7 +17,7 @@ RECIPE = Recipe(
     source="test",
     summary="",
     phases=(Phase(size=16, epochs=3, batch=2, lr=1e-3),),
-    rule=Rule(top=0.5, min_area=3, bottom=0.5),
+    rule=ThresholdRule(top=0.5, min_area=3, bottom=0.5),
 )
 P_POSITIVE = {"found": 0.9, "clean": 0.2, "speck": 0.6, "missed": 0.4}
 

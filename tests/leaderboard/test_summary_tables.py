@@ -1,12 +1,11 @@
 """Tables of all runs and of all decisions."""
 
 from lib import artifacts
-from lib.decision import rules
-from lib.files import write_json
+from lib.decision.rules import ThresholdRule
+from lib.decision.schema import DECISION_FILE, Decision
 from lib.layout import Work
 from lib.leaderboard import summary_tables
 from lib.leaderboard.leaderboard import Leaderboard
-from lib.recipes.schema import Rule
 from tests import fakes
 from tests.leaderboard.builders import MAPS, MAPS_ALL_MISSED, RECIPE, add_run, cells
 
@@ -34,13 +33,18 @@ def test_every_run_is_a_row_the_largest_gain_first(work: Work) -> None:
 def test_decisions_have_their_parameters_and_scores(work: Work) -> None:
     fakes.make_ensemble(work, "final", {"oof": MAPS})
     parents = [artifacts.read(work.ensemble("final")), artifacts.read(work.dataset)]
-    rule = Rule(0.7, 800, 0.3, component_min_area=100, fill_holes=True, class_min=0.65)
+    rule = ThresholdRule(0.7, 800, 0.3, component_min_area=100, fill_holes=True, class_min=0.65)
     for name, cross_fitted in (("final-tuned", 0.5), ("final-one_fold", None)):
         draft = artifacts.begin(work.decision(name), {}, parents)
         assert draft
-        scores = {"images": 4, "oof_dice": 0.75, "cross_fitted_dice": cross_fitted}
-        content = rules.to_json(rule) | scores | {"rule": "triplet", "ci95": [0.25, 1.0]}
-        write_json(draft.path("decision.json"), content)
+        Decision(
+            "triplet",
+            rule,
+            images=4,
+            oof_dice=0.75,
+            cross_fitted_dice=cross_fitted,
+            ci95=(0.25, 1.0),
+        ).save(draft.path(DECISION_FILE))
         draft.finish()
     work.decision("final-begun").partial.mkdir()
     lines = list(summary_tables.decisions(work))

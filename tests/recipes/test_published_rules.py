@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lib.decision import rules
+from lib.decision.rules import ThresholdRule
 from lib.recipes.published_rules import PUBLISHED
 
 # As published: minimum p(positive); minimum number of pixels above a threshold; threshold of the
@@ -56,7 +56,7 @@ def test_each_rule_gives_the_masks_of_its_source(name: str) -> None:
         centre = rng.uniform(-2.5, 1.5)
         values = np.clip(127 + 127 * (centre + noise / noise.std()), 0, 255).astype(np.uint8)
         p = rng.random()
-        masks.append(rules.apply(PUBLISHED[name], values, p))
+        masks.append(PUBLISHED[name].apply(values, p))
         assert (masks[-1] == published_mask(name, values, p)).all()
     not_empty = [mask.any() for mask in masks]
     assert any(not_empty)
@@ -67,4 +67,4 @@ def test_each_rule_gives_the_masks_of_its_source(name: str) -> None:
 def test_all_published_rules_are_rules() -> None:
     assert SOURCES.keys() == PUBLISHED.keys()
     for rule in PUBLISHED.values():
-        assert rules.from_json(rules.to_json(rule)).min_area == rule.min_area
+        assert ThresholdRule.from_json(rule.to_json()).min_area == rule.min_area

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from lib import recipes
-from lib.decision.rules import levels
 from lib.errors import InputError
 from lib.recipes import LossWeights
 from lib.recipes.published_rules import PUBLISHED
@@ -17,7 +16,7 @@ from lib.train.sampling import EpochBatches
 def test_a_recipe_names_what_exists(name: str) -> None:
     recipe = recipes.get(name)
     assert recipe.augmentation in AUGMENTATIONS
-    assert levels(recipe.rule)
+    assert recipe.rule.levels
     assert recipe.rule in PUBLISHED.values() or recipe.source == "this project"
     if recipe.select == "class_auc":
         assert recipe.network.image_head

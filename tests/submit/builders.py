@@ -1,6 +1,7 @@
 """A dataset, an ensemble and a decision of 16 x 16 pixels, for tests of stage 05."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,9 @@ import pandas as pd
 
 from lib import artifacts, csv_files
 from lib.artifacts import Artifact
-from lib.decision.rules import to_json
-from lib.files import write_json
+from lib.decision.rules import ThresholdRule
+from lib.decision.schema import DECISION_FILE, SURFACE_FILE
 from lib.layout import Work
-from lib.recipes.schema import Rule
 from lib.score import Score
 from lib.submit import inputs, submission
 from lib.submit.inputs import SubmissionInputs
@@ -22,7 +22,7 @@ BOX = np.zeros((16, 16), np.uint8)
 BOX[2:6, 3:5] = 255
 NOTHING = np.zeros((16, 16), np.uint8)
 BOX_CODE = "50 4 12 4"  # rows 2 to 5 of columns 3 and 4: 3 * 16 + 2, then 12 to the next
-RULE = Rule(top=0.5, min_area=3, bottom=0.3)
+RULE = ThresholdRule(top=0.5, min_area=3, bottom=0.3)
 TEST_IDS = ("t0", "t1", "t2")
 TEST_MAPS = {"t0": BOX, "t1": NOTHING, "t2": BOX}
 
@@ -30,7 +30,7 @@ TEST_MAPS = {"t0": BOX, "t1": NOTHING, "t2": BOX}
 def prepare(
     work: Work,
     test: Mapping[str, np.ndarray] = TEST_MAPS,
-    rule: Rule = RULE,
+    rule: ThresholdRule = RULE,
     classes: Mapping[str, float] | None = None,
 ) -> SubmissionInputs:
     """Make a dataset of 12 labelled and 3 test images, maps that equal the truth, a decision."""
@@ -44,7 +44,7 @@ def prepare(
 
 def replace_decision(
     work: Work,
-    rule: Rule = RULE,
+    rule: ThresholdRule = RULE,
     classes: Mapping[str, float] | None = None,
     parents: Sequence[Artifact] = (),
     **values: object,
@@ -54,18 +54,18 @@ def replace_decision(
     Args:
         classes: p(positive) by ImageId, of the decision's own gate.
         parents: artifacts that it was made from too.
-        values: of decision.json.
+        values: other fields of the decision.
     """
     source = inputs.read(work, NAME)
-    content = source.decision_json | to_json(rule) | values
+    decision = replace(source.decision, rule=rule, **values)
     parents = [*source.inputs[1:], *parents]
-    draft = artifacts.begin(source.decision.location, {"rule": "x"}, parents, replace=True)
+    draft = artifacts.begin(source.decision_artifact.location, {"rule": "x"}, parents, replace=True)
     assert draft
     if classes:
         table = pd.DataFrame(sorted(classes.items()), columns=["ImageId", "p"])
         csv_files.write(draft.path("class.csv"), table)
-    write_json(draft.path("decision.json"), content)
-    draft.path("surface.png").touch()
+    decision.save(draft.path(DECISION_FILE))
+    draft.path(SURFACE_FILE).touch()
     draft.finish()
 
 

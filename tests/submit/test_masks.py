@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
 from lib.layout import Work
-from lib.recipes.schema import Rule
 from lib.submit import inputs, masks
 from lib.submit.inputs import SubmissionInputs
 from tests import fakes
@@ -38,7 +38,7 @@ def test_the_rule_is_that_of_the_decision(work: Work) -> None:
 def test_a_class_gate_uses_the_image_probabilities_of_the_ensemble(work: Work) -> None:
     names = [*fakes.masks(12), *TEST_IDS]
     classes = {name: 0.2 if name == "t2" else 0.9 for name in names}
-    source = prepare(work, rule=Rule(class_min=0.5), classes=classes)
+    source = prepare(work, rule=ThresholdRule(class_min=0.5), classes=classes)
     assert predicted_codes(source) == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
 
 
@@ -46,7 +46,7 @@ def test_image_probabilities_of_the_decision_come_before_those_of_the_ensemble(w
     names = [*fakes.masks(12), *TEST_IDS]
     prepare(work, classes=dict.fromkeys(names, 0.9))
     fitted = {name: 0.2 if name == "t2" else 0.9 for name in names}
-    replace_decision(work, Rule(class_min=0.5), fitted)
+    replace_decision(work, ThresholdRule(class_min=0.5), fitted)
     codes = predicted_codes(inputs.read(work, NAME))
     assert codes == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
 
@@ -96,7 +96,7 @@ def test_gates_components_and_holes_count_in_the_score_and_in_the_rows(work: Wor
     fakes.make_ensemble(work, "final", {"oof": maps, "test": test})
     fakes.make_decision(work, "final", RULE)
     classes = dict.fromkeys([*truth, *TEST_IDS], 0.9) | {"a2": 0.1, "b2": 0.1}
-    rule = Rule(component_min_area=3, fill_holes=True, class_min=0.5)
+    rule = ThresholdRule(component_min_area=3, fill_holes=True, class_min=0.5)
     replace_decision(work, rule, classes)
     source = inputs.read(work, NAME)
     score = masks.score_out_of_fold(source)

@@ -14,10 +14,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lib import device as machine
 from lib.artifacts import STATE
+from lib.decision.rules import ThresholdRule
 from lib.files import remove
 from lib.layout import ALL_DATA, Work
 from lib.models import build_model, weights
-from lib.recipes import Ema, Keep, LossWeights, Phase, Rule
+from lib.recipes import Ema, Keep, LossWeights, Phase
 from lib.train.checkpoints import Record, epochs_to_keep
 from lib.train.dataloaders import CachedImages, epoch_batches, loader_options, training_loader
 from lib.train.phase import PhaseTraining, batches_of_step
@@ -64,7 +65,7 @@ def test_linear_rates_change_within_an_epoch(work: Work) -> None:
 
 def test_epochs_are_ranked_at_the_rule_for_ranking(work: Work) -> None:
     """One rule predicts every pixel and misses all negatives, the other predicts no pixel."""
-    everything, nothing = Rule(0.0, 0, 0.0), Rule(0.5, SIZE**2 + 1, 0.5)
+    everything, nothing = ThresholdRule(0.0, 0, 0.0), ThresholdRule(0.5, SIZE**2 + 1, 0.5)
     last = replace(SHORT, epochs=1, keep=Keep("last"))
     job = training_job(work)
     ids = job.dataset.validation_ids(0)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from lib.decision.rules import ThresholdRule
 from lib.layout import Work
-from lib.recipes import LossWeights, Rule
+from lib.recipes import LossWeights
 from lib.train.dataloaders import CachedImages, loader_options, validation_loader
 from lib.train.losses import WeightedLoss
 from lib.train.validate import validate
@@ -26,7 +27,7 @@ def test_the_truth_scores_1_and_empty_masks_score_the_fraction_of_negatives(work
     ids = job.dataset.validation_ids(0)
     source = CachedImages(job.caches[SIZE], job.dataset, "none")
     loader = validation_loader(source, ids, 4, loader_options(0, CPU))
-    criterion, rule = WeightedLoss(LossWeights(bce=1)), Rule(0.7, 1, 0.3)
+    criterion, rule = WeightedLoss(LossWeights(bce=1)), ThresholdRule(0.7, 1, 0.3)
     metrics = validate(oracle, loader, criterion, rule, CPU)
     assert metrics["dice"] == pytest.approx(1.0)
     assert metrics["loss"] == pytest.approx(0.5)

@@ -1,0 +1,185 @@
+"""Fitting a decision rule to a sample, and cross-fitting it without each fold in turn."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lib import metrics
+from lib.decision.calibration import logit, reliability_bins
+from lib.decision.component_search import ComponentSearch
+from lib.decision.expected_dice import ExpectedDiceSearch
+from lib.decision.gate_search import GateSearch
+from lib.decision.histograms import OofSample
+from lib.decision.plateau import RuleSearch
+from lib.decision.rules import Areas, DecisionRule
+from lib.decision.threshold_search import PRESETS, Preset
+from lib.errors import InputError
+
+SEARCHES: Mapping[str | None, type[RuleSearch]] = {
+    None: RuleSearch,
+    "components": ComponentSearch,
+    "class": GateSearch,
+    "expected": ExpectedDiceSearch,
+}
+DECIMALS = 6  # as in class.csv: sums in another order must not move an image across a gate
+
+Gate = Callable[[np.ndarray], np.ndarray]  # (N, G) features -> (N,) p(positive)
+GateFit = Callable[[np.ndarray, np.ndarray], Gate]  # features, (N,) bool positive -> Gate
+
+
+def identity_gate(features: np.ndarray, positive: np.ndarray) -> Gate:
+    """Return the gate of a single column that is p(positive) already; nothing is fitted."""
+    assert features.shape[1] == 1
+    return lambda features: features[:, 0]
+
+
+def mean_gate(features: np.ndarray, positive: np.ndarray) -> Gate:
+    """Return the gate that averages the columns; nothing is fitted."""
+    return lambda features: features.mean(axis=1).round(DECIMALS)
+
+
+def stacked_gate(features: np.ndarray, positive: np.ndarray) -> Gate:
+    """Fit a logistic regression on the logits of the columns.
+
+    Args:
+        features: (N, G) probabilities.
+        positive: (N,) bool, True where the truth is not empty.
+
+    Raises:
+        InputError: if all images are positive, or none is.
+    """
+    from sklearn.linear_model import LogisticRegression  # late: it takes a second to load
+
+    if positive.all() or not positive.any():
+        raise InputError(
+            "--gate-fit stack needs images with and without a pneumothorax outside of every fold; "
+            "give --gate-fit mean"
+        )
+    min_p = 10.0**-DECIMALS
+    model = LogisticRegression().fit(logit(features, min_p), positive)
+    return lambda features: model.predict_proba(logit(features, min_p))[:, 1].round(DECIMALS)
+
+
+def apply_gate(gate: Gate | None, sample: OofSample) -> np.ndarray | None:
+    """Return p(positive) of each image, (N,); None without features."""
+    if sample.features is None or gate is None:
+        return None
+    return gate(sample.features)
+
+
+@dataclass(frozen=True)
+class FittedRule:
+    """A decision rule with the gate that was fitted for it.
+
+    Attributes:
+        rule: turns maps into masks.
+        gate: turns features into p(positive); None if the sample has no features.
+    """
+
+    rule: DecisionRule
+    gate: Gate | None = None
+
+    def p_positive(self, sample: OofSample) -> np.ndarray | None:
+        """Return p(positive) of each image, (N,); None without features."""
+        return apply_gate(self.gate, sample)
+
+    def areas(self, sample: OofSample) -> Areas:
+        """Return |P|, |T| and |P and T| of every image, each (N,) in pixels."""
+        return self.rule.areas(sample, self.p_positive(sample))
+
+    def dice(self, sample: OofSample) -> np.ndarray:
+        """Return the Dice of every image, (N,)."""
+        return metrics.dice(*self.areas(sample))
+
+
+@dataclass(frozen=True)
+class RuleFitter:
+    """The way a rule is fitted to a sample.
+
+    Attributes:
+        preset: the family of rules that is searched.
+        choose: "plateau" for the middle of the plateau, or "best"; None if nothing is chosen.
+        fit_gate: makes the gate of the features, if the sample has any.
+        fixed_rule: a rule that is taken as it is; the search is then for comparison only.
+    """
+
+    preset: Preset = PRESETS["triplet"]
+    choose: str | None = "plateau"
+    fit_gate: GateFit = identity_gate
+    fixed_rule: DecisionRule | None = None
+
+    def gate(self, sample: OofSample) -> Gate | None:
+        """Fit the gate to a sample; None if it has no features."""
+        if sample.features is None:
+            return None
+        return self.fit_gate(sample.features, sample.histograms.positive)
+
+    def search(self, sample: OofSample, gate: Gate | None) -> RuleSearch:
+        """Search the preset, behind a gate if there is one."""
+        p_positive = apply_gate(gate, sample)
+        return SEARCHES[self.preset.extension](sample, self.preset, p_positive)
+
+    def fit(self, sample: OofSample) -> FittedRule:
+        """Fit gate and rule to a sample."""
+        gate = self.gate(sample)
+        return FittedRule(self.fixed_rule or self.search(sample, gate).rule(self.choose), gate)
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Every image scored by the rule that was fitted without its fold.
+
+    Attributes:
+        fitted: for each fold, the rule that was fitted on the other folds.
+        dice: (N,) Dice of each image.
+    """
+
+    fitted: dict[int, FittedRule]
+    dice: np.ndarray
+
+
+def cross_fit(sample: OofSample, fitter: RuleFitter) -> CrossFit:
+    """Fit on all folds but one, score that one, and repeat for every fold.
+
+    Args:
+        sample: of two folds or more.
+        fitter: the way the rule is fitted.
+    """
+    folds = np.unique(sample.folds)
+    assert len(folds) > 1, "no other fold to fit on"
+    fitted, dice = {}, np.empty(len(sample))
+    for fold in map(int, folds):
+        heldout, visible = sample.folds == fold, sample.excluding_fold(fold)
+        fitted[fold] = fitter.fit(visible[~heldout])
+        dice[heldout] = fitted[fold].dice(visible[heldout])
+    return CrossFit(fitted, dice)
+
+
+def measure_reliability(
+    sample: OofSample, fitted: FittedRule, refitted: Mapping[int, FittedRule]
+) -> dict[str, list[dict[str, Any]]] | None:
+    """Compare the calibrated probabilities of a rule with what happened; None if it has none.
+
+    Args:
+        sample: labelled images.
+        fitted: the rule that was fitted on all of them.
+        refitted: for each fold, the rule that was fitted without it; empty if there was no other
+            fold to fit on, and the comparison is then in-sample.
+
+    Returns:
+        By kind of event, "pixels" and "empty", the bins of `reliability_bins`.
+    """
+    scored = [(sample, fitted)]
+    if refitted:
+        scored = [
+            (sample.excluding_fold(fold)[sample.folds == fold], fold_rule)
+            for fold, fold_rule in refitted.items()
+        ]
+    parts = [rule.rule.predictions(part, rule.p_positive(part)) for part, rule in scored]
+    bins = {
+        event: reliability_bins(*map(np.concatenate, zip(*(p[event] for p in parts), strict=True)))
+        for event in parts[0]
+    }
+    return bins or None

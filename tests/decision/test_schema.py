@@ -1,0 +1,93 @@
+"""decision.json: all that a decision holds is read back."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lib.decision import schema
+from lib.decision.expected_dice import ExpectedDiceRule
+from lib.decision.rules import DecisionRule, ThresholdRule
+from lib.decision.schema import Decision, FoldRules, PlateauSummary
+from tests.decision.samples import calibrated_sample
+
+TRIPLET = ThresholdRule.from_levels(178, 76, 800)
+GATED = ThresholdRule(0.6, 10, 0.2, component_min_area=5, fill_holes=True, class_min=0.1 + 0.2)
+EXPECTED = ExpectedDiceRule.fit(calibrated_sample(40).histograms)
+
+
+def full(rule: DecisionRule) -> Decision:
+    """A decision without an empty field."""
+    return Decision(
+        rule_name="auto",
+        rule=rule,
+        choose="plateau",
+        gate=("x", "y"),
+        gate_fit="stack",
+        images=40,
+        oof_dice=0.9,
+        cross_fitted_dice=0.1 + 0.7,
+        cross_fitted_reason=None,
+        ci95=(0.7, 0.9),
+        optimism=0.1,
+        best=TRIPLET,
+        best_dice=0.95,
+        plateau=PlateauSummary(TRIPLET, 0.94, 0.01, pairs=7, depth=2, areas=(0, 9)),
+        folds={0: FoldRules(TRIPLET, rule), 1: FoldRules(TRIPLET)},
+        confusion={"both": 1, "missed": 2, "false": 3, "neither": 4},
+        reliability={"pixels": [], "empty": [{"predicted": 0.5, "observed": 1.0, "count": 2}]},
+        auto={"rule": "expected", "reason": "why", "standard_error": 0.02},
+        checkpoints_selected_on_these_folds=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        full(TRIPLET),
+        full(EXPECTED),
+        full(GATED),
+        Decision("params", GATED),
+        Decision("see", ThresholdRule(top=0.72, min_area=1, bottom=0.2)),
+    ],
+)
+def test_a_decision_is_read_back(tmp_path: Path, decision: Decision) -> None:
+    decision.save(tmp_path / "decision.json")
+    loaded = schema.load(tmp_path / "decision.json")
+    assert loaded.to_json() == decision.to_json()
+    assert (loaded.gate, loaded.ci95, loaded.folds.keys()) == (
+        decision.gate, decision.ci95, decision.folds.keys(),
+    )  # fmt: skip
+    loaded.save(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "decision.json").read_bytes()
+
+
+def test_a_fitted_rule_is_the_same_after_reading(tmp_path: Path) -> None:
+    for rule in (TRIPLET, EXPECTED):
+        full(rule).save(tmp_path / "decision.json")
+        assert schema.load(tmp_path / "decision.json") == full(rule)
+
+
+def test_the_keys_that_people_rely_on(tmp_path: Path) -> None:
+    full(TRIPLET).save(tmp_path / "decision.json")
+    content = json.loads((tmp_path / "decision.json").read_bytes())
+    assert content["rule"] == "auto"
+    assert (content["top"], content["min_area"], content["bottom"]) == (178, 800, 76)
+    assert (content["component_min_area"], content["fill_holes"]) == (0, False)
+    assert content["class_min"] is None
+    assert content["oof_dice"] == 0.9
+    assert content["best"] == TRIPLET.to_json() | {"oof_dice": 0.95}
+    assert content["plateau"]["oof_dice"] == 0.94
+    assert {"cross_fitted_dice", "ci95", "optimism"} <= content.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "choose", "is_fixed"),
+    [("see", None, True), ("params", None, True), ("recipe", None, True),
+     ("triplet", "best", False), ("auto", "plateau", False), ("expected", None, False)],
+)  # fmt: skip
+def test_a_rule_is_fixed_unless_it_was_searched_or_calibrated(
+    name: str, choose: str | None, is_fixed: bool
+) -> None:
+    rule = EXPECTED if name == "expected" else TRIPLET
+    assert Decision(name, rule, choose).is_fixed is is_fixed
