@@ -1,4 +1,4 @@
-"""The last line of defence: what the competition would reject never leaves. On 3 x 3 pixels."""
+"""The check of a submission, on 3 x 3 pixels: files that the competition rejects are refused."""
 
 from pathlib import Path
 
@@ -20,9 +20,9 @@ EMPTY = np.zeros((3, 3), bool)
 GOOD = "ImageId,EncodedPixels\na,0 1 7 1\nb,-1\nc,3 2\n"
 
 
-def meant(*masks: np.ndarray) -> list[Row]:
+def expected_rows(*masks: np.ndarray) -> list[Row]:
     return [
-        Row(name, "not looked at", int(mask.sum()), digest(mask))
+        Row(name, "ignored", int(mask.sum()), digest(mask))
         for name, mask in zip("abc", masks, strict=True)
     ]
 
@@ -32,12 +32,12 @@ def check(tmp_path: Path):
     def check(content: str) -> None:
         path = tmp_path / "submission.csv"
         path.write_bytes(content.encode())
-        validation.check(path, meant(CORNERS, EMPTY, BAR), SIZE)
+        validation.check(path, expected_rows(CORNERS, EMPTY, BAR), SIZE)
 
     return check
 
 
-def test_a_right_submission_passes(check) -> None:
+def test_a_correct_submission_passes(check) -> None:
     check(GOOD)
 
 
@@ -72,7 +72,7 @@ def test_a_right_submission_passes(check) -> None:
         (GOOD.replace("b,-1", "b,0 1"), "line 3: b decodes to another mask"),
     ],
 )
-def test_what_the_competition_would_reject_is_refused(check, content: str, message: str) -> None:
+def test_a_file_that_the_competition_rejects_is_refused(check, content: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         check(content)
 
@@ -86,7 +86,7 @@ def test_an_id_twice_in_the_sample_is_refused(tmp_path: Path) -> None:
 
 
 @given(hnp.arrays(bool, st.integers(1, 9).map(lambda side: (side, side))))
-def test_it_reads_what_the_encoder_writes(mask: np.ndarray) -> None:
+def test_codes_of_the_encoder_are_read_back(mask: np.ndarray) -> None:
     assert (validation.read_mask(rle.encode(mask), len(mask)) == mask).all()
 
 
