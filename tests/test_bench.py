@@ -173,7 +173,7 @@ def test_operations_of_a_step_are_counted_forwards_and_backwards(tiny: Work) -> 
 
     recipe = setting.sized("demo", SIDE, 4)
     with setting.training(tiny, recipe, CPU, 0) as training:
-        training.learn = One(recipe).training_loss
+        training.training_loss = One(recipe).training_loss
         assert train.flops_of_step(training) == 2 * (2 * 4 * SIDE**2 * 9)
 
 
