@@ -29,8 +29,7 @@ def test_knots_by_hand() -> None:
     inside[0, [1, 2, 3, 20, 40]] = 1, 4, 4, 6, 4
     knots = pixel_knots(Histograms(np.array(["a", "b"]), pixels, inside))
     assert knots == tuple(
-        (value, pytest.approx(p))
-        for value, p in [(0, 0), (1, 0.1), (3, 0.2), (24, 0.5), (40, 0.5)]
+        (value, pytest.approx(p)) for value, p in [(0, 0), (1, 0.1), (3, 0.2), (24, 0.5), (40, 0.5)]
     )
     table = interpolate(knots)
     assert table[[2, 3]] == pytest.approx([0.15, 0.2])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lib import artifacts, dataset
-from lib.bootstrap import standard_error
 from lib.artifacts import Artifact
+from lib.bootstrap import standard_error
 from lib.decision import histograms, schema
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.histograms import Histograms, OofSample
@@ -88,9 +88,7 @@ def test_a_decision_holds_the_image_probabilities_that_it_uses(
 
 def test_a_fixed_rule_behind_a_stack_is_scored_with_the_stack_refitted(work: Work) -> None:
     ensemble, x5 = make_ensemble(work, "a"), PUBLISHED["x5"]
-    stacked = make_decision(
-        ensemble, DecisionOptions("x5", None, x5, ("x", "y"), "stack"), "stack"
-    )
+    stacked = make_decision(ensemble, DecisionOptions("x5", None, x5, ("x", "y"), "stack"), "stack")
     assert stacked.cross_fitted_reason is None
     assert stacked.folds[0].refitted == x5
     mean = make_decision(ensemble, DecisionOptions("x5", None, x5, ("x", "y"), "mean"), "mean")

@@ -21,9 +21,7 @@ def test_a_surface_is_a_picture_of_equal_bytes(
 ) -> None:
     sample, fitter = noisy_sample(), RuleFitter(PRESETS[preset], choose)
     search = fitter.search(sample, None)
-    best_of_fold = {
-        fold: fitter.search(part, None).best for fold, part in sample.by_fold().items()
-    }
+    best_of_fold = {fold: fitter.search(part, None).best for fold, part in sample.by_fold().items()}
     marks = Marks(search.best, search.thresholds(choose), best_of_fold)
     assert (marks.chosen is None) == (preset == "expected")
     for name in ("one.png", "other.png"):
