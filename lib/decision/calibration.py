@@ -100,8 +100,8 @@ def image_features(
 ) -> np.ndarray:
     """Return the features of an image that predict whether it is empty.
 
-    They are few: areas above several levels are nearly collinear, and fifty images are too few to
-    fit them.
+    There are at most three: areas above several levels are nearly collinear, and fifty images are
+    too few to fit them.
 
     Args:
         histograms: of N images; the truth is not used.

@@ -186,7 +186,7 @@ class ExpectedDiceRule:
 
     def explain(self, frame_px: int) -> list[str]:
         return [
-            "The value of a pixel is calibrated to the share of such pixels that are in a "
+            "The value of a pixel is calibrated to the fraction of such pixels that are in a "
             "pneumothorax, in images that have one.",
             "Each image gets the mask of the highest expected Dice, among the masks of all pixels "
             "above one of 255 levels.",

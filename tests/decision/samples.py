@@ -30,8 +30,9 @@ def mean_dice(
     """Mean Dice of a rule that is applied to one map after the other."""
     known = p_positive if p_positive is not None else [None] * len(maps)
     masks = [rule.apply(values, p) for (values, _), p in zip(maps, known, strict=True)]
-    pairs = zip(masks, maps, strict=True)
-    return float(np.mean([dice_by_hand(mask, truth) for mask, (_, truth) in pairs]))
+    return float(
+        np.mean([dice_by_hand(m, truth) for m, (_, truth) in zip(masks, maps, strict=True)])
+    )
 
 
 def count_all(maps: Sequence[LabelledMap]) -> Histograms:

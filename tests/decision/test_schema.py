@@ -41,31 +41,16 @@ def full(rule: DecisionRule) -> Decision:
     )
 
 
-@pytest.mark.parametrize(
-    "decision",
-    [
-        full(TRIPLET),
-        full(EXPECTED),
-        full(GATED),
-        Decision("params", GATED),
-        Decision("see", ThresholdRule(top=0.72, min_area=1, bottom=0.2)),
-    ],
-)
-def test_a_decision_is_read_back(tmp_path: Path, decision: Decision) -> None:
+@pytest.mark.parametrize("decision", [full(TRIPLET), full(EXPECTED)])
+def test_a_decision_with_a_fitted_rule_is_read_back(tmp_path: Path, decision: Decision) -> None:
     decision.save(tmp_path / "decision.json")
-    loaded = schema.load(tmp_path / "decision.json")
-    assert loaded.to_json() == decision.to_json()
-    assert (loaded.gate, loaded.ci95, loaded.folds.keys()) == (
-        decision.gate, decision.ci95, decision.folds.keys(),
-    )  # fmt: skip
-    loaded.save(tmp_path / "again.json")
-    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "decision.json").read_bytes()
+    assert schema.load(tmp_path / "decision.json") == decision
 
 
-def test_a_fitted_rule_is_the_same_after_reading(tmp_path: Path) -> None:
-    for rule in (TRIPLET, EXPECTED):
-        full(rule).save(tmp_path / "decision.json")
-        assert schema.load(tmp_path / "decision.json") == full(rule)
+@pytest.mark.parametrize("decision", [full(GATED), Decision("params", GATED)])
+def test_a_stated_rule_is_read_back_in_levels(tmp_path: Path, decision: Decision) -> None:
+    decision.save(tmp_path / "decision.json")
+    assert schema.load(tmp_path / "decision.json").to_json() == decision.to_json()
 
 
 def test_the_keys_that_people_rely_on(tmp_path: Path) -> None:

@@ -108,15 +108,15 @@ def test_a_fixed_rule_is_kept_and_only_its_gate_is_fitted() -> None:
 
 
 def test_searched_weights_give_each_fold_the_maps_that_were_made_without_it() -> None:
-    own, other = noisy_sample(seed=0), noisy_sample(seed=1)
-    maps_without = {0: other.histograms, 1: own.histograms}
-    sample = replace(own, heldout_histograms=maps_without.__getitem__)
-    fitter, heldout = RuleFitter(choose="best"), own.folds == 0
+    final, without0 = noisy_sample(seed=0), noisy_sample(seed=1)
+    maps_without = {0: without0.histograms, 1: final.histograms}
+    sample = replace(final, heldout_histograms=maps_without.__getitem__)
+    fitter, heldout = RuleFitter(choose="best"), final.folds == 0
     crossed = cross_fit(sample, fitter)
-    rule = fitter.fit(other[~heldout]).rule
+    rule = fitter.fit(without0[~heldout]).rule
     assert crossed.fitted[0].rule == rule
-    assert (crossed.dice[heldout] == other.histograms[heldout].dice(rule)).all()
-    assert crossed.fitted[1].rule == fitter.fit(own[heldout]).rule
+    assert (crossed.dice[heldout] == without0.histograms[heldout].dice(rule)).all()
+    assert crossed.fitted[1].rule == fitter.fit(final[heldout]).rule
 
 
 # Reliability

@@ -9,7 +9,8 @@ from lib.artifacts import Artifact, Draft
 from lib.decision.rules import DecisionRule
 from lib.decision.schema import Decision
 from lib.ensemble.average import average, ensemble_config
-from lib.ensemble.decide import decide
+from lib.ensemble.decide import decide, gate_features, read_sample
+from lib.ensemble.evaluation import evaluate
 from lib.ensemble.member_weights import find_weights
 from lib.ensemble.members import MemberFold, is_search, load_gates, load_members
 from lib.ensemble.options import DecisionOptions
@@ -79,6 +80,15 @@ def make_decision(
     draft = artifacts.begin(decision_path(ensemble, tag), options.config, inputs)
     assert draft
     return decide(draft, ensemble, data, options, members, gates)
+
+
+def evaluate_on(ensemble: Artifact, options: DecisionOptions) -> Decision:
+    """A decision without gates, which is not written."""
+    features = gate_features(ensemble, [], options) if options.wants_p_positive else None
+    sample = read_sample(ensemble, dataset.read(Work(ensemble.location.root)), features)
+    assert sample
+    _, _, decision = evaluate(sample, options)
+    return decision
 
 
 def decision_path(ensemble: Artifact, tag: str = "x") -> ArtifactPath:

@@ -12,7 +12,7 @@ from lib.ensemble.options import DecisionOptions, parse_options
 from lib.layout import Work
 from lib.recipes.published_rules import PUBLISHED
 from tests import fakes
-from tests.ensemble.builders import TRUTH, load, make_decision, make_ensemble, mean_dice
+from tests.ensemble.builders import TRUTH, evaluate_on, load, make_ensemble, mean_dice
 
 
 @pytest.mark.parametrize("choose", ["best", "plateau"])
@@ -21,11 +21,9 @@ def test_scores_of_a_searched_rule_are_those_of_the_maps(
     work: Work, rule: str, choose: str
 ) -> None:
     ensemble = make_ensemble(work, "a", "b")
-    decision = make_decision(ensemble, DecisionOptions(rule, choose))
+    decision = evaluate_on(ensemble, DecisionOptions(rule, choose))
     assert decision.oof_dice == pytest.approx(mean_dice(ensemble, decision.rule), abs=1e-12)
     best, plateau = decision.best, decision.plateau
-    assert best
-    assert plateau
     assert decision.best_dice == pytest.approx(mean_dice(ensemble, best), abs=1e-12)
     assert plateau.oof_dice == pytest.approx(mean_dice(ensemble, plateau.rule), abs=1e-12)
     assert decision.best_dice >= plateau.oof_dice
@@ -44,7 +42,7 @@ def test_scores_of_a_searched_rule_are_those_of_the_maps(
 def test_scores_of_a_stated_rule_are_those_of_the_maps(work: Work, words: str) -> None:
     ensemble = make_ensemble(work, "x")
     options = parse_options(load(work, "x"), "triplet", "plateau", words.split())
-    decision = make_decision(ensemble, options)
+    decision = evaluate_on(ensemble, options)
     assert 0 < decision.oof_dice < 1
     assert decision.oof_dice == pytest.approx(mean_dice(ensemble, decision.rule), abs=1e-12)
     assert decision.cross_fitted_dice == decision.oof_dice
@@ -55,7 +53,7 @@ def test_scores_of_a_stated_rule_are_those_of_the_maps(work: Work, words: str) -
 @pytest.mark.parametrize("name", ["see", "sneddy_v1"])
 def test_a_published_rule_is_applied_as_it_is(work: Work, name: str) -> None:
     options = parse_options(load(work, "a"), name, "plateau")
-    decision = make_decision(make_ensemble(work, "a"), options)
+    decision = evaluate_on(make_ensemble(work, "a"), options)
     assert decision.rule == PUBLISHED[name]
     assert decision.cross_fitted_dice == decision.oof_dice
 
@@ -66,8 +64,8 @@ def test_the_recipe_s_rule_scores_as_if_it_were_stated(work: Work) -> None:
         fakes.make_probs(work, "r34", fold, TRUTH, seed=fold, rule=rule)
     ensemble, members = make_ensemble(work, "r34"), load(work, "r34")
     words = ["top=.45", "min_area=9", "bottom=.35", "component_min_area=4"]
-    by_recipe = make_decision(ensemble, parse_options(members, "recipe", "best"), "recipe")
-    stated = make_decision(ensemble, parse_options(members, "triplet", "best", words), "params")
+    by_recipe = evaluate_on(ensemble, parse_options(members, "recipe", "best"))
+    stated = evaluate_on(ensemble, parse_options(members, "triplet", "best", words))
     assert 0 < by_recipe.oof_dice < 1
     assert by_recipe.to_json() == stated.to_json() | {"rule": "recipe"}
     assert by_recipe.choose is None
@@ -80,7 +78,7 @@ def test_the_recipe_s_rule_scores_as_if_it_were_stated(work: Work) -> None:
 
 def test_one_fold_has_no_cross_fitted_dice(work: Work) -> None:
     ensemble = make_ensemble(work, "a", "b", folds=["0"])
-    decision = make_decision(ensemble, DecisionOptions("triplet", "plateau"))
+    decision = evaluate_on(ensemble, DecisionOptions("triplet", "plateau"))
     assert decision.cross_fitted_dice is None
     assert decision.optimism is None
     assert decision.cross_fitted_reason == "one fold: there is no other to fit on"
@@ -96,7 +94,7 @@ def test_weights_that_were_searched_on_one_fold_allow_any_rule(
     work: Work, rule: str, choose: str | None
 ) -> None:
     ensemble = make_ensemble(work, "a", "x", folds=["0"], weights="search")
-    decision = make_decision(ensemble, DecisionOptions(rule, choose))
+    decision = evaluate_on(ensemble, DecisionOptions(rule, choose))
     assert decision.cross_fitted_dice is None
     assert decision.oof_dice == pytest.approx(
         mean_dice(ensemble, decision.rule, {i: TRUTH[i] for i in sorted(TRUTH)[::2]}), abs=1e-12
@@ -105,14 +103,14 @@ def test_weights_that_were_searched_on_one_fold_allow_any_rule(
 
 def test_a_fixed_rule_is_cross_fitted_if_weights_were_searched(work: Work) -> None:
     options = DecisionOptions("see", None, PUBLISHED["see"])
-    decision = make_decision(make_ensemble(work, "a", "b", weights="search"), options)
+    decision = evaluate_on(make_ensemble(work, "a", "b", weights="search"), options)
     assert decision.cross_fitted_reason is None
     assert {rules.refitted for rules in decision.folds.values()} == {PUBLISHED["see"]}
 
 
 def test_components_cannot_be_cross_fitted_if_weights_were_searched(work: Work) -> None:
     ensemble = make_ensemble(work, "a", "b", weights="search")
-    decision = make_decision(ensemble, DecisionOptions("components", "best"))
+    decision = evaluate_on(ensemble, DecisionOptions("components", "best"))
     assert decision.cross_fitted_dice is None
     assert "weights were searched" in decision.cross_fitted_reason
 
@@ -128,7 +126,7 @@ def test_the_interval_is_wider_if_images_share_patients(tmp_path: Path) -> None:
         for fold in (0, 1):
             fakes.make_probs(work, "a", fold, truth)
         options = DecisionOptions("params", None, ThresholdRule(0.9, 1, 0.9))
-        low, high = make_decision(make_ensemble(work, "a"), options).ci95
+        low, high = evaluate_on(make_ensemble(work, "a"), options).ci95
         widths.append(high - low)
     assert widths[0] < widths[1]
 

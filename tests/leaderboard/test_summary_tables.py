@@ -37,14 +37,9 @@ def test_decisions_have_their_parameters_and_scores(work: Work) -> None:
     for name, cross_fitted in (("final-tuned", 0.5), ("final-one_fold", None)):
         draft = artifacts.begin(work.decision(name), {}, parents)
         assert draft
-        Decision(
-            "triplet",
-            rule,
-            images=4,
-            oof_dice=0.75,
-            cross_fitted_dice=cross_fitted,
-            ci95=(0.25, 1.0),
-        ).save(draft.path(DECISION_FILE))
+        scores = {"images": 4, "oof_dice": 0.75, "cross_fitted_dice": cross_fitted}
+        decision = Decision("triplet", rule, ci95=(0.25, 1.0), **scores)
+        decision.save(draft.path(DECISION_FILE))
         draft.finish()
     work.decision("final-begun").partial.mkdir()
     lines = list(summary_tables.decisions(work))

@@ -36,7 +36,7 @@ EQUAL, SEARCHED = {"weights": [0.5, 0.5]}, {"weights": "search"}
         (
             Decision("gated", GATED, gate=("a",), gate_fit="stack"),
             EQUAL,
-            ["regression, .* of a and"],
+            ["regression, .* a and"],
         ),
         (Decision("triplet", HALF), SEARCHED, ["weights .* searched on the out-of-fold"]),
     ],
