@@ -89,7 +89,7 @@ def area_curve(sample: OofSample, triplet: ThresholdRule, fill_holes: bool) -> A
     """
     assert sample.components
     histograms = sample.histograms
-    predicted, truth, _ = histograms.areas(triplet)
+    predicted, truth, _ = triplet.histogram_areas(histograms)
     masked = np.flatnonzero(predicted)
     _, bottom = triplet.levels
     intervals = sample.components.intervals(bottom, histograms.ids[masked], fill_holes)
@@ -132,4 +132,5 @@ def _gains_by_area(
 
 def _masked_ids(sample: OofSample, rule: ThresholdRule) -> np.ndarray:
     """Return the images that have a mask under a triplet."""
-    return sample.histograms.ids[sample.histograms.areas(rule)[0] > 0]
+    predicted, _, _ = rule.histogram_areas(sample.histograms)
+    return sample.histograms.ids[predicted > 0]

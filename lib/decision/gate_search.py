@@ -72,7 +72,7 @@ class GateSearch(RuleSearch):
     def _gate_curve(self, triplet: ThresholdRule) -> AreaCurve:
         assert self.p_positive is not None
         histograms = self.sample.histograms
-        gain = histograms.dice(triplet) - histograms.all_empty_dice
+        gain = triplet.histogram_dice(histograms) - histograms.all_empty_dice
         return gate_curve(gain[:, None], histograms, self.p_positive)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from lib import metrics
 from lib.decision.components import ComponentCache
-from lib.decision.rules import Areas, ThresholdRule
 from lib.errors import InputError
 from lib.files import write_aside
 
@@ -72,30 +71,6 @@ class Histograms:
         """(N, 255) Dice of the mask at each level, minus that of the empty mask."""
         dice = metrics.dice(self.above, self.truth[:, None], self.overlap)
         return dice - self.all_empty_dice[:, None]
-
-    def areas(self, rule: ThresholdRule, p_positive: np.ndarray | None = None) -> Areas:
-        """Apply the thresholds, the minimum area and the class gate of a rule.
-
-        Component areas and holes are left to `ThresholdRule.areas`: histograms do not know them.
-
-        Args:
-            rule: thresholds and areas.
-            p_positive: (N,) p(positive) of each image, if the rule has `class_min`.
-
-        Returns:
-            |P|, |T| and |P and T|, each (N,) in pixels.
-        """
-        top, bottom = rule.levels
-        kept = self.above[:, top] >= rule.min_area
-        if rule.class_min is not None:
-            assert p_positive is not None
-            kept &= p_positive >= rule.class_min
-        return kept * self.above[:, bottom], self.truth, kept * self.overlap[:, bottom]
-
-    def dice(self, rule: ThresholdRule) -> np.ndarray:
-        """(N,) Dice of each image under a rule of thresholds and `min_area` alone."""
-        assert not rule.looks_at_components, rule
-        return metrics.dice(*self.areas(rule))
 
     def save(self, path: Path) -> None:
         """Write an .npz; equal histograms are equal bytes."""

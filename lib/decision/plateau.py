@@ -81,7 +81,7 @@ def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
         patients: (N,) patient of each image; images of one patient are not independent.
     """
     histograms = surface.histograms
-    gain = histograms.dice(surface.best) - histograms.all_empty_dice
+    gain = surface.best.histogram_dice(histograms) - histograms.all_empty_dice
     if surface.passing is not None:
         gain *= surface.passing
     return Plateau(surface, standard_error(gain, patients))

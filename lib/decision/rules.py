@@ -6,16 +6,15 @@ Every published post-processing is a ThresholdRule; the other rule is in `expect
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import cv2
 import numpy as np
 from annotated_types import Ge, Interval
 
+from lib import metrics
+from lib.decision.histograms import Histograms, OofSample
 from lib.errors import InputError
-
-if TYPE_CHECKING:
-    from lib.decision.histograms import OofSample
 
 LEVELS = 255  # a pixel passes level t if v > t; t = 0..254, as no pixel passes 255
 Fraction = Annotated[float, Interval(ge=0, le=1)]
@@ -45,7 +44,7 @@ class DecisionRule(Protocol):
             InputError: if the rule needs `p_positive` and it is None.
         """
 
-    def areas(self, sample: "OofSample", p_positive: np.ndarray | None = None) -> Areas:
+    def areas(self, sample: OofSample, p_positive: np.ndarray | None = None) -> Areas:
         """Return the areas of the masks that `apply` would make, without reading a map twice.
 
         Args:
@@ -54,7 +53,7 @@ class DecisionRule(Protocol):
         """
 
     def predictions(
-        self, sample: "OofSample", p_positive: np.ndarray | None = None
+        self, sample: OofSample, p_positive: np.ndarray | None = None
     ) -> dict[str, Predictions]:
         """Return the calibrated probabilities of a sample and how often the events happened.
 
@@ -141,8 +140,8 @@ class ThresholdRule:
             mask = remove_small_components(mask, self.component_min_area)
         return fill_holes(mask) if self.fill_holes else mask
 
-    def areas(self, sample: "OofSample", p_positive: np.ndarray | None = None) -> Areas:
-        predicted, truth, overlap = sample.histograms.areas(self, p_positive)
+    def areas(self, sample: OofSample, p_positive: np.ndarray | None = None) -> Areas:
+        predicted, truth, overlap = self.histogram_areas(sample.histograms, p_positive)
         if self.looks_at_components:
             assert sample.components
             masked = np.flatnonzero(predicted)
@@ -152,8 +151,28 @@ class ThresholdRule:
             predicted[masked], overlap[masked] = counts
         return predicted, truth, overlap
 
+    def histogram_areas(
+        self, histograms: Histograms, p_positive: np.ndarray | None = None
+    ) -> Areas:
+        """Return the areas under thresholds, `min_area` and `class_min` alone.
+
+        Histograms do not know components and holes: `areas` adds these.
+        """
+        top, bottom = self.levels
+        kept = histograms.above[:, top] >= self.min_area
+        if self.class_min is not None:
+            assert p_positive is not None
+            kept &= p_positive >= self.class_min
+        predicted, overlap = histograms.above[:, bottom], histograms.overlap[:, bottom]
+        return kept * predicted, histograms.truth, kept * overlap
+
+    def histogram_dice(self, histograms: Histograms) -> np.ndarray:
+        """Return the Dice of each image, (N,), under thresholds and `min_area` alone."""
+        assert not self.looks_at_components, self
+        return metrics.dice(*self.histogram_areas(histograms))
+
     def predictions(
-        self, sample: "OofSample", p_positive: np.ndarray | None = None
+        self, sample: OofSample, p_positive: np.ndarray | None = None
     ) -> dict[str, Predictions]:
         return {}
 

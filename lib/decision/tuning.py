@@ -13,7 +13,7 @@ from lib.decision.expected_dice import ExpectedDiceSearch
 from lib.decision.gate_search import GateSearch
 from lib.decision.histograms import OofSample
 from lib.decision.plateau import RuleSearch
-from lib.decision.rules import Areas, DecisionRule
+from lib.decision.rules import Areas, DecisionRule, ThresholdRule
 from lib.decision.threshold_search import PRESETS, Preset
 from lib.errors import InputError
 
@@ -125,6 +125,34 @@ class RuleFitter:
         """Fit gate and rule to a sample."""
         gate = self.gate(sample)
         return FittedRule(self.fixed_rule or self.search(sample, gate).rule(self.choose), gate)
+
+
+@dataclass(frozen=True)
+class TunedRule:
+    """A rule fitted to a sample, with its search.
+
+    Attributes:
+        fitter: the way it was fitted.
+        search: the search of the preset.
+        fitted: the chosen or fixed rule.
+        best_of_fold: the best rule of each fold's own images.
+    """
+
+    fitter: RuleFitter
+    search: RuleSearch
+    fitted: FittedRule
+    best_of_fold: dict[int, ThresholdRule]
+
+
+def tune(sample: OofSample, fitter: RuleFitter) -> TunedRule:
+    """Fit a rule to a sample, and search each fold on its own to compare."""
+    gate = fitter.gate(sample)
+    search = fitter.search(sample, gate)
+    fitted = FittedRule(fitter.fixed_rule or search.rule(fitter.choose), gate)
+    best_of_fold = {
+        fold: fitter.search(part, fitter.gate(part)).best for fold, part in sample.by_fold().items()
+    }
+    return TunedRule(fitter, search, fitted, best_of_fold)
 
 
 @dataclass(frozen=True)

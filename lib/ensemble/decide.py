@@ -17,7 +17,7 @@ from lib.decision.components import ComponentCache
 from lib.decision.histograms import Histograms, OofSample
 from lib.decision.schema import DECISION_FILE, SURFACE_FILE, Decision
 from lib.decision.threshold_search import PRESETS
-from lib.decision.tuning import FittedRule, cross_fit
+from lib.decision.tuning import FittedRule, cross_fit, tune
 from lib.ensemble import member_weights
 from lib.ensemble.average import HISTOGRAMS_FILE
 from lib.ensemble.evaluation import evaluate
@@ -49,18 +49,16 @@ def decide(
     """
     features = gate_features(ensemble, gates, options) if options.wants_p_positive else None
     sample = read_sample(ensemble, dataset, features)
-    if sample:
+    if sample is not None:
         chosen, auto = choose_rule(sample, options)
-        search, fitted, decision = evaluate(sample, chosen)
-        decision = replace(
-            decision,
-            **options.recorded,
-            auto=auto,
-            checkpoints_selected_on_these_folds=_checkpoints_ranked([*members, *gates]),
-        )
+        tuned = tune(sample, chosen.fitter)
+        fitted, search = tuned.fitted, tuned.search
         marked = chosen.fixed_rule or search.thresholds(chosen.choose)
-        folds = {fold: rules.best for fold, rules in decision.folds.items()}
-        draw_surface(draft.path(SURFACE_FILE), search.plateau, Marks(search.best, marked, folds))
+        marks = Marks(search.best, marked, tuned.best_of_fold)
+        draw_surface(draft.path(SURFACE_FILE), search.plateau, marks)
+        ranked = _checkpoints_ranked([*members, *gates])
+        decision = evaluate(sample, options, tuned)
+        decision = replace(decision, auto=auto, checkpoints_selected_on_these_folds=ranked)
     else:
         fitted = _fixed_rule(options, features)
         decision = Decision(**options.recorded, rule=fitted.rule)

@@ -8,36 +8,36 @@ from lib import metrics
 from lib.bootstrap import interval
 from lib.dataset import Dataset
 from lib.decision.histograms import OofSample
-from lib.decision.plateau import Plateau, RuleSearch
+from lib.decision.plateau import RuleSearch
 from lib.decision.rules import ThresholdRule
 from lib.decision.schema import Decision, FoldRules, PlateauSummary
-from lib.decision.tuning import CrossFit, FittedRule, Gate, cross_fit, measure_reliability
+from lib.decision.tuning import (
+    CrossFit,
+    FittedRule,
+    Gate,
+    RuleFitter,
+    TunedRule,
+    cross_fit,
+    measure_reliability,
+)
 from lib.ensemble.options import DecisionOptions
 
 
-def evaluate(
-    sample: OofSample, options: DecisionOptions
-) -> tuple[RuleSearch, FittedRule, Decision]:
-    """Search, choose and score a rule.
+def evaluate(sample: OofSample, options: DecisionOptions, tuned: TunedRule) -> Decision:
+    """Score a tuned rule, in-sample and cross-fitted.
 
-    A fixed rule is scored as it is; the search then shows how the best triplet compares.
-
-    Returns:
-        The search, the rule, and the decision with its scores.
+    Args:
+        sample: labelled images.
+        options: as given; with --rule auto, `tuned` has the rule that was chosen.
+        tuned: the rule, fitted to the sample.
     """
-    fitter = options.fitter
-    gate = fitter.gate(sample)
-    search = fitter.search(sample, gate)
-    fitted = FittedRule(fitter.fixed_rule or search.rule(options.choose), gate)
-    best_of_fold = {
-        fold: fitter.search(part, fitter.gate(part)).best for fold, part in sample.by_fold().items()
-    }
+    search, fitted = tuned.search, tuned.fitted
     predicted, truth, overlap = fitted.areas(sample)
     dice = metrics.dice(predicted, truth, overlap)
-    crossed, reason = _cross_fit(sample, options, dice)
+    crossed, reason = _cross_fit(sample, options, tuned.fitter, dice)
     scored = dice if crossed is None else crossed.dice
     refitted = crossed.fitted if crossed else {}
-    decision = Decision(
+    return Decision(
         **options.recorded,
         rule=fitted.rule,
         images=len(dice),
@@ -47,13 +47,12 @@ def evaluate(
         ci95=interval(scored, sample.patients),
         optimism=None if crossed is None else float(dice.mean() - crossed.dice.mean()),
         best=search.best,
-        best_dice=_mean_dice(search.best, gate, sample),
-        plateau=_summarize(search.plateau, search.middle, _mean_dice(search.middle, gate, sample)),
-        folds=_rules_of_folds(best_of_fold, refitted),
+        best_dice=_mean_dice(search.best, fitted.gate, sample),
+        plateau=_summarize(search, _mean_dice(search.middle, fitted.gate, sample)),
+        folds=_rules_of_folds(tuned.best_of_fold, refitted),
         confusion=metrics.confusion(predicted > 0, truth > 0),
         reliability=measure_reliability(sample, fitted, refitted),
     )
-    return search, fitted, decision
 
 
 def summary(decision: Decision, dataset: Dataset) -> str:
@@ -77,7 +76,7 @@ def summary(decision: Decision, dataset: Dataset) -> str:
 
 
 def _cross_fit(
-    sample: OofSample, options: DecisionOptions, dice: np.ndarray
+    sample: OofSample, options: DecisionOptions, fitter: RuleFitter, dice: np.ndarray
 ) -> tuple[CrossFit | None, str | None]:
     """Score the rule on images that it was not fitted on.
 
@@ -91,16 +90,17 @@ def _cross_fit(
         return None, "one fold: there is no other to fit on"
     if weights_were_searched and options.needs_components:
         return None, "the weights were searched: components are known under the final ones only"
-    return cross_fit(sample, options.fitter), None
+    return cross_fit(sample, fitter), None
 
 
 def _mean_dice(rule: ThresholdRule, gate: Gate | None, sample: OofSample) -> float:
     return float(FittedRule(rule, gate).dice(sample).mean())
 
 
-def _summarize(plateau: Plateau, middle: ThresholdRule, oof_dice: float) -> PlateauSummary:
+def _summarize(search: RuleSearch, oof_dice: float) -> PlateauSummary:
+    plateau = search.plateau
     return PlateauSummary(
-        middle,
+        search.middle,
         oof_dice,
         standard_error=plateau.standard_error,
         pairs=int(plateau.inside.sum()),

@@ -191,7 +191,7 @@ class BlendTuner:
         dice = []
         for heldout in folds:
             rule = self._best(tuple(fold for fold in folds if fold != heldout) or (heldout,))
-            dice.append(self.histograms[self.folds == heldout].dice(rule))
+            dice.append(rule.histogram_dice(self.histograms[self.folds == heldout]))
         return round(float(np.concatenate(dice).mean()), 12)  # sums differ in their last digits
 
     def _best(self, folds: tuple[int, ...]) -> ThresholdRule:

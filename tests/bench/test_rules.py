@@ -47,9 +47,9 @@ def test_rules_are_compared_image_by_image(work: Path, truth: Path) -> None:
         score_rule(work, ["demo"], truth, f"by {rule}", f"--rule {rule}")
         for rule in ("auto", "triplet")
     )
-    assert auto.cross_fitted_dices.mean() == pytest.approx(auto.decided["cross_fitted_dice"])
+    assert auto.cross_fitted_dices.mean() == pytest.approx(auto.decision.cross_fitted_dice)
     row = auto.row_against(triplet)
-    assert row.startswith(f"| by auto, which is {auto.decided['auto']['rule']} | ")
+    assert row.startswith(f"| by auto, which is {auto.decision.auto['rule']} | ")
     gain = auto.cross_fitted_dices.mean() - triplet.cross_fitted_dices.mean()
     assert f"{gain:+.4f} (" in row
 

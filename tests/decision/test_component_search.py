@@ -51,7 +51,7 @@ def test_the_candidates_are_the_best_triplets_of_the_best_bottoms() -> None:
     assert triplets[0].min_area == surface.best.min_area
     others = np.delete(surface.score.max(axis=0), bottoms)
     for rule, bottom in zip(triplets, bottoms, strict=True):
-        score = surface.histograms.dice(rule).mean()
+        score = rule.histogram_dice(surface.histograms).mean()
         assert score == pytest.approx(surface.score[:, bottom].max(), abs=1e-12)
         assert score >= others.max() - 1e-12
 

@@ -30,7 +30,7 @@ def test_histograms_give_the_dice_of_a_rule(seed: int, a: int, b: int, area: int
     maps = random_maps(np.random.default_rng(seed), 5, 6, range(0, 256, 15))
     rule = ThresholdRule.from_levels(max(a, b), min(a, b), area)
     expected = [dice_by_hand(rule.apply(values), truth) for values, truth in maps]
-    assert count_all(maps).dice(rule) == pytest.approx(expected, abs=1e-12)
+    assert rule.histogram_dice(count_all(maps)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_equal_histograms_are_equal_bytes_and_are_read_back(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_the_middle_is_within_one_standard_error_of_the_best(preset: str, seed: 
     plateau = plateau_of(preset, seed)
     lowest, highest = plateau.areas
     rule = plateau.middle
-    assert plateau.surface.histograms.dice(rule).mean() >= plateau.floor
+    assert rule.histogram_dice(plateau.surface.histograms).mean() >= plateau.floor
     assert lowest <= rule.min_area <= highest
     assert rule.min_area == round(np.sqrt(max(lowest, 1) * highest))
 

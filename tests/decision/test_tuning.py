@@ -57,7 +57,7 @@ def test_every_fold_is_scored_by_the_rule_of_the_others(choose: str) -> None:
         heldout = sample.folds == fold
         rule = fitter.fit(sample[~heldout]).rule
         assert crossed.fitted[fold].rule == rule
-        assert (crossed.dice[heldout] == sample.histograms[heldout].dice(rule)).all()
+        assert (crossed.dice[heldout] == rule.histogram_dice(sample.histograms[heldout])).all()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_searched_weights_give_each_fold_the_maps_that_were_made_without_it() ->
     crossed = cross_fit(sample, fitter)
     rule = fitter.fit(without0[~heldout]).rule
     assert crossed.fitted[0].rule == rule
-    assert (crossed.dice[heldout] == without0.histograms[heldout].dice(rule)).all()
+    assert (crossed.dice[heldout] == rule.histogram_dice(without0.histograms[heldout])).all()
     assert crossed.fitted[1].rule == fitter.fit(final[heldout]).rule
 
 

@@ -8,6 +8,7 @@ from lib import artifacts, csv_files, dataset, images, metrics
 from lib.artifacts import Artifact, Draft
 from lib.decision.rules import DecisionRule
 from lib.decision.schema import Decision
+from lib.decision.tuning import tune
 from lib.ensemble.average import average, ensemble_config
 from lib.ensemble.decide import decide, gate_features, read_sample
 from lib.ensemble.evaluation import evaluate
@@ -87,7 +88,7 @@ def evaluate_on(ensemble: Artifact, options: DecisionOptions) -> Decision:
     features = gate_features(ensemble, [], options) if options.wants_p_positive else None
     sample = read_sample(ensemble, dataset.read(Work(ensemble.location.root)), features)
     assert sample
-    _, _, decision = evaluate(sample, options)
+    decision = evaluate(sample, options, tune(sample, options.fitter))
     return decision
 
 

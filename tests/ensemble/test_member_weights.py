@@ -127,7 +127,7 @@ def test_a_score_is_the_dice_of_each_fold_at_the_best_rule_of_the_others(
     for heldout in {0, 1, 2} - {left_out}:
         fitted_on = (folds != heldout) & (folds != (-1 if left_out is None else left_out))
         best = search(blend[fitted_on], PRESETS["triplet"]).best
-        dice += list(blend[folds == heldout].dice(best))
+        dice += list(best.histogram_dice(blend[folds == heldout]))
     score = BlendTuner(blend, folds).cross_fitted_dice(left_out)
     assert score == pytest.approx(np.mean(dice), abs=1e-12)
 
