@@ -115,7 +115,7 @@ def test_flops_of_a_step_count_the_forward_and_the_backward_pass(work: Work) -> 
 
     recipe = workloads.one_phase("demo", SIZE, 4)
     with workloads.training_phase(work, recipe, CPU, 0) as training:
-        training.learn = OneConvolution(recipe).training_loss
+        training.training_loss = OneConvolution(recipe).training_loss
         assert train.count_flops(training) == 2 * (2 * 4 * SIZE**2 * 9)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lib import artifacts, dataset, images, rle
-from lib.decision.rules import apply, from_json
+from lib.decision import schema
 from lib.layout import Work
 from lib.prepare.phantom import write_phantoms
 
@@ -93,17 +93,15 @@ def test_verify_accepts_all_artifacts(work: Work) -> None:
 
 
 def test_the_dice_of_the_decision_can_be_recomputed_from_the_files(work: Work) -> None:
-    decision = json.loads(
-        artifacts.read(work.decision("final-triplet")).path("decision.json").read_text()
-    )
+    decision = schema.load(artifacts.read(work.decision("final-triplet")).path("decision.json"))
     ensemble = artifacts.read(work.ensemble("final"))
     dices = []
     for name, code in dataset.read(work).truth.items():
         truth = rle.decode(code, 128, 128)
-        mask = apply(from_json(decision), images.read_png(ensemble.path(f"oof/{name}.png")))
+        mask = decision.rule.apply(images.read_png(ensemble.path(f"oof/{name}.png")))
         total = mask.sum() + truth.sum()
         dices.append(2 * (mask & truth).sum() / total if total else 1.0)
-    assert decision["oof_dice"] == pytest.approx(sum(dices) / len(dices), abs=1e-12)
+    assert decision.oof_dice == pytest.approx(sum(dices) / len(dices), abs=1e-12)
 
 
 def test_lib_score_scores_the_submission(work: Work, raw: Path) -> None:
