@@ -89,7 +89,7 @@ def test_a_second_run_is_up_to_date_and_changes_no_file(work: Work, raw: Path) -
 
 
 def test_verify_accepts_all_artifacts(work: Work) -> None:
-    assert "whole" in run("-m", "lib.artifacts", "verify", work.root)
+    assert "complete" in run("-m", "lib.artifacts", "verify", work.root)
 
 
 def test_the_dice_of_the_decision_can_be_recomputed_from_the_files(work: Work) -> None:
