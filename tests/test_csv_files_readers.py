@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from lib import rle, score
 from lib.errors import InputError
+from lib.layout import Work
 from lib.prepare import discover, folds, labels, plan
 from lib.submit import validation
 from lib.submit.masks import Row, digest
@@ -42,21 +43,29 @@ def test_odd_but_legal_labels_are_read(tmp_path: Path, content: Content, expecte
     assert score.compare(path, path, FRAME).dice == 1
 
 
+def refusals_of_labels(path: Path, good: Path) -> list[str]:
+    """Return the messages of all readers of labels and truths."""
+    owner = Work(path.parent).dataset
+    return [
+        refusal(lambda: labels.read(path, FRAME)),
+        refusal(lambda: score.check_test(path, FRAME, ["a"], owner)),
+        refusal(lambda: score.compare(good, path, FRAME)),
+    ]
+
+
 @pytest.mark.parametrize(("content", "line", "reason"), BAD_TABLES + BAD_RLES)
 def test_bad_labels_and_truths_are_refused_with_their_line(
     tmp_path: Path, content: Content, line: int, reason: str
 ) -> None:
     odd, good = saved(tmp_path, content), saved(tmp_path, GOOD + "c,-1\n", "good.csv")
-    for reader in (lambda: labels.read(odd, FRAME), lambda: score.check(odd, FRAME),
-                   lambda: score.compare(good, odd, FRAME)):  # fmt: skip
-        message = refusal(reader)
+    for message in refusals_of_labels(odd, good):
         assert re.match(rf"{odd}, line {line}\b.*{reason}", message)
 
 
 def test_labels_and_truths_with_a_blank_rle_are_refused(tmp_path: Path) -> None:
-    odd = saved(tmp_path, BLANK_RLE)
-    for reader in (lambda: labels.read(odd, FRAME), lambda: score.check(odd, FRAME)):
-        assert f"{odd}, line 3: EncodedPixels is empty; -1 means no mask" in refusal(reader)
+    odd, good = saved(tmp_path, BLANK_RLE), saved(tmp_path, GOOD, "good.csv")
+    for message in refusals_of_labels(odd, good):
+        assert f"{odd}, line 3: EncodedPixels is empty; -1 means no mask" in message
 
 
 SPLIT = "ImageId,fold\n"

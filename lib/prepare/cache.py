@@ -1,7 +1,6 @@
 """Caches of resized images: each raw file is decoded once for all sizes, in several processes."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts, images, rle
-from lib.artifacts import Draft
+from lib.artifacts import Draft, manifest
 from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import Work, image_file, mask_file
@@ -61,13 +60,11 @@ def begin(
     Raises:
         InputError: if a cache has another config.
     """
-    listing = json.dumps(dataset_config, sort_keys=True).encode()
-    digest = hashlib.sha256(listing).hexdigest()
-    drafts = {}
-    for size in sizes:
-        config = {"size": size, "dataset_config": digest}
-        drafts[size] = artifacts.begin(work.cache(size), config, replace=replace)
-    return drafts
+    config = {"dataset_config": manifest.digest(dataset_config)}
+    return {
+        size: artifacts.begin(work.cache(size), config | {"size": size}, replace=replace)
+        for size in sizes
+    }
 
 
 def plan_jobs(

@@ -10,7 +10,6 @@ from lib.errors import InputError
 from lib.files import write_bytes, write_json
 from lib.prepare import cache, census, folds, header, labels
 from lib.prepare.cache import CacheDrafts, Record
-from lib.prepare.census_markdown import census_markdown
 from lib.prepare.plan import Plan
 
 DECODED = ["patient_id", "sex", "age", "view", "pixel_spacing_mm", "rows", "columns", "source",
@@ -52,7 +51,7 @@ def build_dataset(
     for name, table in tables.items():
         csv_files.write(draft.path(name), table)
     write_json(draft.path("census.json"), summary)
-    write_bytes(draft.path("census.md"), census_markdown(summary).encode())
+    write_bytes(draft.path("census.md"), census.to_markdown(summary).encode())
     return draft.finish(workers=workers)
 
 
