@@ -56,16 +56,19 @@ def run_stage(main: Callable[[], None]) -> None:
     try:
         main()
         print(end="", flush=True)  # an error of stdout is raised here, and not at exit
+        return
     except InputError as error:
-        _leave(f"error: {error}")
+        message = str(error)
     except BrokenPipeError:
         _stop(signal.SIGPIPE)
     except OSError as error:
-        file = f": {error.filename}" if error.filename else ""
-        cure = ""
+        message = str(error.strerror or error)
+        if error.filename:
+            message += f": {error.filename}"
         if error.errno in STORAGE_ERRORS:
-            cure = "; nothing is lost: correct that, and the same command continues"
-        _leave(f"error: {error.strerror or error}{file}{cure}")
+            message += "; nothing is lost: correct that, and the same command continues"
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 def stop_on_signals() -> None:
@@ -85,8 +88,3 @@ def _stop(number: int, frame: FrameType | None = None) -> NoReturn:
         with suppress(OSError):  # stderr may be closed
             os.write(2, f"\nstopped by {name}: the same command goes on from here\n".encode())
     os._exit(128 + number)
-
-
-def _leave(line: str) -> None:
-    print(line, file=sys.stderr)
-    raise SystemExit(2) from None

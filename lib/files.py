@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +78,13 @@ class Journal:
         return [self._parse(line, number) for number, line in enumerate(lines, start=1)]
 
     def _parse(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
+        with suppress(ValueError):
             record = json.loads(line)
-        except ValueError:
-            record = None
-        if not record or not isinstance(record, dict):
-            raise InputError(
-                f"{self.path} is damaged in line {number}; remove and remake its folder: --replace"
-            )
-        return record
+            if record and isinstance(record, dict):
+                return record
+        raise InputError(
+            f"{self.path} is damaged in line {number}; remove and remake its folder: --replace"
+        )
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Add records in one write; several processes may append in turn."""

@@ -21,18 +21,15 @@ def collect(started: float) -> dict[str, Any]:
     Args:
         started: time of the start, in seconds since the epoch.
     """
+    installed = [name for name in LIBRARIES if any(metadata.distributions(name=name))]
     return {
         "command": shlex.join(sys.argv),
         "commit": _read_commit(),
         "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in LIBRARIES if _is_installed(name)},
+        "libraries": {name: metadata.version(name) for name in installed},
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - started, 1),
     }
-
-
-def _is_installed(name: str) -> bool:
-    return any(True for _ in metadata.distributions(name=name))
 
 
 def _read_commit() -> str:

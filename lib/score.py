@@ -88,13 +88,6 @@ class Row:
     line: int
     code: str
 
-    def decode(self, size: int) -> np.ndarray:
-        """Return the mask, (size, size) bool."""
-        try:
-            return rle.decode(self.code, size, size)
-        except InputError as error:
-            raise InputError(f"{self.path}, line {self.line}: {error}") from None
-
 
 def compare(submission: Path, truth: Path, size: int) -> Score:
     """Score a submission, one image at a time.
@@ -117,18 +110,8 @@ def compare(submission: Path, truth: Path, size: int) -> Score:
     )
 
 
-def check(truth: Path, size: int) -> None:
-    """Refuse an unusable truth before any work is done for it.
-
-    Raises:
-        InputError: as `compare`.
-    """
-    for rows in _read_truth(truth).values():
-        _union(rows, size)
-
-
 def check_test(truth: Path, size: int, images: Sequence[str], owner: ArtifactPath) -> None:
-    """Refuse an unusable truth, as `check`, and a truth without any test image of the owner.
+    """Refuse an unusable truth before any work is done for it.
 
     Args:
         truth: CSV file.
@@ -137,10 +120,12 @@ def check_test(truth: Path, size: int, images: Sequence[str], owner: ArtifactPat
         owner: dataset, named in the message.
 
     Raises:
-        InputError: as `compare`; naming one of the test images, if there are any.
+        InputError: as `compare`; for a truth without any test image of the owner, naming one.
     """
-    check(truth, size)
-    if _read_truth(truth).keys().isdisjoint(images):
+    true = _read_truth(truth)
+    for rows in true.values():
+        _union(rows, size)
+    if true.keys().isdisjoint(images):
         example = f", such as {images[0]}" if images else ""
         raise InputError(f"{truth} has no test image of {owner}{example}; give their truth")
 
@@ -174,16 +159,14 @@ def _areas(predicted: list[Row], true: list[Row], size: int) -> tuple[int, int, 
 
 
 def _union(rows: list[Row], size: int) -> np.ndarray:
+    """Return the united mask of an image, (size, size) bool."""
     united = np.zeros((size, size), bool)
     for row in rows:
-        united |= row.decode(size)
+        try:
+            united |= rle.decode(row.code, size, size)
+        except InputError as error:
+            raise InputError(f"{row.path}, line {row.line}: {error}") from None
     return united
-
-
-def _to_json(score: Score) -> str:
-    positive = score.positive_dice if score.positive.any() else None
-    values = {"dice": score.dice, "positive_dice": positive}
-    return json.dumps(values | {"images": len(score.ids), "missing": len(score.missing)})
 
 
 def _warn(problem: str, image_ids: Sequence[str], shown: int = 5) -> None:
@@ -210,7 +193,9 @@ def main() -> None:
     _warn(f"not in {args.truth}, ignored", score.unknown)
     _warn(f"without EncodedPixels in {args.submission}, taken as no mask", score.blank)
     if args.json:
-        print(_to_json(score))
+        positive_dice = score.positive_dice if score.positive.any() else None
+        counts = {"images": len(score.ids), "missing": len(score.missing)}
+        print(json.dumps({"dice": score.dice, "positive_dice": positive_dice} | counts))
     else:
         print(
             f"Dice {score.dice:.4f} over {len(score.ids)} images, "

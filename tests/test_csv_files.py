@@ -60,13 +60,9 @@ def test_a_blank_rle_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
     assert rows(allowed) == [["a", "-1"], ["b", ""]]
 
 
-def test_the_index_is_the_line_in_the_file(tmp_path: Path) -> None:
-    frame = csv_files.read(saved(tmp_path, HEAD + "a,-1\n\nb,-1\n"), csv_files.RLE_COLUMNS)
+def test_the_index_is_the_line_and_missing_values_are_empty_text(tmp_path: Path) -> None:
+    frame = csv_files.read(saved(tmp_path, "ImageId,sex,age\na,,3\n\nb,,\n"), ["ImageId"])
     assert list(frame.index) == [2, 4]
-
-
-def test_missing_values_are_empty_text(tmp_path: Path) -> None:
-    frame = csv_files.read(saved(tmp_path, "ImageId,sex,age\na,,3\nb,,\n"), ["ImageId"])
     assert rows(frame) == [["a", "", "3"], ["b", "", ""]]
 
 

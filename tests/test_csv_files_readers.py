@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from lib import rle, score
 from lib.errors import InputError
+from lib.layout import Work
 from lib.prepare import discover, folds, labels, plan
 from lib.submit import validation
 from lib.submit.masks import Row, digest
@@ -42,21 +43,29 @@ def test_odd_but_legal_labels_are_read(tmp_path: Path, content: Content, expecte
     assert score.compare(path, path, FRAME).dice == 1
 
 
+def refusals_of_labels(path: Path, good: Path) -> list[str]:
+    """Return the messages of all readers of labels and truths."""
+    owner = Work(path.parent).dataset
+    return [
+        refusal(lambda: labels.read(path, FRAME)),
+        refusal(lambda: score.check_test(path, FRAME, ["a"], owner)),
+        refusal(lambda: score.compare(good, path, FRAME)),
+    ]
+
+
 @pytest.mark.parametrize(("content", "line", "reason"), BAD_TABLES + BAD_RLES)
 def test_bad_labels_and_truths_are_refused_with_their_line(
     tmp_path: Path, content: Content, line: int, reason: str
 ) -> None:
     odd, good = saved(tmp_path, content), saved(tmp_path, GOOD + "c,-1\n", "good.csv")
-    for reader in (lambda: labels.read(odd, FRAME), lambda: score.check(odd, FRAME),
-                   lambda: score.compare(good, odd, FRAME)):  # fmt: skip
-        message = refusal(reader)
+    for message in refusals_of_labels(odd, good):
         assert re.match(rf"{odd}, line {line}\b.*{reason}", message)
 
 
 def test_labels_and_truths_with_a_blank_rle_are_refused(tmp_path: Path) -> None:
-    odd = saved(tmp_path, BLANK_RLE)
-    for reader in (lambda: labels.read(odd, FRAME), lambda: score.check(odd, FRAME)):
-        assert f"{odd}, line 3: EncodedPixels is empty; -1 means no mask" in refusal(reader)
+    odd, good = saved(tmp_path, BLANK_RLE), saved(tmp_path, GOOD, "good.csv")
+    for message in refusals_of_labels(odd, good):
+        assert f"{odd}, line 3: EncodedPixels is empty; -1 means no mask" in message
 
 
 SPLIT = "ImageId,fold\n"
@@ -74,7 +83,7 @@ SPLITS = [
     pytest.param(SPLIT + "a,0\nb,1\na,0\n", "line 4: a is there twice", id="image-twice"),
     pytest.param(SPLIT + "a,0\n", r"lacks 1 labelled images \(b", id="image-missing"),
     pytest.param(SPLIT, "lacks 2 labelled", id="header-only"),
-    pytest.param(SPLIT + "a,0\nb,0\n", "one fold only", id="one-fold"),
+    pytest.param(SPLIT + "a,0\nb,0\nz,1\n", "one fold only of the 2 labelled", id="one-fold"),
     pytest.param("ImageId,Fold\na,0\nb,1\n", "no column fold", id="other-case"),
     pytest.param("ImageId,fold,fold\na,0,1\nb,1,1\n", "more than one column", id="column-twice"),
     pytest.param(SPLIT + "../a,0\nb,1\n", "line 2: ImageId '../a'", id="id-out-of-here"),
@@ -126,7 +135,6 @@ def planned(tmp_path: Path) -> Callable[..., plan.Plan]:
         (GROUP + "a,p\nc,q\nb,p\n", SPLIT + "a,0\nc,1\n\nb,1\nd,0\n",
          "folds.csv, line 5: b is in fold 1, another image of its patient 'p' in fold 0; keep"),
         (GROUP + "a,\n", SPLIT + "a,0\nb,0\nc,1\nd,1\n", "folds.csv: fold 1 has no positive image"),
-        (GROUP + "a,\n", SPLIT + "a,0\nb,0\nc,0\nd,0\nz,1\n", "folds.csv has one fold only"),
     ],
 )  # fmt: skip
 def test_odd_groups_are_refused(

@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,24 +11,15 @@ from lib.errors import InputError
 from lib.files import TEMPORARY, Journal, sha256, write_aside, write_bytes, write_json
 
 
-def fail_while_writing(path: Path) -> None:
-    with write_aside(path) as temporary:
-        temporary.write_bytes(b"half of the n")
-        raise RuntimeError
-
-
 class TestWriting:
     def test_an_interrupted_write_leaves_the_old_file(self, tmp_path: Path) -> None:
         path = tmp_path / "a.txt"
         write_bytes(path, b"old")
-        with pytest.raises(RuntimeError):
-            fail_while_writing(path)
+        with suppress(ZeroDivisionError), write_aside(path) as temporary:
+            temporary.write_bytes(b"half of the n")
+            raise ZeroDivisionError
         assert path.read_bytes() == b"old"
-
-    def test_an_interrupted_write_leaves_no_new_file(self, tmp_path: Path) -> None:
-        with pytest.raises(RuntimeError):
-            fail_while_writing(tmp_path / "a.txt")
-        assert [child.name for child in tmp_path.iterdir()] == [f"a.txt{TEMPORARY}"]
+        assert sorted(child.name for child in tmp_path.iterdir()) == ["a.txt", f"a.txt{TEMPORARY}"]
 
     def test_it_makes_folders_and_leaves_no_temporary_file(self, tmp_path: Path) -> None:
         write_bytes(tmp_path / "deep" / "er" / "a.bin", b"x")
@@ -84,9 +76,6 @@ class TestJournal:
             {"id": "c"},
         ]
 
-    def test_is_empty_before_the_first_record(self, tmp_path: Path) -> None:
-        assert Journal(tmp_path / "j.jsonl").read() == []
-
     def test_several_processes_append_without_mixing_lines(self, tmp_path: Path) -> None:
         journal = Journal(tmp_path / "j.jsonl")
         context = multiprocessing.get_context("fork")
@@ -110,8 +99,9 @@ class TestJournal:
         journal.append([{"id": "c"}])
         assert journal.read() == [{"id": "a"}, {"id": "c"}]
 
-    def test_a_journal_of_one_incomplete_line_is_empty(self, tmp_path: Path) -> None:
+    def test_is_empty_without_a_complete_line(self, tmp_path: Path) -> None:
         journal = Journal(tmp_path / "j.jsonl")
+        assert journal.read() == []
         journal.path.write_bytes(b'{"id"')
         assert journal.read() == []
 

@@ -76,8 +76,10 @@ def test_shrinking_averages_areas() -> None:
     assert images.shrink(image, 2).tolist() == [[4, 10], [1, 100]]
 
 
-def test_shrinking_to_the_same_size_changes_nothing() -> None:
+def test_resizing_to_the_same_size_changes_nothing() -> None:
     assert (images.shrink(NOISE[:30], 30) == NOISE[:30]).all()
+    probabilities = np.array([[0.1, 0.9], [0.3, 0.4]], np.float32)
+    assert (images.to_frame(probabilities, 2) == probabilities).all()
 
 
 @pytest.mark.parametrize(("inside", "value"), [(0, 0), (1, 0), (2, 255), (3, 255), (4, 255)])
@@ -104,22 +106,11 @@ def test_clahe_limits_the_contrast_of_noise() -> None:
     assert np.ptp(images.clahe(flat).astype(int)) < 64
 
 
-def test_contrasts_are_named_and_none_changes_nothing() -> None:
-    assert set(images.CONTRASTS) == {"none", "clahe"}
-    assert (images.CONTRASTS["none"](NOISE) == NOISE).all()
-    assert (images.CONTRASTS["clahe"](NOISE) == images.clahe(NOISE)).all()
-
-
 def test_a_map_is_brought_to_the_frame_bilinearly() -> None:
     # Pixel centres of a doubled image lie a quarter of a pixel from those of the small one.
     doubled = images.to_frame(np.array([[0, 1], [0, 1]], np.float32), 4)
     assert doubled.dtype == np.float32
     assert doubled.tolist() == [[0, 0.25, 0.75, 1]] * 4
-
-
-def test_a_map_in_the_frame_stays_as_it_is() -> None:
-    probabilities = np.array([[0.1, 0.9], [0.3, 0.4]], np.float32)
-    assert (images.to_frame(probabilities, 2) == probabilities).all()
 
 
 @given(hnp.arrays(np.float32, (3, 3), elements=st.floats(0, 1, width=32)))

@@ -100,12 +100,6 @@ def test_other_texts_are_refused_in_a_line(text: str) -> None:
     assert len(str(refused.value)) < 150
 
 
-def test_files_inside_artifacts() -> None:
-    assert layout.image_file("ID_1") == "images/ID_1.png"
-    assert layout.mask_file("ID_1") == "masks/ID_1.png"
-    assert layout.map_file("oof", "ID_1") == "oof/ID_1.png"
-
-
 @pytest.mark.parametrize("name", ["demo", "r34_512", "a.noflip", "final-triplet", "lr1e-4+x", "0"])
 def test_plain_names_pass(name: str) -> None:
     assert layout.check_name(name) == name

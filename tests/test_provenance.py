@@ -33,14 +33,11 @@ def test_an_archive_inside_another_repository_has_no_commit(code: Path) -> None:
     assert commit() == "unknown"
 
 
-def test_a_checkout_inside_another_repository_has_its_own(code: Path) -> None:
+def test_a_checkout_inside_another_repository_has_its_own(
+    code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     git(code, "init", "-q")
     git(code, "commit", "-q", "--allow-empty", "-m", "this project")
     assert commit() == git(code, "rev-parse", "--short", "HEAD")
-
-
-def test_without_git_the_commit_is_unknown(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    git(code, "init", "-q")
-    git(code, "commit", "-q", "--allow-empty", "-m", "this project")
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PATH", "")  # without git
     assert commit() == "unknown"

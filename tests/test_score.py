@@ -5,10 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from lib import rle, score
+from lib import score
 from lib.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,15 +38,6 @@ def test_the_score_is_the_mean_dice_over_images(files) -> None:
     assert scored.positive.tolist() == [True, False, True, False]
 
 
-def test_the_all_empty_baseline_scores_the_fraction_of_negatives(files) -> None:
-    scored = score.compare(*files("a,-1\nb,-1\nc,-1\nd,-1\n"), size=4)
-    assert scored.dice == scored.all_empty_dice == 0.5
-
-
-def test_the_truth_scores_one_against_itself(files) -> None:
-    assert score.compare(*files(TRUTH), size=4).dice == 1
-
-
 def test_rows_of_an_image_are_united_on_both_sides(files) -> None:
     # Truth: 0-3 and 2-5 are 6 pixels; prediction: 0-2 and 5-5 are 4, all inside: 2*4/(4+6)
     scored = score.compare(*files("a,0 3\na,-1\na,5 1\n", "a,0 4\na,2 4\n"), size=4)
@@ -55,7 +45,7 @@ def test_rows_of_an_image_are_united_on_both_sides(files) -> None:
     assert scored.dice == pytest.approx(0.8)
 
 
-def test_the_order_of_rows_changes_nothing(files) -> None:
+def test_the_truth_scores_one_in_any_order_of_its_rows(files) -> None:
     scored = score.compare(*files("d,-1\nc,0 4\na,0 4\nb,-1\n"), size=4)
     assert (scored.dice, scored.ids) == (1, ("a", "b", "c", "d"))
 
@@ -66,26 +56,14 @@ def test_missing_ids_count_as_empty_and_unknown_ones_not_at_all(files) -> None:
     assert (scored.missing, scored.unknown) == (("c", "d"), ("x", "y"))
 
 
-def test_the_interval_holds_the_score_and_is_the_same_each_time(files) -> None:
-    paths = files("a,0 4\nb,-1\nc,-1\nd,-1\n")
-    low, high = score.compare(*paths, size=4).ci95
+def test_the_interval_holds_the_score(files) -> None:
+    low, high = score.compare(*files("a,0 4\nb,-1\nc,-1\nd,-1\n"), size=4).ci95
     assert low <= 0.75 <= high == 1
-    assert score.compare(*paths, size=4).ci95 == (low, high)
 
 
-@pytest.mark.parametrize(
-    ("submission", "truth", "message"),
-    [
-        ("a,0 17\n", TRUTH, r"submission\.csv, line 2: RLE runs past 4x4"),
-        ("b,-1\na,0 x\n", TRUTH, r"submission\.csv, line 3: RLE holds 'x'"),
-        ("a,-1\n", "b,-1\na,1 2 3\n", r"truth\.csv, line 3: RLE has 3 numbers"),
-        ("a,-1\n", "a,\n", r"truth\.csv, line 2: EncodedPixels is empty"),
-        ("a,-1\n", "", r"truth\.csv has no rows"),
-    ],
-)
-def test_bad_rows_are_refused_with_their_line(files, submission, truth, message) -> None:
-    with pytest.raises(InputError, match=message):
-        score.compare(*files(submission, truth), size=4)
+def test_a_truth_without_rows_is_refused(files) -> None:
+    with pytest.raises(InputError, match=r"truth\.csv has no rows"):
+        score.compare(*files("a,-1\n", ""), size=4)
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess:
@@ -140,15 +118,3 @@ def test_a_size_that_no_frame_has_is_refused(files, size: str) -> None:
     done = run(*files(TRUTH), "--size", size)
     assert done.returncode == 2
     assert "argument --size: " in done.stderr.splitlines()[-1]
-
-
-def test_it_agrees_with_masks_compared_by_numpy(files) -> None:
-    rng = np.random.default_rng(1)
-    pairs = [(rng.random((16, 16)) < rate, rng.random((16, 16)) < 0.4) for rate in (0, 0.1, 0.7)]
-    rows = [
-        [f"i{n},{rle.encode(mask)}\n" for n, mask in enumerate(side)]
-        for side in zip(*pairs, strict=True)
-    ]
-    scored = score.compare(*files("".join(rows[0]), "".join(rows[1])), size=16)
-    expected = [2 * (p & t).sum() / (p.sum() + t.sum()) for p, t in pairs]
-    assert scored.dices == pytest.approx(expected)

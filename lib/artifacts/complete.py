@@ -51,16 +51,15 @@ class Artifact:
         if name not in self.files:
             command = self.location.command
             raise InputError(f"{self.location} has no {name}; remake it with {command} --replace")
-        if not name.endswith(".png") and not self.is_intact(name):
-            raise InputError(self.damage_message(name))
+        fault = None if name.endswith(".png") else self.find_damage(name)
+        if fault:
+            raise InputError(fault)
         return self.location.folder / name
 
-    def is_intact(self, name: str) -> bool:
-        """Return True if the SHA-256 of a file is the one in the manifest."""
-        return sha256(self.location.folder / name) == self.files[name]["sha256"]
-
-    def damage_message(self, name: str) -> str:
-        """Return the error message for a damaged file."""
+    def find_damage(self, name: str) -> str | None:
+        """Return an error message if the SHA-256 of a file is not the one in the manifest."""
+        if sha256(self.location.folder / name) == self.files[name]["sha256"]:
+            return None
         return (
             f"{self.location}/{name} is damaged: another sha256 than in the manifest; "
             f"remake it with {self.location.command} --replace"
@@ -104,16 +103,13 @@ def verify(root: Path) -> list[str]:
     Returns:
         A line for each fault; an empty list if there is none.
     """
-    faults, artifacts = [], {}
+    faults: list[str] = []
+    artifacts: dict[str, Artifact] = {}
     for location in layout.artifact_paths(root):
         try:
             artifact = read(location)
             artifacts[location.name] = artifact
-            faults += [
-                artifact.damage_message(name)
-                for name in artifact.files
-                if not artifact.is_intact(name)
-            ]
+            faults += filter(None, map(artifact.find_damage, artifact.files))
         except InputError as error:
             faults.append(str(error))
         except OSError as error:

@@ -4,7 +4,9 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,10 @@ class Draft:
     config: Mapping[str, Any]
     inputs: dict[str, str]
     started: float = field(default_factory=time.time)
-    lock: Lock = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.lock = Lock(self.location)
+    @cached_property
+    def lock(self) -> Lock:
+        return Lock(self.location)
 
     @property
     def folder(self) -> Path:
@@ -102,20 +104,16 @@ def begin(
     if not replace and _is_complete(draft):  # before the lock: WORK may be read-only
         return None
     draft.lock.acquire()
-    try:
+    with ExitStack() as stack:
+        stack.callback(draft.lock.release)
         if replace:
             remove(location.folder)
             remove(location.partial)
         _publish_if_finished(location)
-        complete = _is_complete(draft)
-        if not complete:
-            _open_partial(draft)
-    except BaseException:
-        draft.lock.release()
-        raise
-    if complete:  # finished by another process since the first look
-        draft.lock.release()
-        return None
+        if _is_complete(draft):  # finished by another process since the first look
+            return None
+        _open_partial(draft)
+        stack.pop_all()  # the draft keeps the lock
     return draft
 
 
@@ -178,16 +176,15 @@ def _publish(location: ArtifactPath) -> None:
 
 def _check_same(draft: Draft, config: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
     """Refuse an existing artifact, finished or not, with another config or other inputs."""
-    difference = describe_differences(config, draft.config)
-    if difference is None:
-        others = [name for name, used_id in draft.inputs.items() if inputs.get(name) != used_id]
-        if not others:
-            return
-        difference = "another " + ", another ".join(others)
-    raise InputError(
-        f"{draft.location} was made from {difference}; "
-        "choose another name, or --replace to remove and remake it"
+    others = [name for name, used_id in draft.inputs.items() if inputs.get(name) != used_id]
+    difference = describe_differences(config, draft.config) or ", ".join(
+        f"another {name}" for name in others
     )
+    if difference:
+        raise InputError(
+            f"{draft.location} was made from {difference}; "
+            "choose another name, or --replace to remove and remake it"
+        )
 
 
 def _ids(artifacts: Iterable[Artifact]) -> dict[str, str]:

@@ -4,7 +4,6 @@ import os
 import socket
 import time
 from contextlib import suppress
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -23,11 +22,13 @@ class Lock:
 
     def __init__(self, location: ArtifactPath) -> None:
         self.location = location
-        self._lock: FileLock | None = None
+        self._lock = FileLock(
+            location.lock, TIMEOUT, thread_local=False, is_singleton=True, on_acquired=_write_holder
+        )
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the lock out: a copy in another process does not hold it."""
-        return {**vars(self), "_lock": None}
+    def __reduce__(self) -> tuple[type["Lock"], tuple[ArtifactPath]]:
+        """Copy without the lock: a copy in another process does not hold it."""
+        return Lock, (self.location,)
 
     def acquire(self) -> None:
         """Take the lock; do nothing if this process has it already.
@@ -37,12 +38,9 @@ class Lock:
         """
         path = self.location.lock
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(
-            path, TIMEOUT, thread_local=False, is_singleton=True, on_acquired=_write_holder
-        )
         try:
-            if not lock.is_locked:
-                lock.acquire()
+            if not self._lock.is_locked:
+                self._lock.acquire()
         except Timeout:
             holder = ""
             with suppress(OSError):  # removed since, or locked against reading, as on Windows
@@ -51,21 +49,18 @@ class Lock:
                 f"{self.location} is being made by {holder or 'another process'}; "
                 "wait until that ends, or end it"
             ) from None
-        self._lock = lock
 
     def release(self) -> None:
         """Free the lock and remove its file."""
-        if self._lock and self._lock.is_locked:
+        if self._lock.is_locked:
             # Removed first: once the lock is free, the file may be another process's.
             with suppress(PermissionError):  # on Windows, where filelock removes it
                 self.location.lock.unlink(missing_ok=True)
             self._lock.release()
-        self._lock = None
 
 
 def _write_holder(descriptor: int) -> None:
     since = time.strftime("%Y-%m-%d %H:%M:%S")
+    holder = f"process {os.getpid()} on {socket.gethostname()} since {since}\n"
     os.ftruncate(descriptor, 0)
-    os.write(
-        descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode()
-    )
+    os.write(descriptor, holder.encode())

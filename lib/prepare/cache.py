@@ -1,8 +1,7 @@
 """Caches of resized images: each raw file is decoded once for all sizes, in several processes."""
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts, images, rle
-from lib.artifacts import Draft
+from lib.artifacts import Draft, manifest
 from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import Work, image_file, mask_file
@@ -61,18 +60,41 @@ def begin(
     Raises:
         InputError: if a cache has another config.
     """
-    listing = json.dumps(dataset_config, sort_keys=True).encode()
-    digest = hashlib.sha256(listing).hexdigest()
-    drafts = {}
-    for size in sizes:
-        config = {"size": size, "dataset_config": digest}
-        drafts[size] = artifacts.begin(work.cache(size), config, replace=replace)
-    return drafts
+    config = {"dataset_config": manifest.digest(dataset_config)}
+    return {
+        size: artifacts.begin(work.cache(size), config | {"size": size}, replace=replace)
+        for size in sizes
+    }
 
 
-def draft_folders(drafts: CacheDrafts) -> dict[int, Path]:
-    """Return size -> folder of the caches that are not complete."""
-    return {size: draft.folder for size, draft in drafts.items() if draft}
+def plan_jobs(
+    source: RawFolder,
+    image_ids: Iterable[str],
+    codes: Mapping[str, str],
+    frame_size: int,
+    drafts: CacheDrafts,
+) -> list[DecodeJob]:
+    """Return a job for each image that has a file.
+
+    Args:
+        source: the raw folder.
+        image_ids: the images to decode.
+        codes: the united annotations of the images that belong into caches, by ImageId.
+        frame_size: the side of the RLE frame, in pixels.
+        drafts: the caches; those that are not complete are filled.
+    """
+    folders = {size: draft.folder for size, draft in drafts.items() if draft}
+    return [
+        DecodeJob(
+            image_id=image_id,
+            path=source.root / source.images[image_id],
+            code=codes.get(image_id, rle.EMPTY),
+            frame_size=frame_size,
+            folders=folders if image_id in codes else {},
+        )
+        for image_id in image_ids
+        if image_id in source.images
+    ]
 
 
 def finish(
@@ -87,17 +109,7 @@ def finish(
         if draft is None:
             artifacts.read_chained(work.cache(size))
     codes = dict.fromkeys(data.test_ids, rle.EMPTY) | data.truth
-    folders = draft_folders(drafts)
-    jobs = [
-        DecodeJob(
-            image_id=image_id,
-            path=source.root / source.images[image_id],
-            code=code,
-            frame_size=data.rle_size,
-            folders=folders,
-        )
-        for image_id, code in codes.items()
-    ]
+    jobs = plan_jobs(source, codes, codes, data.rle_size, drafts)
     for record in decode([job for job in jobs if not job.is_cached], workers):
         if record.get("sha256") != data.images.at[record["ImageId"], "sha256"]:
             raise InputError(
@@ -105,7 +117,9 @@ def finish(
                 "made; restore it, or --replace to remake the dataset"
             )
     for draft in filter(None, drafts.values()):
-        _remove_excluded(draft.folder, codes)
+        for file in draft.folder.glob("*/*.png"):
+            if file.stem not in codes:  # excluded from the dataset after it had been cached
+                file.unlink()
         draft.finish([data.artifact], workers=workers)
 
 
@@ -134,10 +148,3 @@ def _decode(job: DecodeJob) -> Record:
         "source": radiograph.source,
         "sha256": hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest(),
     }
-
-
-def _remove_excluded(folder: Path, image_ids: Mapping[str, str]) -> None:
-    """Remove images that were excluded from the dataset after they had been cached."""
-    for file in folder.glob("*/*.png"):
-        if file.stem not in image_ids:
-            file.unlink()

@@ -1,11 +1,16 @@
-"""Census of a dataset: counts of images, labels, patients, mask areas and header values."""
+"""Census of a dataset: counts of images, labels, patients, mask areas and header values.
+
+census.json has the counts; census.md has them as a page.
+"""
 
 import re
 from collections import Counter
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 QUANTILES = {"min": 0.0, "p1": 0.01, "p5": 0.05, "p10": 0.1, "p25": 0.25, "median": 0.5,
              "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}  # fmt: skip
@@ -13,6 +18,7 @@ SMALL_PX = (800, 2000)  # minimum areas of published decision rules
 HEADER_COLUMNS = ("patient_id", "sex", "age", "view", "pixel_spacing_mm")
 ALL, UNKNOWN = "all", "unknown"
 NO_FILE = "no image file"
+TEMPLATE = Path(__file__).with_name("census.md.jinja")
 
 Summary = dict[str, Any]
 
@@ -52,6 +58,25 @@ def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int) -> Summary:
         "cleaned": _count_cleaned(images["cleaned"]),
         "sources": _count_sources(used["source"]),
     }
+
+
+def to_markdown(summary: Summary) -> str:
+    """Return the census as a page in Markdown."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"count": "{:,}".format, "part_of": _count_and_percent}
+    page = environment.get_template(TEMPLATE.name)
+    return page.render(summary, quantiles=QUANTILES, small_px=SMALL_PX)
+
+
+def _count_and_percent(count: int, total: int) -> str:
+    """Return text such as 1,180 (21.8 %)."""
+    return f"{count:,} ({count / total:.1%})".replace("%", " %") if total else "0"
 
 
 def _count_labels(images: pd.DataFrame) -> Summary:

@@ -9,8 +9,7 @@ from lib.artifacts import Artifact, Draft
 from lib.errors import InputError
 from lib.files import write_bytes, write_json
 from lib.prepare import cache, census, folds, header, labels
-from lib.prepare.cache import CacheDrafts, DecodeJob, Record
-from lib.prepare.census_markdown import census_markdown
+from lib.prepare.cache import CacheDrafts, Record
 from lib.prepare.plan import Plan
 
 DECODED = ["patient_id", "sex", "age", "view", "pixel_spacing_mm", "rows", "columns", "source",
@@ -52,7 +51,7 @@ def build_dataset(
     for name, table in tables.items():
         csv_files.write(draft.path(name), table)
     write_json(draft.path("census.json"), summary)
-    write_bytes(draft.path("census.md"), census_markdown(summary).encode())
+    write_bytes(draft.path("census.md"), census.to_markdown(summary).encode())
     return draft.finish(workers=workers)
 
 
@@ -88,18 +87,7 @@ def _decode_images(
     """Decode all images but those with a record in the journal, from an interrupted run."""
     records = {record["ImageId"]: record for record in draft.journal.read()}
     codes = dict.fromkeys(plan.roles.test, rle.EMPTY) | dict(truth["EncodedPixels"])
-    folders = cache.draft_folders(caches)
-    jobs = [
-        DecodeJob(
-            image_id=image_id,
-            path=plan.source.root / plan.source.images[image_id],
-            code=codes.get(image_id, rle.EMPTY),
-            frame_size=plan.config["rle_size"],
-            folders=folders if image_id in codes else {},
-        )
-        for image_id in plan.image_ids
-        if image_id in plan.source.images
-    ]
+    jobs = cache.plan_jobs(plan.source, plan.image_ids, codes, plan.config["rle_size"], caches)
     remaining = [job for job in jobs if job.image_id not in records or not job.is_cached]
     for record in cache.decode(remaining, workers):
         draft.journal.append([record])

@@ -34,24 +34,18 @@ class Header:
 
 def read_header(data: pydicom.Dataset) -> Header:
     """Read and clean patient and exposure from a DICOM header."""
-    patient, patient_note = clean_patient(first_value(data, "PatientID"))
-    age, age_note = clean_age(first_value(data, "PatientAge"))
-    sex, sex_note = clean_sex(first_value(data, "PatientSex"))
-    view, view_note = clean_view(
-        first_value(data, "ViewPosition"), first_value(data, "SeriesDescription")
-    )
-    spacing, spacing_note = clean_spacing(
-        first_value(data, "PixelSpacing") or first_value(data, "ImagerPixelSpacing")
-    )
-    notes = (patient_note, age_note, sex_note, view_note, spacing_note)
-    return Header(
-        patient_id=patient,
-        sex=sex,
-        age=age,
-        view=view,
-        pixel_spacing_mm=spacing,
-        cleaned=tuple(note for note in notes if note),
-    )
+    spacing = first_value(data, "PixelSpacing") or first_value(data, "ImagerPixelSpacing")
+    fields = {
+        "patient_id": clean_patient(first_value(data, "PatientID")),
+        "age": clean_age(first_value(data, "PatientAge")),
+        "sex": clean_sex(first_value(data, "PatientSex")),
+        "view": clean_view(
+            first_value(data, "ViewPosition"), first_value(data, "SeriesDescription")
+        ),
+        "pixel_spacing_mm": clean_spacing(spacing),
+    }
+    values = {name: value for name, (value, _) in fields.items()}
+    return Header(**values, cleaned=tuple(note for _, note in fields.values() if note))
 
 
 def clean_patient(raw: str) -> tuple[str, Cleaning | None]:

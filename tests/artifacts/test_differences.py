@@ -16,15 +16,20 @@ OLD = {"folds": [0, 1], "members": ["a", "b"], "recipe": {"phases": [PHASE], "em
         pytest.param({"rle_size": 512}, "rle_size none; asked for: 512", id="new-key"),
         pytest.param({"folds": []}, "folds 0 1; asked for: none", id="empty-list"),
         pytest.param(
+            {"recipe": {"phases": [PHASE, {"lr": 0.1}], "ema": None}},
+            "recipe.phases.1.lr none; asked for: 0.1",
+            id="new-part",
+        ),
+        pytest.param(
             {"recipe": {"phases": [PHASE | {"epochs": 2}], "ema": None}},
             "recipe.phases.0.epochs 10; asked for: 2",
             id="nested-key",
         ),
         pytest.param(
-            {"recipe": {"phases": [PHASE, PHASE], "ema": {"decay": 0.9}}},
-            "recipe.ema none, recipe.phases.1 none; "
-            "asked for: recipe.ema decay 0.9, recipe.phases.1 epochs 10 size 64",
-            id="several-and-whole-parts",
+            {"recipe": {"phases": [PHASE | {"lr": 0.1}], "ema": 0.9}},
+            "recipe.ema none, recipe.phases.0.lr none; "
+            "asked for: recipe.ema 0.9, recipe.phases.0.lr 0.1",
+            id="several",
         ),
         pytest.param({"new": []}, "new absent; asked for: []", id="absent-and-empty"),
         pytest.param({"new": None}, "new absent; asked for: null", id="absent-and-null"),
@@ -35,16 +40,10 @@ def test_values_are_written_as_people_write_them(change: dict, line: str) -> Non
     assert describe_differences(OLD, OLD | change) == line
 
 
-def test_a_key_that_is_no_longer_asked_for_is_none() -> None:
-    assert describe_differences({"limit": 5}, {}) == "limit 5; asked for: none"
-
-
-def test_many_differences_are_counted_on_one_short_line() -> None:
-    old, new = ({f"key{n}": str(value) * 500 for n in range(9)} for value in (1, 2))
+def test_many_differences_are_counted() -> None:
+    old, new = ({f"key{n}": value for n in range(9)} for value in (1, 2))
     line = describe_differences(old, new)
-    assert line.endswith(" and 5 more")
-    assert len(line) < 1000
-    assert "key3" in line
+    assert line.endswith("key3 2 and 5 more")
     assert "key4" not in line
 
 

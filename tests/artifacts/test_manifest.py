@@ -41,12 +41,6 @@ def test_a_damaged_manifest_is_refused(work: Work, manifest: str) -> None:
         artifacts.read(work.dataset)
 
 
-def test_a_missing_manifest_is_refused(work: Work) -> None:
-    (make(work.dataset).location.folder / MANIFEST).unlink()
-    with pytest.raises(InputError, match="damaged or missing manifest.json"):
-        artifacts.read(work.dataset)
-
-
 @pytest.mark.parametrize(
     "values", [{"config": {"limit": 7}}, {"made": {}}, {"id": "0" * 64}], ids=lambda v: list(v)[0]
 )

@@ -23,6 +23,11 @@ def root(tmp_path: Path) -> Path:
     return write_raw(tmp_path / "raw")
 
 
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return Work(tmp_path / "work")
+
+
 def build(root: Path, work: Work, sizes: Sequence[int], workers: int = 1) -> cache.CacheDrafts:
     """Do the first part of stage 01: the dataset is complete, the caches are filled."""
     plan = make_plan(scan_raw_folder(root), rle_size=SIDE, n_folds=2)
@@ -48,8 +53,7 @@ def erase(*files: Path) -> None:
         file.write_bytes(bytes(file.stat().st_size))
 
 
-def test_images_and_masks_of_every_size(root: Path, tmp_path: Path) -> None:
-    work = Work(tmp_path / "work")
+def test_images_and_masks_of_every_size(root: Path, work: Work) -> None:
     prepare(root, work, [8, SIDE])
     small, whole = (artifacts.read(work.cache(size)) for size in (8, SIDE))
     assert (images.read_png(whole.path(image_file("train05"))) == noise(5)).all()
@@ -59,11 +63,8 @@ def test_images_and_masks_of_every_size(root: Path, tmp_path: Path) -> None:
     assert images.read_png(small.path(mask_file("train03"))).shape == (8, 8)
 
 
-def test_only_positives_have_masks_and_only_used_images_are_there(
-    root: Path, tmp_path: Path
-) -> None:
+def test_only_positives_have_masks_and_only_used_images_are_there(root: Path, work: Work) -> None:
     write_dicom(root / "unlabelled.dcm", noise(77))
-    work = Work(tmp_path / "work")
     prepare(root, work, [8])
     data = dataset.read(work)
     used = [*data.truth, *data.test_ids]
@@ -72,8 +73,7 @@ def test_only_positives_have_masks_and_only_used_images_are_there(
     }
 
 
-def test_one_pass_over_the_raw_files_fills_all_caches(root: Path, tmp_path: Path) -> None:
-    work = Work(tmp_path / "work")
+def test_one_pass_over_the_raw_files_fills_all_caches(root: Path, work: Work) -> None:
     caches = build(root, work, [8, 16, SIDE])
     erase(*root.rglob("*.dcm"))
     finish(root, work, caches)
@@ -117,26 +117,21 @@ def test_an_interrupted_run_goes_on_after_its_last_image(root: Path, tmp_path: P
     assert artifacts.read(work.dataset).id == artifacts.read(whole.dataset).id
 
 
-def test_an_image_lost_between_dataset_and_cache_is_decoded_again(
-    root: Path, tmp_path: Path
-) -> None:
-    work = Work(tmp_path / "work")
+def test_an_image_lost_between_dataset_and_cache_is_decoded_again(root: Path, work: Work) -> None:
     caches = build(root, work, [8])
     (work.cache(8).partial / image_file("train01")).unlink()
     finish(root, work, caches)
     assert image_file("train01") in artifacts.read(work.cache(8)).files
 
 
-def test_a_raw_file_that_changed_since_is_refused(root: Path, tmp_path: Path) -> None:
-    work = Work(tmp_path / "work")
+def test_a_raw_file_that_changed_since_is_refused(root: Path, work: Work) -> None:
     prepare(root, work, [8])
     write_dicom(root / "stage_2_images" / "test0.dcm", noise(9))  # of the same length
     with pytest.raises(InputError, match=r"test0.dcm has other pixels .*--replace"):
         prepare(root, work, [8, 16])
 
 
-def test_a_cache_of_another_dataset_is_refused(root: Path, tmp_path: Path) -> None:
-    work = Work(tmp_path / "work")
+def test_a_cache_of_another_dataset_is_refused(root: Path, work: Work) -> None:
     prepare(root, work, [8])
     write_dicom(root / "stage_2_images" / "test0.dcm", noise(9))  # of the same length
     shutil.rmtree(work.dataset.folder)

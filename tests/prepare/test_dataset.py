@@ -102,16 +102,6 @@ def test_images_without_a_file_are_excluded_if_that_is_allowed(stage: Stage) -> 
     assert stage.reason("train99") == "no image file"
 
 
-def test_one_patient_for_all_is_refused_with_the_cure(
-    stage: Stage, capsys: pytest.CaptureFixture
-) -> None:
-    for number in range(12):
-        write_dicom(stage.train_file(number), noise(number), PatientID="ANON")
-    message = stage.refusal(capsys)
-    assert "1 patients with a pneumothorax cannot fill 2 folds" in message
-    assert "--groups CSV" in message
-
-
 def test_placeholders_for_a_patient_are_unknown_patients(stage: Stage) -> None:
     for number in range(12):
         write_dicom(stage.train_file(number), noise(number), PatientID="NaN")

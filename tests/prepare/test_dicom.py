@@ -35,7 +35,7 @@ from pydicom.uid import (
 from lib.errors import InputError
 from lib.prepare import dicom
 from lib.prepare.dicom import UnreadableError
-from tests.raw_folders import noise, write_dicom, write_rgb
+from tests.raw_folders import noise, write_dicom
 
 WHEEL = Path(DATA_ROOT) / "test_files"  # files that pydicom would download are elsewhere
 FILES = sorted(path.relative_to(WHEEL).as_posix() for path in WHEEL.rglob("*") if path.is_file())
@@ -76,6 +76,29 @@ def fault_of(path: Path) -> str:
 
 
 # Files as they should be.
+
+
+GRAY = noise(2)
+COLOUR = np.stack([noise(1), noise(2), noise(3)], axis=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "pixels", "source"),
+    [
+        ("a.png", GRAY, GRAY, "png 8-bit"),
+        ("a.PNG", GRAY, GRAY, "png 8-bit"),
+        ("a.png", np.dstack([GRAY] * 3), GRAY, "png rgb"),
+        ("a.png", RAMP, np.array([[0, 64], [128, 255]]), "png 16-bit range 0..4000"),
+    ],
+    ids=["gray", "gray-with-capitals", "gray-in-colour", "16-bit"],
+)
+def test_a_png_is_read_as_gray(
+    tmp_path: Path, name: str, content: np.ndarray, pixels: np.ndarray, source: str
+) -> None:
+    Image.fromarray(content).save(tmp_path / name)
+    radiograph = dicom.read(tmp_path / name)
+    assert (radiograph.pixels == pixels).all()
+    assert radiograph.source == source
 
 
 def test_8_bit_pixels_stay_unchanged(tmp_path: Path) -> None:
@@ -119,49 +142,12 @@ def test_a_jpeg_that_is_not_what_its_header_says_is_unreadable(
         dicom.read(path)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".PNG"])
-def test_the_pixels_of_a_gray_png_stay_unchanged(tmp_path: Path, suffix: str) -> None:
-    Image.fromarray(noise(2)).save(tmp_path / f"a{suffix}")
-    radiograph = dicom.read(tmp_path / f"a{suffix}")
-    assert (radiograph.pixels == noise(2)).all()
-    assert radiograph.source == "png 8-bit"
-
-
-def test_gray_stored_in_colour_is_gray_again(tmp_path: Path) -> None:
-    Image.fromarray(np.repeat(noise(2)[..., None], 3, axis=2)).save(tmp_path / "a.png")
-    radiograph = dicom.read(tmp_path / "a.png")
-    assert (radiograph.pixels == noise(2)).all()
-    assert radiograph.source == "png rgb"
-
-
-def test_a_16_bit_png_is_mapped_by_its_range(tmp_path: Path) -> None:
-    Image.fromarray(RAMP).save(tmp_path / "a.png")
-    radiograph = dicom.read(tmp_path / "a.png")
-    assert radiograph.pixels.tolist() == [[0, 64], [128, 255]]
-    assert radiograph.source == "png 16-bit range 0..4000"
-
-
-def test_a_colour_picture_is_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.stack([noise(1), noise(2), noise(3)], axis=2)).save(tmp_path / "a.png")
-    with pytest.raises(UnreadableError, match="colour image"):
-        dicom.read(tmp_path / "a.png")
-
-
 def test_invalid_identifiers_raise_no_warnings(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Invalid value"):
         path = write_dicom(tmp_path / "a.dcm", noise(1), SOPInstanceUID="ID_0011fe81e")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert dicom.read(path).source == "dicom 8-bit"
-
-
-def test_real_files_decode_with_their_header(shared_data: Path) -> None:
-    path = next((shared_data / "siim_dicom" / "stage_2_images").glob("*.dcm"))
-    radiograph = dicom.read(path)
-    assert radiograph.pixels.shape == (1024, 1024)
-    assert radiograph.source == "dicom 8-bit"
-    assert radiograph.header.sex in ("F", "M")
-    assert radiograph.header.view in ("AP", "PA")
 
 
 # Files that are not one radiograph.
@@ -175,28 +161,25 @@ def zip_file() -> bytes:
 
 
 NO_RADIOGRAPHS = [
-    pytest.param(b"", "empty file", id="empty"),
-    pytest.param(b"not an image\n" * 50, "not a DICOM file", id="text"),
-    pytest.param(zip_file(), "not a DICOM file", id="zip"),
-    pytest.param(b"\0" * 128 + b"DICM", "no image in it", id="preamble-only"),
-    pytest.param(b"\0" * 128 + b"DICM" + b"z" * 999, "no image in it", id="rubbish"),
+    pytest.param("a.dcm", b"", "empty file", id="empty"),
+    pytest.param("a.dcm", b"not an image\n" * 50, "not a DICOM file", id="text"),
+    pytest.param("a.dcm", zip_file(), "not a DICOM file", id="zip"),
+    pytest.param("a.dcm", b"\0" * 128 + b"DICM", "no image in it", id="preamble-only"),
+    pytest.param("a.dcm", b"\0" * 128 + b"DICM" + b"z" * 999, "no image in it", id="rubbish"),
+    pytest.param("a.png", zip_file(), "cannot identify", id="no-png"),
+    pytest.param("a.jpg", zip_file(), "cannot identify", id="no-jpeg"),
 ]
 
 
-@pytest.mark.parametrize(("content", "reason"), NO_RADIOGRAPHS)
-def test_a_file_without_dicom_content_is_unreadable(
-    tmp_path: Path, content: bytes, reason: str
+@pytest.mark.parametrize(("name", "content", "reason"), NO_RADIOGRAPHS)
+def test_a_file_without_an_image_is_unreadable(
+    tmp_path: Path, name: str, content: bytes, reason: str
 ) -> None:
-    (tmp_path / "a.dcm").write_bytes(content)
-    with pytest.raises(UnreadableError, match=reason):
-        dicom.read(tmp_path / "a.dcm")
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_file_without_picture_content_is_unreadable(tmp_path: Path, suffix: str) -> None:
-    (tmp_path / f"a{suffix}").write_bytes(zip_file())
-    with pytest.raises(UnreadableError, match="cannot identify"):
-        dicom.read(tmp_path / f"a{suffix}")
+    (tmp_path / name).write_bytes(content)
+    message = fault_of(tmp_path / name)
+    assert reason in message
+    assert "0x" not in message  # nor the folder: the message is the same in every run
+    assert str(tmp_path) not in message
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.3, 0.6, 0.9])
@@ -213,18 +196,25 @@ def test_a_file_cut_short_is_unreadable(tmp_path: Path, kind: str, fraction: flo
         dicom.read(path)
 
 
-def test_several_frames_are_not_one_image(tmp_path: Path) -> None:
-    path = write_dicom(tmp_path / "a.dcm", noise(1), NumberOfFrames=2)
-    with pytest.raises(UnreadableError, match="2 frames"):
-        dicom.read(path)
+@pytest.mark.parametrize(
+    ("pixels", "elements", "reason"),
+    [
+        (noise(1), {"NumberOfFrames": 2}, "2 frames, not one image"),
+        (noise(1), {"HighBit": 15}, "high bit 15 of 8 bits"),
+        (noise(1), {"Rows": 65535, "Columns": 65535}, "65535 x 65535 pixels, more than a radiog"),
+        (noise(1), {"PhotometricInterpretation": "HSV"}, "kind HSV"),
+        (COLOUR, {"SamplesPerPixel": 3, "PlanarConfiguration": 0}, "shape (32, 32, 3), not one"),
+    ],
+)
+def test_a_header_that_is_not_of_one_gray_image_is_refused(
+    tmp_path: Path, pixels: np.ndarray, elements: dict[str, object], reason: str
+) -> None:
+    assert reason in fault_of(write_dicom(tmp_path / "a.dcm", pixels, **elements))
 
 
-def test_reasons_do_not_change_from_run_to_run(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(zip_file())
-    with pytest.raises(UnreadableError) as caught:
-        dicom.read(tmp_path / "a.png")
-    assert "0x" not in str(caught.value)
-    assert str(tmp_path) not in str(caught.value)
+def test_a_colour_picture_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    assert fault_of(tmp_path / "a.png").startswith("a colour image")
 
 
 def test_a_missing_file_is_not_called_unreadable(tmp_path: Path) -> None:
@@ -237,21 +227,6 @@ def test_a_folder_with_the_name_of_a_file_is_unreadable(tmp_path: Path) -> None:
     assert fault_of(tmp_path / "a.dcm") == "a folder, not a file"
 
 
-def test_bits_that_are_not_where_they_belong_are_refused(tmp_path: Path) -> None:
-    path = write_dicom(tmp_path / "a.dcm", RAMP, 12, HighBit=15)
-    assert fault_of(path).startswith("high bit 15 of 12 bits")
-
-
-def test_gray_of_several_channels_is_refused(tmp_path: Path) -> None:
-    path = write_rgb(tmp_path / "a.dcm", np.stack([noise(1)] * 3, axis=2), "MONOCHROME2")
-    assert fault_of(path) == "gray pixels of shape (32, 32, 3), not one image"
-
-
-def test_an_unknown_kind_of_colour_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableError, match="kind HSV"):
-        dicom.read(write_rgb(tmp_path / "a.dcm", np.stack([noise(1)] * 3, axis=2), "HSV"))
-
-
 def test_a_video_is_refused(tmp_path: Path) -> None:
     path = write_dicom(tmp_path / "a.dcm", noise(1))
     data = pydicom.dcmread(path)
@@ -260,11 +235,6 @@ def test_a_video_is_refused(tmp_path: Path) -> None:
     data.PixelData = pydicom.encaps.encapsulate([b"x" * 20])
     data.save_as(path)
     assert "'MPEG2 Main Profile / Main Level' is not supported" in fault_of(path)
-
-
-def test_a_declared_size_beyond_all_radiographs_is_refused(tmp_path: Path) -> None:
-    reason = "65535 x 65535 pixels, more than a radiograph has"
-    assert fault_of(write_dicom(tmp_path / "a.dcm", noise(1), Rows=65535, Columns=65535)) == reason
 
 
 @pytest.fixture

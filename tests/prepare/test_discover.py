@@ -84,35 +84,28 @@ def test_two_label_files_are_an_error_that_names_both(tmp_path: Path) -> None:
     assert scan_raw_folder(tmp_path, chosen).labels == chosen
 
 
-def test_two_files_with_one_id_are_an_error_that_names_both(tmp_path: Path) -> None:
-    touch(tmp_path, "x/a.dcm", "y/a.png")
-    with pytest.raises(InputError, match="image a: x/a.dcm and y/a.png"):
-        scan_raw_folder(tmp_path)
-
-
-def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has no images"):
-        scan_raw_folder(touch(tmp_path, "train.csv"))
+@pytest.mark.parametrize(
+    ("names", "options", "fault"),
+    [
+        (["x/a.dcm", "y/a.png"], {}, "image a: x/a.dcm and y/a.png"),
+        (["a b;c.dcm"], {}, "cannot be a file name"),
+        (["train.csv"], {}, "has no images"),
+        (["a.dcm"], {"labels": "no.csv"}, "no.csv is not there"),
+        (["a.dcm"], {"work": "work"}, "outside the raw data"),
+    ],
+)
+def test_what_does_not_fit_is_an_error(
+    tmp_path: Path, names: list[str], options: dict[str, str], fault: str
+) -> None:
+    touch(tmp_path, *names)
+    paths = {option: tmp_path / name for option, name in options.items()}
+    with pytest.raises(InputError, match=fault):
+        scan_raw_folder(tmp_path, **paths)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a folder"):
         scan_raw_folder(tmp_path / "nowhere")
-
-
-def test_a_missing_label_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no.csv is not there"):
-        scan_raw_folder(touch(tmp_path, "a.dcm"), tmp_path / "no.csv")
-
-
-def test_a_working_folder_in_the_raw_data_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="outside the raw data"):
-        scan_raw_folder(touch(tmp_path, "a.dcm"), work=tmp_path / "work")
-
-
-def test_an_unsafe_image_id_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be a file name"):
-        scan_raw_folder(touch(tmp_path, "a b;c.dcm"))
 
 
 def test_the_digest_depends_on_paths_and_sizes_but_not_on_the_location(tmp_path: Path) -> None:

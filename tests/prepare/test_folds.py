@@ -51,15 +51,10 @@ def test_an_image_without_a_known_patient_is_a_patient_of_its_own() -> None:
     assert folds.split(images, 5).value_counts().max() <= 122
 
 
-def test_the_order_of_the_rows_changes_nothing() -> None:
+def test_the_seed_decides_and_the_order_of_the_rows_does_not() -> None:
     images = random_images()
     shuffled = images.sample(frac=1, random_state=1)
     assert folds.split(shuffled, 5).sort_index().equals(folds.split(images, 5))
-
-
-def test_equal_seeds_give_equal_splits_and_others_do_not() -> None:
-    images = random_images()
-    assert folds.split(images, 5, seed=1).equals(folds.split(images, 5, seed=1))
     assert not folds.split(images, 5, seed=1).equals(folds.split(images, 5, seed=2))
 
 
@@ -70,51 +65,25 @@ def test_as_many_positives_as_folds_give_each_fold_one(count: int) -> None:
     assert sorted(folds.split(images, count).iloc[:count]) == list(range(count))
 
 
-def test_fewer_positives_than_folds_are_refused() -> None:
-    images = random_images(60).assign(area_px=[5] * 4 + [0] * 56)
-    with pytest.raises(InputError, match="4 images with a pneumothorax cannot fill 5 folds"):
-        folds.split(images, 5)
-
-
-def test_fewer_patients_than_folds_are_refused() -> None:
-    images = random_images(60).assign(patient_id=["p", "q", "r"] * 20, area_px=[1, 0] * 30)
-    with pytest.raises(InputError, match="3 patients .*cannot fill 5 folds.*--n-folds"):
-        folds.split(images, 5)
-
-
-def test_one_patient_for_all_images_is_refused_with_the_way_to_name_them() -> None:
-    images = random_images(60).assign(patient_id="ANON")
-    with pytest.raises(InputError, match="1 patients .*cannot fill 2 folds.*--groups CSV"):
-        folds.split(images, 2)
-
-
-def test_one_fold_is_no_split() -> None:
-    with pytest.raises(InputError, match="2 folds or more"):
-        folds.split(random_images(), 1)
-
-
-def test_a_given_split_is_read(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "f.csv", [("ImageId", "fold"), ("b", 1), ("a", 0), ("z", 1)])
-    assert folds.read_split(path, ["b", "a"]).to_dict() == {"a": 0, "b": 1}
-
-
 @pytest.mark.parametrize(
-    ("rows", "fault"),
+    ("columns", "n_folds", "fault"),
     [
-        ([("a", 0)], "lacks 1 labelled images .b"),
-        ([("a", 0), ("b", 0)], "one fold only"),
-        ([("a", 0), ("b", 0), ("zz", 1)], "one fold only of the 2 labelled images"),
-        ([("a", 0), ("b", "x")], "line 3, image b: fold 'x'"),
-        ([("a", 0), ("b", -1)], "fold '-1'"),
-        ([("a", 0), ("b", 0), ("a", 1)], "line 4: a is there twice, first in line 2"),
+        ({"area_px": [5] * 4 + [0] * 56}, 5, "4 images with a pneumothorax cannot fill 5 folds"),
+        (
+            {"patient_id": ["p", "q", "r"] * 20, "area_px": [1, 0] * 30},
+            5,
+            "3 patients .*cannot fill 5 folds.*--n-folds",
+        ),
+        ({"patient_id": "ANON"}, 2, "1 patients .*cannot fill 2 folds.*--groups CSV"),
+        ({}, 1, "2 folds or more"),
     ],
+    ids=["positives", "patients", "one-patient-for-all", "one-fold"],
 )
-def test_a_given_split_that_does_not_fit_is_refused(
-    tmp_path: Path, rows: list[tuple[str, object]], fault: str
+def test_folds_that_cannot_be_filled_are_refused(
+    columns: dict[str, object], n_folds: int, fault: str
 ) -> None:
-    path = write_csv(tmp_path / "f.csv", [("ImageId", "fold"), *rows])
     with pytest.raises(InputError, match=fault):
-        folds.read_split(path, ["a", "b"])
+        folds.split(random_images(60).assign(**columns), n_folds)
 
 
 @pytest.mark.parametrize(
@@ -131,12 +100,6 @@ def test_a_given_fold_of_one_class_is_refused(positive: str, fault: str) -> None
     classes = pd.Series({name: name in positive for name in "dcba"})
     with pytest.raises(InputError, match=f"^f.csv: {fault}.*; give every fold both, or leave"):
         folds.check_both_classes(Path("f.csv"), given, classes)
-
-
-def test_given_folds_with_both_classes_are_accepted() -> None:
-    given = pd.Series({"a": 0, "b": 0, "c": 1, "d": 1})
-    classes = pd.Series({name: name in "ad" for name in "abcd"})
-    folds.check_both_classes(Path("f.csv"), given, classes)
 
 
 # The command line.
@@ -174,16 +137,6 @@ def test_the_command_writes_a_split_that_keeps_patients_together(
     split = csv_files.read(tmp_path / "out.csv", ["ImageId", "fold"]).set_index("ImageId")["fold"]
     assert sorted(split.index) == list("abcdefgh")
     assert split["a"] == split["b"] == split["e"]
-
-
-@pytest.mark.parametrize("patients", ["", "x,p\ny,q\n"])
-def test_a_table_of_other_patients_is_refused(
-    command: Callable[..., tuple[int, str]], tmp_path: Path, patients: str
-) -> None:
-    code, message = command(patients, "out.csv")
-    assert (code, message.count("\n")) == (2, 1)
-    assert message.startswith("error: patients.csv has none of the images")
-    assert not (tmp_path / "out.csv").exists()
 
 
 @pytest.mark.parametrize("out", ["labels.csv", "./patients.csv", "link.csv"])

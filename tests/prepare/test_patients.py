@@ -17,18 +17,6 @@ def test_placeholders_are_unknown_patients_and_other_columns_stay(tmp_path: Path
     assert table.loc["b", "sex"] == "M"
 
 
-@pytest.mark.parametrize(
-    ("rows", "fault"),
-    [([("x", "p")], "has none of the images"), ([("a", "p")] * 2, "line 3: a is there twice")],
-)
-def test_a_table_that_does_not_fit_is_refused(
-    tmp_path: Path, rows: list[tuple[str, str]], fault: str
-) -> None:
-    path = write_csv(tmp_path / "p.csv", [("ImageId", "patient_id"), *rows])
-    with pytest.raises(InputError, match=fault):
-        patients.read(path, ["a", "b"])
-
-
 def test_a_patient_in_two_folds_is_refused_with_the_line(tmp_path: Path) -> None:
     rows = [("ImageId", "fold"), ("a", 0), ("b", 0), ("c", 1), ("d", 1)]
     path = write_csv(tmp_path / "f.csv", rows)

@@ -66,20 +66,22 @@ def test_the_sample_of_an_earlier_stage_is_ignored(tmp_path: Path) -> None:
     assert (roles.test, roles.train) == ({"d"}, {"a", "b", "c"})
 
 
-def test_an_image_for_training_and_test_is_an_error(tmp_path: Path) -> None:
-    files(tmp_path, *(f"{name}.dcm" for name in "abc"))
-    labelled(tmp_path, "a", "b")
-    sample(tmp_path, "b", "c")
-    with pytest.raises(InputError, match=r"1 of 2 ids are labelled.*\(b\)"):
-        make(tmp_path)
-
-
-def test_two_samples_that_both_fit_are_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("samples", "fault"),
+    [
+        ([("b", "c")], r"1 of 2 ids are labelled.*\(b\)"),
+        ([("c",), ("d",)], "more than one sample submission"),
+    ],
+)
+def test_a_sample_that_does_not_fit_is_an_error(
+    tmp_path: Path, samples: list[tuple[str, ...]], fault: str
+) -> None:
     files(tmp_path, *(f"{name}.dcm" for name in "abcd"))
     labelled(tmp_path, "a", "b")
-    sample(tmp_path, "c")
-    sample(tmp_path, "d", name="stage_2_sample_submission.csv")
-    with pytest.raises(InputError, match="more than one sample submission"):
+    names = ("sample_submission.csv", "stage_2_sample_submission.csv")
+    for ids, name in zip(samples, names, strict=False):
+        sample(tmp_path, *ids, name=name)
+    with pytest.raises(InputError, match=fault):
         make(tmp_path)
 
 
@@ -117,6 +119,12 @@ def test_too_few_positives_are_refused_before_anything_is_decoded(tmp_path: Path
         make(write_raw(tmp_path), n_folds=5)
 
 
+def test_a_label_file_without_rows_is_refused(tmp_path: Path) -> None:
+    labelled(files(tmp_path, "a.dcm"))
+    with pytest.raises(InputError, match="has no rows"):
+        make(tmp_path)
+
+
 def test_a_given_split_must_cover_the_labelled_images(tmp_path: Path) -> None:
     root = write_raw(tmp_path / "raw")
     rows = [("ImageId", "fold"), *((f"train{n:02}", n // 4) for n in range(12))]
@@ -142,9 +150,3 @@ def test_the_config_does_not_depend_on_the_location(tmp_path: Path) -> None:
     configs = [make(write_raw(tmp_path / name)).config for name in ("one", "two")]
     assert configs[0] == configs[1]
     assert str(tmp_path) not in str(configs)
-
-
-def test_a_label_file_without_rows_is_refused(tmp_path: Path) -> None:
-    write_labels(files(tmp_path, "a.dcm") / "train.csv", [])
-    with pytest.raises(InputError, match="has no rows"):
-        make(tmp_path)

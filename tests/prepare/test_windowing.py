@@ -12,89 +12,58 @@ from lib.prepare.windowing import UnreadableError
 from tests.raw_folders import noise, write_dicom, write_rgb
 
 RAMP = np.array([[0, 1000], [2000, 4000]], np.uint16)
+SIGNED = np.array([[-100, -20], [20, 155]], np.int16)
 
 
 def read_ramp(tmp_path: Path, bits: int = 12, **elements: object) -> dicom.Radiograph:
     return dicom.read(write_dicom(tmp_path / "a.dcm", RAMP, bits, **elements))
 
 
-def test_more_bits_without_a_window_are_mapped_by_their_range(tmp_path: Path) -> None:
-    radiograph = dicom.read(write_dicom(tmp_path / "a.dcm", RAMP, bits=12))
-    assert radiograph.pixels.tolist() == [[0, 64], [128, 255]]  # v * 255 / 4000, rounded
-    assert radiograph.source == "dicom 12-bit range 0..4000"
+WINDOW = {"WindowCenter": 2000, "WindowWidth": 4000}
+SIGMOID = np.rint(255 / (1 + np.exp(-4 * (RAMP - 2000.0) / 4000))).tolist()
+MAPPED = {
+    # 1000 is the first value that is black, 2000 the last that is white.
+    "first-window": (RAMP, {"WindowCenter": [1500.5, 9], "WindowWidth": [1001, 9]},
+                     [[0, 0], [255, 255]], "window 1500.5/1001"),
+    # Rescaled -1000, 1000, 3000, 7000.
+    "rescaled": (RAMP, {"RescaleSlope": 2, "RescaleIntercept": -1000, "WindowCenter": 3000.5,
+                        "WindowWidth": 8001}, [[0, 64], [128, 255]], "window 3000.5/8001"),
+    "linear-exact": (RAMP, WINDOW | {"VOILUTFunction": "LINEAR_EXACT"}, [[0, 64], [128, 255]],
+                     "window 2000/4000"),
+    "sigmoid": (RAMP, WINDOW | {"VOILUTFunction": "SIGMOID"}, SIGMOID, "window 2000/4000"),
+    "around-zero": (SIGNED, {"WindowCenter": 0.5, "WindowWidth": 201}, [[0, 102], [153, 255]],
+                    "window 0.5/201"),
+    "centre-zero": (SIGNED, {"WindowCenter": 0, "WindowWidth": 201}, [[1, 103], [154, 255]],
+                    "window 0/201"),
+    "signed": (SIGNED, {}, [[0, 80], [120, 255]], "range -100..155"),
+}  # fmt: skip
 
 
-def test_the_window_of_the_header_applies(tmp_path: Path) -> None:
-    path = write_dicom(
-        tmp_path / "a.dcm", RAMP, 12, WindowCenter=[1500.5, 9], WindowWidth=[1001, 9]
-    )
-    radiograph = dicom.read(path)
-    # The first window is used: 1000 is the first value that is black, 2000 the last that is white.
-    assert radiograph.pixels.tolist() == [[0, 0], [255, 255]]
-    assert radiograph.source == "dicom 12-bit window 1500.5/1001"
-
-
-def test_the_window_applies_after_the_rescaling(tmp_path: Path) -> None:
-    path = write_dicom(tmp_path / "a.dcm", RAMP, 12, RescaleSlope=2, RescaleIntercept=-1000,
-                       WindowCenter=3000.5, WindowWidth=8001)  # fmt: skip
-    # Rescaled -1000, 1000, 3000, 7000 in a window from -1000 to 7000.
-    assert dicom.read(path).pixels.tolist() == [[0, 64], [128, 255]]
-
-
-def test_signed_pixels_are_mapped_by_their_range(tmp_path: Path) -> None:
-    pixels = np.array([[-100, 0], [100, 155]], np.int16)
-    radiograph = dicom.read(write_dicom(tmp_path / "a.dcm", pixels, bits=16))
-    assert radiograph.pixels.tolist() == [[0, 100], [200, 255]]
-
-
-def test_a_constant_image_is_black(tmp_path: Path) -> None:
-    path = write_dicom(tmp_path / "a.dcm", np.full((4, 4), 700, np.uint16), bits=12)
-    assert (dicom.read(path).pixels == 0).all()
-
-
-def test_a_linear_exact_window_has_its_whole_width(tmp_path: Path) -> None:
-    window = {"WindowCenter": 2000, "WindowWidth": 4000}
-    radiograph = read_ramp(tmp_path, VOILUTFunction="LINEAR_EXACT", **window)
-    assert radiograph.pixels.tolist() == [[0, 64], [128, 255]]  # v * 255 / 4000
-
-
-def test_a_sigmoid_window_has_the_curve_of_the_standard(tmp_path: Path) -> None:
-    window = {"WindowCenter": 2000, "WindowWidth": 4000}
-    radiograph = read_ramp(tmp_path, VOILUTFunction="SIGMOID", **window)
-    expected = 255 / (1 + np.exp(-4 * (RAMP - 2000.0) / 4000))
-    assert (radiograph.pixels == np.rint(expected)).all()
-
-
-def test_a_window_may_be_around_zero(tmp_path: Path) -> None:
-    values = np.array([[-300, -100], [20, 300]], np.int16)
-    path = write_dicom(tmp_path / "a.dcm", values, 16, WindowCenter=0.5, WindowWidth=201)
-    assert dicom.read(path).pixels.tolist() == [[0, 0], [153, 255]]  # -100 to 100
-    path = write_dicom(tmp_path / "a.dcm", values, 16, WindowCenter=0, WindowWidth=201)
-    assert dicom.read(path).source == "dicom 16-bit window 0/201"
-
-
-def test_a_window_of_an_unknown_function_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableError, match="unknown function 'CUBIC'"):
-        read_ramp(tmp_path, VOILUTFunction="CUBIC", WindowCenter=2000, WindowWidth=4000)
+@pytest.mark.parametrize(("values", "elements", "expected", "rule"), MAPPED.values(), ids=MAPPED)
+def test_values_are_mapped_by_window_or_range(
+    tmp_path: Path, values: np.ndarray, elements: dict[str, object], expected: list, rule: str
+) -> None:
+    radiograph = dicom.read(write_dicom(tmp_path / "a.dcm", values, 16, **elements))
+    assert radiograph.pixels.tolist() == expected
+    assert radiograph.source == f"dicom 16-bit {rule}"
 
 
 @pytest.mark.parametrize(
-    "rescale",
-    [{"RescaleSlope": slope} for slope in ("NaN", "inf", "1e308")]
-    + [{"RescaleIntercept": intercept} for intercept in ("NaN", "-inf")],
+    ("elements", "fault"),
+    [
+        *[({"RescaleSlope": slope}, "are not finite") for slope in ("NaN", "inf", "1e308")],
+        *[({"RescaleIntercept": value}, "are not finite") for value in ("NaN", "-inf")],
+        ({"RescaleSlope": "0"}, "rescaling makes all of them alike"),
+        ({"RescaleIntercept": "1e308"}, "rescaling makes all of them alike"),
+        (WINDOW | {"VOILUTFunction": "CUBIC"}, "unknown function 'CUBIC'"),
+    ],
     ids=str,
 )
-def test_a_rescaling_to_values_that_are_not_finite_is_refused(
-    tmp_path: Path, rescale: dict[str, str]
+def test_rules_that_cannot_be_applied_are_refused(
+    tmp_path: Path, elements: dict[str, object], fault: str
 ) -> None:
-    with pytest.raises(UnreadableError, match="rescaled to values that are not finite"):
-        read_ramp(tmp_path, **rescale)
-
-
-@pytest.mark.parametrize("rescale", [{"RescaleSlope": "0"}, {"RescaleIntercept": "1e308"}], ids=str)
-def test_a_rescaling_to_a_single_value_is_refused(tmp_path: Path, rescale: dict[str, str]) -> None:
-    with pytest.raises(UnreadableError, match="rescaling makes all of them alike"):
-        read_ramp(tmp_path, **rescale)
+    with pytest.raises(UnreadableError, match=fault):
+        read_ramp(tmp_path, **elements)
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
@@ -123,13 +92,14 @@ def test_a_window_without_any_pixel_is_refused(
 
 
 @pytest.mark.parametrize(
-    "elements", [{}, {"RescaleSlope": 0}, {"WindowCenter": 9, "WindowWidth": 9}]
+    ("elements", "value"),
+    [({}, 0), ({"RescaleSlope": 0}, 0), ({"WindowCenter": 9, "WindowWidth": 9}, 255)],
 )
 def test_a_constant_image_stays_constant_and_is_accepted(
-    tmp_path: Path, elements: dict[str, int]
+    tmp_path: Path, elements: dict[str, int], value: int
 ) -> None:
     path = write_dicom(tmp_path / "a.dcm", np.full((4, 4), 700, np.uint16), 12, **elements)
-    assert len(np.unique(dicom.read(path).pixels)) == 1
+    assert (dicom.read(path).pixels == value).all()
 
 
 def table(entries: list[int], first: int, bits: int) -> Dataset:
@@ -205,16 +175,13 @@ def write_float(path: Path, values: np.ndarray, stray_bits: int | None = None) -
     return path
 
 
-def test_float_pixels_are_mapped_by_their_range(tmp_path: Path) -> None:
-    radiograph = dicom.read(write_float(tmp_path / "a.dcm", RAMP / 1000))
+@pytest.mark.parametrize(("divisor", "stray_bits"), [(1000, None), (5000, 8)])
+def test_float_pixels_are_mapped_by_their_range_whatever_bits_the_header_has(
+    tmp_path: Path, divisor: int, stray_bits: int | None
+) -> None:
+    radiograph = dicom.read(write_float(tmp_path / "a.dcm", RAMP / divisor, stray_bits))
     assert radiograph.pixels.tolist() == [[0, 64], [128, 255]]
-    assert radiograph.source == "dicom 32-bit range 0..4"
-
-
-def test_float_pixels_are_never_8_bits_whatever_the_header_says(tmp_path: Path) -> None:
-    radiograph = dicom.read(write_float(tmp_path / "a.dcm", RAMP / 5000, stray_bits=8))
-    assert radiograph.pixels.tolist() == [[0, 64], [128, 255]]
-    assert radiograph.source == "dicom 32-bit range 0..0.8"
+    assert radiograph.source == f"dicom 32-bit range 0..{4000 / divisor:g}"
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf])

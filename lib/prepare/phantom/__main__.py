@@ -14,7 +14,7 @@ from lib.errors import InputError
 from lib.prepare.phantom import write_phantoms
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m lib.prepare.phantom",
         description=__doc__,
@@ -26,11 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other patients")
     parser.add_argument("--size", type=int, default=1024, help="side in pixels (default 1024)")
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     if args.out.exists() and any(args.out.iterdir()):
         raise InputError(f"{args.out} is not empty; choose another folder")
     write_phantoms(**vars(args))

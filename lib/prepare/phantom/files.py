@@ -54,19 +54,13 @@ def write_phantoms(
     if size < MIN_SIZE or size % 4:
         raise InputError(f"phantoms of {size} px: take a multiple of 4 from {MIN_SIZE}")
     cases = plan_cases("train", n_train, seed) + plan_cases("test", n_test, seed)
-    codes = _write_images(out, cases, size, workers)
+    write = partial(_write_image, out, size)
+    codes = list(map_in_processes(write, cases, "phantoms", workers))
     _write_tables(out, cases, codes, size)
 
 
-def _write_images(
-    out: Path, cases: Sequence[Case], size: int, workers: int | None
-) -> list[list[str]]:
-    """Write all images; return the codes of the annotations of each image."""
-    write = partial(_write_image, out, size)
-    return list(map_in_processes(write, cases, "phantoms", workers))
-
-
 def _write_image(out: Path, size: int, case: Case) -> list[str]:
+    """Write an image; return the codes of its annotations."""
     build = draw_build(case.sex, case.age, case.patient_rng())
     image, annotations = take_radiograph(build, case.ap, case.lesion, size, case.rng())
     folder = out / f"dicom-images-{case.split}" / case.uid("study") / case.uid("series")
