@@ -30,19 +30,34 @@ DETECTIONS = 20  # per image
 
 
 class CheXLocNet(SegmentationNetwork):
-    """Mask R-CNN of torchvision on a feature pyramid, with its own losses.
+    """Mask R-CNN of torchvision on a ResNet-FPN (paper: resnet50), with its own losses.
 
-    Its parts are called one by one, for two reasons: its own transform would normalise and resize
-    the images again, and validation needs its losses in evaluation mode.
+    The components of a mask are the objects. The parts of Mask R-CNN are called one by one, for two
+    reasons: its own transform would normalise and resize the images again, and validation needs its
+    losses in evaluation mode.
+
+    Reference:
+        Wang et al., CheXLocNet, PLoS One, 2020; He et al., Mask R-CNN, arXiv:1703.06870.
     """
 
     def __init__(self, recipe: Recipe) -> None:
+        """Build the network with random weights.
+
+        Raises:
+            InputError: if the encoder is no resnet, the input does not have three channels, or the
+                recipe gives weights of losses.
+        """
+        encoder, channels = recipe.network.encoder, len(recipe.input.mean)
+        if encoder not in ENCODERS:
+            raise InputError(f"chexlocnet has no encoder {encoder!r}; it has {', '.join(ENCODERS)}")
+        if channels != 3:
+            raise InputError(f"input.mean has {channels} entries; chexlocnet needs three")
+        if any(phase.loss != LossWeights() for phase in recipe.phases):
+            raise InputError("chexlocnet has its own losses: set each weight in phases.N.loss to 0")
+        checks.require_divisible_sides(recipe, STRIDE)
         super().__init__(recipe.input)
         pyramid = resnet_fpn_backbone(
-            backbone_name=recipe.network.encoder,
-            weights=None,
-            norm_layer=nn.BatchNorm2d,
-            trainable_layers=5,
+            backbone_name=encoder, weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5
         )
         self.detector = MaskRCNN(
             pyramid, num_classes=2, box_detections_per_img=DETECTIONS, **REGIONS
@@ -120,28 +135,6 @@ def render(instances: Mapping[str, torch.Tensor], size: tuple[int, int]) -> torc
         return instances["scores"].new_zeros((1, *size))
     masks = paste_masks_in_image(instances["masks"], instances["boxes"], size)
     return masks.mul_(instances["scores"].view(-1, 1, 1, 1)).amax(dim=0)
-
-
-def chexlocnet(recipe: Recipe) -> CheXLocNet:
-    """Build Mask R-CNN with a ResNet-FPN (paper: resnet50); components of a mask are the objects.
-
-    Raises:
-        InputError: if the encoder is no resnet, the input does not have three channels, or the
-            recipe gives weights of losses.
-
-    Reference:
-        Wang et al., CheXLocNet, PLoS One, 2020; He et al., Mask R-CNN, arXiv:1703.06870.
-    """
-    if recipe.network.encoder not in ENCODERS:
-        raise InputError(
-            f"chexlocnet has no encoder {recipe.network.encoder!r}; it has {', '.join(ENCODERS)}"
-        )
-    if len(recipe.input.mean) != 3:
-        raise InputError(f"input.mean has {len(recipe.input.mean)} entries; chexlocnet needs three")
-    if any(phase.loss != LossWeights() for phase in recipe.phases):
-        raise InputError("chexlocnet has its own losses: set each weight in phases.N.loss to 0")
-    checks.require_divisible_sides(recipe, STRIDE)
-    return CheXLocNet(recipe)
 
 
 def _image_list(images: torch.Tensor) -> ImageList:
