@@ -3,8 +3,7 @@
 It is a baseline of Zhang (Table 1).
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -73,10 +72,15 @@ class CheXLocNet(SegmentationNetwork):
         """Return the five losses of Mask R-CNN and "loss", their sum; ignore the criterion."""
         targets = [targets_of(mask.squeeze(0)) for mask in masks]
         pyramid = self._pyramid(images)
-        with _loss_mode(self.detector), torch.autocast(images.device.type, enabled=False):
+        heads = self.detector.rpn, self.detector.roi_heads
+        for head in heads:  # they have no batch norm, and compute losses only in training mode
+            head.train()
+        with torch.autocast(images.device.type, enabled=False):
             batch = _image_list(images)
             proposals, rpn_losses = self.detector.rpn(batch, pyramid, targets)
             _, head_losses = self.detector.roi_heads(pyramid, proposals, batch.image_sizes, targets)
+        for head in heads:
+            head.train(self.training)
         losses = {name.removeprefix("loss_"): v for name, v in (rpn_losses | head_losses).items()}
         return {"loss": torch.stack([*losses.values()]).sum(), **losses}
 
@@ -140,16 +144,3 @@ def render(instances: Mapping[str, torch.Tensor], size: tuple[int, int]) -> torc
 def _image_list(images: torch.Tensor) -> ImageList:
     """Return a batch as the parts of torchvision's detectors take it: they only read its sizes."""
     return ImageList(images, [(images.shape[-2], images.shape[-1])] * len(images))
-
-
-@contextmanager
-def _loss_mode(detector: MaskRCNN) -> Iterator[None]:
-    """Set the heads, which have no batch norm, to training mode: only there they compute losses."""
-    training = detector.training
-    detector.rpn.train()
-    detector.roi_heads.train()
-    try:
-        yield
-    finally:
-        detector.rpn.train(training)
-        detector.roi_heads.train(training)

@@ -32,7 +32,7 @@ def run(work: Work) -> Artifact:
 
 def test_every_validation_and_test_image_gets_a_map(work: Work, run: Artifact) -> None:
     job = inference_job(work, run)
-    assert predict.infer_fold(job) == 8
+    predict.infer_fold(job)
     probs = job.draft.finish()
     data = Dataset(artifacts.read(work.dataset))
     assert {name for name in probs.files if name.endswith(".png")} == {
