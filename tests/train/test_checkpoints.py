@@ -7,7 +7,7 @@ import pytest
 from lib.artifacts import STATE
 from lib.layout import Work
 from lib.recipes import Keep
-from lib.train.checkpoints import Row, best_rows, epochs_to_keep, is_over, resume
+from lib.train.checkpoints import Row, epochs_to_keep, is_over, resume
 from tests.tiny_runs import TINY, training_job
 
 
@@ -16,7 +16,8 @@ def rows(*scores: float) -> list[Row]:
 
 
 def test_the_best_have_the_highest_scores_and_of_equal_ones_the_latest_counts() -> None:
-    assert [row["epoch"] for row in best_rows(rows(0.1, 0.5, 0.3, 0.5), 3)] == [3, 1, 2]
+    kept = epochs_to_keep(Keep("best", 3), rows(0.1, 0.5, 0.3, 0.5))
+    assert [row["epoch"] for row in kept] == [3, 1, 2]
 
 
 @pytest.mark.parametrize(
