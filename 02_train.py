@@ -13,6 +13,7 @@ from lib import cli
 cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
+from dataclasses import asdict
 
 from lib import artifacts, dataset, layout, recipes
 from lib.errors import InputError
@@ -58,7 +59,7 @@ def main() -> None:
     with distributed.process_group(args.device) as device:
         for fold in folds:
             location = work.run(args.name or recipe.name, fold)
-            config = {"recipe": serialize.to_dict(recipe), "fold": fold}
+            config = {"recipe": asdict(recipe), "fold": fold}
             config["encoder_weights"] = encoder_fingerprint(encoder_weights)
             draft = distributed.begin_artifact(location, config, inputs, args.replace)
             if draft is None:

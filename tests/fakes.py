@@ -13,7 +13,6 @@ from lib.decision.rules import ThresholdRule
 from lib.decision.schema import DECISION_FILE, SURFACE_FILE, Decision
 from lib.layout import Fold, Work, image_file, map_file, mask_file
 from lib.recipes.schema import Recipe
-from lib.recipes.serialize import to_dict
 
 FRAME = 16
 HALF = ThresholdRule()  # .5, nothing removed
@@ -78,7 +77,7 @@ def make_run(
     averages: Sequence[Mapping[str, float]] = (),
 ) -> Artifact:
     """WORK/runs/<run>/fold<k>: what was trained and how it went, without weights."""
-    config = {"recipe": to_dict(recipe), "fold": fold, "encoder_weights": "none"}
+    config = {"recipe": asdict(recipe), "fold": fold, "encoder_weights": "none"}
     draft = artifacts.begin(work.run(run, fold), config, [artifacts.read(work.dataset)])
     assert draft
     for name, rows in (("history", history), ("averages", averages)):

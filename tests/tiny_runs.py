@@ -1,6 +1,6 @@
 """Trainings and inferences that take a second: a dozen images of 32 px, a tiny U-Net."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -10,7 +10,7 @@ from lib.artifacts import Artifact
 from lib.files import sha256
 from lib.infer.predict import InferenceJob, out_of_fold
 from lib.layout import Fold, Work
-from lib.recipes import Keep, LossWeights, Network, Phase, Recipe, serialize
+from lib.recipes import Keep, LossWeights, Network, Phase, Recipe
 from lib.train.trainer import TrainingJob
 from tests import fakes
 
@@ -45,7 +45,7 @@ def training_job(
     """Begin runs/tiny, or go on with it."""
     data = dataset.read(work)
     cache = artifacts.read(work.cache(SIZE))
-    config = {"recipe": serialize.to_dict(recipe), "fold": fold}
+    config = {"recipe": asdict(recipe), "fold": fold}
     draft = artifacts.begin(work.run("tiny", fold), config, [data.artifact, cache])
     assert draft
     return TrainingJob(draft, recipe, fold, data, {SIZE: cache}, "none", CPU, workers, compile)

@@ -82,16 +82,13 @@ def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
     return data.validation_ids(run.config["fold"])
 
 
-def infer_fold(job: InferenceJob) -> int:
+def infer_fold(job: InferenceJob) -> None:
     """Write oof/, test/ and class.csv; go on where an interrupted inference stopped.
 
     Threads read the next images and write the last maps while the networks compute; OpenCV runs in
     several threads at once. The number of waiting batches is limited, and so is the memory.
     Each process makes a shard of the batches; all write to one journal. Batches are always the
     same, because the last bits of a map can depend on its batch.
-
-    Returns:
-        The number of maps.
     """
     keys = [("oof", name) for name in job.oof] + [("test", name) for name in job.test]
     batches = [keys[start : start + job.batch] for start in range(0, len(keys), job.batch)]
@@ -112,7 +109,6 @@ def infer_fold(job: InferenceJob) -> int:
                 f"{job.draft.path(layout.map_file(*missing[0]))}; run the same command again"
             )
         _write_class(job.draft)
-    return len(keys)
 
 
 def _finished_maps(draft: Draft, keys: Iterable[Key]) -> set[Key]:
@@ -152,7 +148,10 @@ def _read(job: InferenceJob, batch: Batch) -> torch.Tensor:
 @torch.inference_mode()
 def _predict(job: InferenceJob, inputs: Iterable[torch.Tensor]) -> Iterator[Maps]:
     """Yield the maps of each batch on the device, without waiting for it."""
-    models = _load_checkpoints(job)
+    names = sorted(name for name in job.run.files if name.startswith("weights/"))
+    models = [weights.load_model(build_model(job.recipe), job.run.path(name)) for name in names]
+    for model in models:
+        model.eval().to(job.device).to(memory_format=torch.channels_last)
     for grays in inputs:
         with machine.autocast(job.device):
             maps, p = predict_with_flips(models, grays.to(job.device, non_blocking=True), job.flip)
@@ -202,15 +201,6 @@ def _write(job: InferenceJob, output: tuple[Batch, Maps]) -> list[dict[str, Any]
     for key, image in zip(batch, maps.cpu().numpy(), strict=True):
         images.write_png(job.draft.path(layout.map_file(*key)), image)
     return [{"ImageId": key[1], "p": value} for key, value in zip(batch, values, strict=True)]
-
-
-def _load_checkpoints(job: InferenceJob) -> list[SegmentationNetwork]:
-    """Return the networks of a run's checkpoints, in evaluation mode on the device."""
-    names = sorted(name for name in job.run.files if name.startswith("weights/"))
-    models = [
-        weights.load_model(build_model(job.recipe), job.run.path(name)).eval() for name in names
-    ]
-    return [model.to(job.device).to(memory_format=torch.channels_last) for model in models]
 
 
 def _write_class(draft: Draft) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 import torch
+from segmentation_models_pytorch.encoders import get_encoder_names
 
 from lib.errors import InputError
 from lib.models import abedalla, albunet, chexlocnet, smp_nets, unet, viel, zhang
@@ -25,12 +26,12 @@ NETWORKS: dict[str, Entry] = {
     "unet": Entry(smp_nets.unet, "encoder decoder_channels attention image_head"),
     "fpn": Entry(smp_nets.fpn, "encoder image_head"),
     "deeplabv3": Entry(smp_nets.deeplabv3, "encoder image_head"),
-    "abedalla_gray_unet": Entry(abedalla.gray_unet, "encoder decoder_channels"),
-    "viel_unet": Entry(viel.viel_unet, "encoder attention image_head centre hypercolumns"),
+    "abedalla_gray_unet": Entry(abedalla.GrayUnet, "encoder decoder_channels"),
+    "viel_unet": Entry(viel.VielUnet, "encoder attention image_head centre hypercolumns"),
     "zhang_ica_resunet": Entry(zhang.ica_resunet),
     "classic_unet": Entry(unet.classic_unet),
-    "albunet": Entry(albunet.albunet, "encoder"),
-    "chexlocnet": Entry(chexlocnet.chexlocnet, "encoder"),
+    "albunet": Entry(albunet.AlbuNet, "encoder"),
+    "chexlocnet": Entry(chexlocnet.CheXLocNet, "encoder"),
 }
 
 
@@ -40,21 +41,21 @@ def build_model(recipe: Recipe) -> SegmentationNetwork:
     Raises:
         InputError: if there is no such network or encoder, or the network does not have an option.
     """
-    name = recipe.network.name
+    name, encoder = recipe.network.name, recipe.network.encoder
     if name not in NETWORKS:
         raise InputError(f"there is no network {name!r}; there are {', '.join(NETWORKS)}")
-    _check_unread(recipe.network, NETWORKS[name].reads)
-    torch.manual_seed(recipe.seed)
-    return NETWORKS[name].build(recipe)
-
-
-def _check_unread(network: Network, reads: str) -> None:
-    """Check that the options that a network does not read have their defaults."""
-    read = {"name", "encoder_weights", *reads.split()}
-    defaults = asdict(Network())
-    for key, value in asdict(network).items():
-        if key not in read and value != defaults[key]:
+    build, reads = NETWORKS[name]
+    defaults = asdict(Network(name, encoder_weights=recipe.network.encoder_weights))
+    for key, value in asdict(recipe.network).items():
+        if value != defaults[key] and key not in reads.split():
             raise InputError(
-                f"network.{key} = {value!r}: {network.name} has no such option; leave it at "
+                f"network.{key} = {value!r}: {name} has no such option; leave it at "
                 f"{defaults[key]!r}"
             )
+    if encoder not in get_encoder_names():
+        raise InputError(
+            f"there is no encoder {encoder!r}; "
+            "smp.encoders.get_encoder_names() lists those of segmentation-models-pytorch"
+        )
+    torch.manual_seed(recipe.seed)
+    return build(recipe)

@@ -31,9 +31,23 @@ class Block(nn.Sequential):
 
 
 class AlbuNet(SegmentationNetwork):
-    """An encoder of smp, from its second stage (stride 4) on, and TernausNet's decoder."""
+    """An encoder of smp, from its second stage (stride 4) on, and TernausNet's decoder.
+
+    All five stages of the encoder halve the size (papers: resnet34). The decoder upsamples by
+    interpolation; published ones interpolate or use transposed convolutions. smp's resnets pool
+    3 x 3 at their start, TernausNet pools 2 x 2.
+
+    Reference:
+        Shvets et al., 2018, arXiv:1803.01207; Iglovikov and Shvets, TernausNet, arXiv:1801.05746.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
+        """Build the network with random weights.
+
+        Raises:
+            InputError: if a side of the recipe cannot be halved six times.
+        """
+        checks.require_divisible_sides(recipe, STRIDE)
         super().__init__(recipe.input)
         self.backbone = get_encoder(
             recipe.network.encoder, in_channels=len(recipe.input.mean), weights=None
@@ -64,20 +78,3 @@ class AlbuNet(SegmentationNetwork):
         for block in self.blocks:
             x = block(torch.cat([x, maps.pop()], dim=1))
         return self.last(x), None
-
-
-def albunet(recipe: Recipe) -> AlbuNet:
-    """Build AlbuNet with an encoder of smp whose five stages halve the size (papers: resnet34).
-
-    The decoder upsamples by interpolation; published ones interpolate or use transposed
-    convolutions. smp's resnets pool 3 x 3 at their start, TernausNet pools 2 x 2.
-
-    Raises:
-        InputError: if there is no such encoder, or a side of the recipe cannot be halved six times.
-
-    Reference:
-        Shvets et al., 2018, arXiv:1803.01207; Iglovikov and Shvets, TernausNet, arXiv:1801.05746.
-    """
-    checks.require_encoder(recipe.network.encoder)
-    checks.require_divisible_sides(recipe, STRIDE)
-    return AlbuNet(recipe)

@@ -1,22 +1,7 @@
 """Checks of a recipe against its network, made before any training."""
 
-from segmentation_models_pytorch.encoders import get_encoder_names
-
 from lib.errors import InputError
 from lib.recipes import Recipe
-
-
-def require_encoder(name: str) -> None:
-    """Check that segmentation-models-pytorch has an encoder.
-
-    Raises:
-        InputError: if it has none of this name.
-    """
-    if name not in get_encoder_names():
-        raise InputError(
-            f"there is no encoder {name!r}; "
-            "smp.encoders.get_encoder_names() lists those of segmentation-models-pytorch"
-        )
 
 
 def require_divisible_sides(recipe: Recipe, stride: int) -> None:

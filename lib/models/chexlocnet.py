@@ -3,8 +3,7 @@
 It is a baseline of Zhang (Table 1).
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -30,19 +29,34 @@ DETECTIONS = 20  # per image
 
 
 class CheXLocNet(SegmentationNetwork):
-    """Mask R-CNN of torchvision on a feature pyramid, with its own losses.
+    """Mask R-CNN of torchvision on a ResNet-FPN (paper: resnet50), with its own losses.
 
-    Its parts are called one by one, for two reasons: its own transform would normalise and resize
-    the images again, and validation needs its losses in evaluation mode.
+    The components of a mask are the objects. The parts of Mask R-CNN are called one by one, for two
+    reasons: its own transform would normalise and resize the images again, and validation needs its
+    losses in evaluation mode.
+
+    Reference:
+        Wang et al., CheXLocNet, PLoS One, 2020; He et al., Mask R-CNN, arXiv:1703.06870.
     """
 
     def __init__(self, recipe: Recipe) -> None:
+        """Build the network with random weights.
+
+        Raises:
+            InputError: if the encoder is no resnet, the input does not have three channels, or the
+                recipe gives weights of losses.
+        """
+        encoder, channels = recipe.network.encoder, len(recipe.input.mean)
+        if encoder not in ENCODERS:
+            raise InputError(f"chexlocnet has no encoder {encoder!r}; it has {', '.join(ENCODERS)}")
+        if channels != 3:
+            raise InputError(f"input.mean has {channels} entries; chexlocnet needs three")
+        if any(phase.loss != LossWeights() for phase in recipe.phases):
+            raise InputError("chexlocnet has its own losses: set each weight in phases.N.loss to 0")
+        checks.require_divisible_sides(recipe, STRIDE)
         super().__init__(recipe.input)
         pyramid = resnet_fpn_backbone(
-            backbone_name=recipe.network.encoder,
-            weights=None,
-            norm_layer=nn.BatchNorm2d,
-            trainable_layers=5,
+            backbone_name=encoder, weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5
         )
         self.detector = MaskRCNN(
             pyramid, num_classes=2, box_detections_per_img=DETECTIONS, **REGIONS
@@ -58,10 +72,15 @@ class CheXLocNet(SegmentationNetwork):
         """Return the five losses of Mask R-CNN and "loss", their sum; ignore the criterion."""
         targets = [targets_of(mask.squeeze(0)) for mask in masks]
         pyramid = self._pyramid(images)
-        with _loss_mode(self.detector), torch.autocast(images.device.type, enabled=False):
+        heads = self.detector.rpn, self.detector.roi_heads
+        for head in heads:  # they have no batch norm, and compute losses only in training mode
+            head.train()
+        with torch.autocast(images.device.type, enabled=False):
             batch = _image_list(images)
             proposals, rpn_losses = self.detector.rpn(batch, pyramid, targets)
             _, head_losses = self.detector.roi_heads(pyramid, proposals, batch.image_sizes, targets)
+        for head in heads:
+            head.train(self.training)
         losses = {name.removeprefix("loss_"): v for name, v in (rpn_losses | head_losses).items()}
         return {"loss": torch.stack([*losses.values()]).sum(), **losses}
 
@@ -122,41 +141,6 @@ def render(instances: Mapping[str, torch.Tensor], size: tuple[int, int]) -> torc
     return masks.mul_(instances["scores"].view(-1, 1, 1, 1)).amax(dim=0)
 
 
-def chexlocnet(recipe: Recipe) -> CheXLocNet:
-    """Build Mask R-CNN with a ResNet-FPN (paper: resnet50); components of a mask are the objects.
-
-    Raises:
-        InputError: if the encoder is no resnet, the input does not have three channels, or the
-            recipe gives weights of losses.
-
-    Reference:
-        Wang et al., CheXLocNet, PLoS One, 2020; He et al., Mask R-CNN, arXiv:1703.06870.
-    """
-    if recipe.network.encoder not in ENCODERS:
-        raise InputError(
-            f"chexlocnet has no encoder {recipe.network.encoder!r}; it has {', '.join(ENCODERS)}"
-        )
-    if len(recipe.input.mean) != 3:
-        raise InputError(f"input.mean has {len(recipe.input.mean)} entries; chexlocnet needs three")
-    if any(phase.loss != LossWeights() for phase in recipe.phases):
-        raise InputError("chexlocnet has its own losses: set each weight in phases.N.loss to 0")
-    checks.require_divisible_sides(recipe, STRIDE)
-    return CheXLocNet(recipe)
-
-
 def _image_list(images: torch.Tensor) -> ImageList:
     """Return a batch as the parts of torchvision's detectors take it: they only read its sizes."""
     return ImageList(images, [(images.shape[-2], images.shape[-1])] * len(images))
-
-
-@contextmanager
-def _loss_mode(detector: MaskRCNN) -> Iterator[None]:
-    """Set the heads, which have no batch norm, to training mode: only there they compute losses."""
-    training = detector.training
-    detector.rpn.train()
-    detector.roi_heads.train()
-    try:
-        yield
-    finally:
-        detector.rpn.train(training)
-        detector.roi_heads.train(training)

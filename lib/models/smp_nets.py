@@ -59,7 +59,6 @@ def deeplabv3(recipe: Recipe) -> SmpNetwork:
 
 def _build(kind: type[smp.base.SegmentationModel], recipe: Recipe, **options: Any) -> SmpNetwork:
     network = recipe.network
-    checks.require_encoder(network.encoder)
     try:
         net = kind(
             network.encoder,

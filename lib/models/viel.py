@@ -66,11 +66,27 @@ class ImageBranch(nn.Module):
 
 
 class VielUnet(SegmentationNetwork):
-    """Encoder, centre, four decoder blocks, global layer; an image-level branch from the centre."""
+    """Encoder, centre, four decoder blocks, global layer; an image-level branch from the centre.
+
+    scSE adds its two recalibrated maps. Convolutions have no biases, and the centre block has as
+    many filters as the encoder's last stage. With the image-level branch, ASPP then saves 752,640
+    parameters, the paper's "about 800000".
+
+    Reference:
+        Viel and Orhan, Deep Learning for Pneumothorax Segmentation, sections 3.3 and 4.2 to 4.4.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
-        super().__init__(recipe.input)
+        """Build the network, with any combination of its options and random weights.
+
+        Raises:
+            InputError: if sizes or batches do not fit.
+        """
         network = recipe.network
+        checks.require_divisible_sides(recipe, STRIDE)
+        if network.centre == "aspp":
+            checks.require_normalisable_batches(recipe)
+        super().__init__(recipe.input)
         self.backbone = get_encoder(
             network.encoder, in_channels=len(recipe.input.mean), weights=None
         )
@@ -105,26 +121,6 @@ class VielUnet(SegmentationNetwork):
             x = torch.cat([resize(column, like=x) for column in columns], dim=1)
         mask = resize(self.global_layer(x), like=images)
         return mask, None if self.branch is None else self.branch(centre)
-
-
-def viel_unet(recipe: Recipe) -> VielUnet:
-    """Build the ablation network with any combination of its options.
-
-    scSE adds its two recalibrated maps. Convolutions have no biases, and the centre block has as
-    many filters as the encoder's last stage. With the image-level branch, ASPP then saves 752,640
-    parameters, the paper's "about 800000".
-
-    Raises:
-        InputError: if there is no such encoder, or sizes or batches do not fit.
-
-    Reference:
-        Viel and Orhan, Deep Learning for Pneumothorax Segmentation, sections 3.3 and 4.2 to 4.4.
-    """
-    checks.require_encoder(recipe.network.encoder)
-    checks.require_divisible_sides(recipe, STRIDE)
-    if recipe.network.centre == "aspp":
-        checks.require_normalisable_batches(recipe)
-    return VielUnet(recipe)
 
 
 def _centre(kind: str, channels: int) -> tuple[nn.Module, int]:

@@ -5,10 +5,10 @@ python -m lib.recipes [NAME]
 
 import argparse
 import json
+from dataclasses import asdict
 
 from lib import recipes
 from lib.cli import run_stage
-from lib.recipes import serialize
 from lib.recipes.demo_variant import DEMO_SUFFIX
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("name", nargs="?")
     args = parser.parse_args()
     if args.name:
-        print(json.dumps(serialize.to_dict(recipes.get(args.name)), indent=1))
+        print(json.dumps(asdict(recipes.get(args.name)), indent=1))
         return
     rows = recipes.RECIPES.values()
     name, source = (max(len(getattr(r, key)) for r in rows) for key in ("name", "source"))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import accumulate
 
-from lib.recipes.schema import Ema, Keep, Phase, Recipe
+from lib.recipes.schema import Phase, Recipe
 
 DEMO_SUFFIX = "_demo"
 SIZE = 128  # the largest side of recipes with several sides (sizes, crops); others in proportion
@@ -38,7 +38,7 @@ def _shrink(phase: Phase, size_factor: float, epoch_factor: float, lr_factor: fl
     """Return a phase with its sides, epochs and learning rates scaled."""
     epochs = _scale(phase.epochs, epoch_factor, minimum=2)
     epoch_factor = epochs / phase.epochs
-    rates = phase.positive_rate
+    rates, keep, ema = phase.positive_rate, phase.keep, phase.ema
     steps = _scale_epochs(phase.steps, epoch_factor)
     return replace(
         phase,
@@ -54,8 +54,9 @@ def _shrink(phase: Phase, size_factor: float, epoch_factor: float, lr_factor: fl
         patience=_scale(phase.patience, epoch_factor),
         positive_rate=_scale_epochs(rates, epoch_factor) if isinstance(rates, tuple) else rates,
         freeze_epochs=phase.freeze_epochs and _scale(phase.freeze_epochs, epoch_factor),
-        keep=_shrink_keep(phase.keep, epochs),
-        ema=phase.ema and _shrink_ema(phase.ema, epoch_factor, epochs),
+        keep=replace(keep, count=min(keep.count, epochs), weights=keep.weights[:epochs]),
+        # The decay is per step and stays.
+        ema=ema and replace(ema, start=min(round(ema.start * epoch_factor), epochs - 1)),
         # Random weights give equal scores in the first epochs.
         early_stop=phase.early_stop and _scale(phase.early_stop, epoch_factor, minimum=2),
     )
@@ -72,13 +73,3 @@ def _scale_epochs(
     epochs = (_scale(epoch, factor, minimum=min(epoch, 1)) for epoch, _ in pairs)
     rising = accumulate(epochs, lambda before, epoch: max(before + 1, epoch))
     return tuple((epoch, value) for epoch, (_, value) in zip(rising, pairs, strict=True))
-
-
-def _shrink_keep(keep: Keep, epochs: int) -> Keep:
-    """Limit the number of kept epochs to `epochs`."""
-    return replace(keep, count=min(keep.count, epochs), weights=keep.weights[:epochs])
-
-
-def _shrink_ema(ema: Ema, epoch_factor: float, epochs: int) -> Ema:
-    """Scale the start; the decay is per step and stays."""
-    return replace(ema, start=min(_scale(ema.start, epoch_factor, minimum=0), epochs - 1))

@@ -1,4 +1,4 @@
-"""Recipes to and from the plain config of a manifest; changes by `--set`."""
+"""Recipes from the plain config of a manifest (their asdict); changes by `--set`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,8 @@ for _class in (Ema, Input, Keep, LossWeights, Network, Phase, Recipe, ThresholdR
 _ADAPTER = TypeAdapter(Recipe)
 
 
-def to_dict(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe in full, ready for JSON."""
-    return asdict(recipe)
-
-
 def from_dict(config: Mapping[str, Any]) -> Recipe:
-    """Return the recipe of a config from `to_dict`.
+    """Return the recipe of a config from a manifest.
 
     Raises:
         InputError: for a key or a value that a recipe cannot have.
@@ -51,7 +46,7 @@ def override(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     Raises:
         InputError: for a key that does not exist, or a value that it cannot have.
     """
-    config = json.loads(json.dumps(to_dict(recipe)))
+    config = json.loads(json.dumps(asdict(recipe)))
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:

@@ -19,6 +19,7 @@ from lib.models import weights
 from lib.recipes import Keep, Phase, Recipe
 
 Row = dict[str, Any]  # of history.csv or averages.csv: phase and epoch are whole numbers
+State = Mapping[str, Any]
 
 
 @dataclass
@@ -63,20 +64,17 @@ def describe_row(row: Row) -> str:
     return f"average of epochs {' '.join(str(int(epoch) + 1) for epoch in row['epochs'].split())}"
 
 
-def best_rows(rows: Sequence[Row], count: int) -> list[Row]:
-    """Return the rows of the highest scores, the best first; of equal scores the later one.
-
-    A network that predicts no mask yet has the same score epoch after epoch; the first of these
-    epochs is the worst.
-    """
-    return sorted(rows, key=lambda row: (-row["score"], -row["epoch"]))[:count]
-
-
 def epochs_to_keep(keep: Keep, rows: Sequence[Row]) -> list[Row]:
-    """Return the epochs that a phase keeps, the best first or the latest first."""
+    """Return the epochs that a phase keeps, the best first or the latest first.
+
+    The best have the highest scores; of equal scores the later one is better. A network that
+    predicts no mask yet has the same score epoch after epoch; the first of these epochs is the
+    worst.
+    """
+    latest_first = rows[::-1]
     if keep.strategy == "best":
-        return best_rows(rows, keep.count)
-    return list(rows[-keep.count :][::-1])
+        return sorted(latest_first, key=lambda row: -row["score"])[: keep.count]
+    return list(latest_first[: keep.count])
 
 
 def kept_rows(recipe: Recipe, record: Record) -> list[Row]:
@@ -97,13 +95,7 @@ def is_over(phase: Phase, rows: Sequence[Row]) -> bool:
     return len(scores) - 1 - scores.index(max(scores)) >= phase.early_stop
 
 
-def commit(
-    draft: Draft,
-    recipe: Recipe,
-    record: Record,
-    model: Mapping[str, Any],
-    state: Mapping[str, Any],
-) -> None:
+def commit(draft: Draft, recipe: Recipe, record: Record, model: State, state: State) -> None:
     """Save the last epoch or average of the record.
 
     If the process is killed before state.pt is renamed, a resumed training does that epoch again.

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from lib import distributed, images, layout, rle
@@ -60,9 +60,6 @@ class ValidationSet(TorchDataset[Sample]):
     def __init__(self, source: CachedImages, ids: Sequence[str]) -> None:
         self.source, self.ids = source, ids
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
     def __getitem__(self, index: int) -> Sample:
         image_id, dataset = self.ids[index], self.source.dataset
         truth = rle.decode(dataset.truth[image_id], dataset.rle_size, dataset.rle_size)
@@ -70,36 +67,26 @@ class ValidationSet(TorchDataset[Sample]):
         return tuple(torch.from_numpy(array)[None] for array in arrays)
 
 
-def epoch_batches(
-    source: CachedImages, ids: Sequence[str], recipe: Recipe, phase: int
-) -> EpochBatches:
-    """Return the batches of a phase; set their `epoch` before each epoch."""
-    positive = [source.dataset.positive(name) for name in ids]
-    return EpochBatches(positive, recipe.phases[phase], key=(recipe.seed, phase))
-
-
 def training_loader(
-    source: CachedImages,
-    ids: Sequence[str],
-    recipe: Recipe,
-    phase: int,
-    batches: EpochBatches,
-    options: dict[str, Any],
-) -> DataLoader[Sample]:
-    """Return the loader of an epoch's augmented images; for `options` see `loader_options`."""
-    settings = recipe.phases[phase]
-    augment = Augmentation(recipe.augmentation, settings.size, settings.crop)
-    dataset = TrainingSet(source, ids, augment, key=(recipe.seed, phase))
-    return DataLoader(dataset, batch_sampler=batches, **options)
+    source: CachedImages, ids: Sequence[str], recipe: Recipe, index: int, options: dict[str, Any]
+) -> tuple[DataLoader[Sample], EpochBatches]:
+    """Return the loader of a phase's augmented images, and its batches.
+
+    Set the `epoch` of the batches before each epoch. For `options` see `loader_options`.
+    """
+    phase, key = recipe.phases[index], (recipe.seed, index)
+    positive = [source.dataset.positive(name) for name in ids]
+    batches = EpochBatches(positive, phase, key)
+    augment = Augmentation(recipe.augmentation, phase.size, phase.crop)
+    dataset = TrainingSet(source, ids, augment, key)
+    return DataLoader(dataset, batch_sampler=batches, **options), batches
 
 
 def validation_loader(
     source: CachedImages, ids: Sequence[str], batch: int, options: dict[str, Any]
 ) -> DataLoader[Sample]:
     """Return the loader of a fold's images, in order; each process loads a shard of the batches."""
-    batches = [
-        list(range(start, min(start + batch, len(ids)))) for start in range(0, len(ids), batch)
-    ]
+    batches = list(BatchSampler(range(len(ids)), batch, drop_last=False))
     dataset = ValidationSet(source, ids)
     return DataLoader(dataset, batch_sampler=distributed.shard(batches), **options)
 

@@ -12,12 +12,7 @@ from lib.recipes import LossWeights
 PartialLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def bce_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Return binary cross-entropy: the mean over pixels, or over images for image logits (N,)."""
-    return F.binary_cross_entropy_with_logits(logits, masks)
-
-
-def soft_dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
+def soft_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Return one minus the soft Dice of each image, averaged over the batch.
 
     It is computed per image and smoothed, so that an image without pneumothorax has a gradient too,
@@ -26,68 +21,61 @@ def soft_dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.
     Args:
         logits: (N, 1, H, W) float, before the sigmoid.
         masks: (N, 1, H, W), 1 inside the pneumothorax and 0 outside.
-        smooth: pixels added to both overlap and total; must be positive.
 
     Returns:
         A scalar in [0, 1]; 0 is a perfect match.
 
-    Raises:
-        ValueError: if the shapes differ or `smooth` is not positive.
-
     Reference:
         Milletari et al., V-Net, 2016, arXiv:1606.04797; here with plain sums, smoothed.
     """
-    return _dice_losses(logits, masks, smooth).mean()
+    return _dice_losses(logits, masks).mean()
 
 
-def batch_dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
+def batch_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Return one minus the soft Dice of all pixels of the batch: large masks outweigh small ones.
 
     Reference:
         The competition's 1st place.
     """
-    return _dice_losses(logits, masks, smooth, over=(0, 1, 2, 3))
+    return _dice_losses(logits, masks, over=(0, 1, 2, 3))
 
 
-def positive_dice_loss(
-    logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.0
-) -> torch.Tensor:
+def positive_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Return `soft_dice_loss` of the images with a pneumothorax; 0 in a batch without any.
 
     Empty images contribute no loss, so early training is not drawn to empty masks everywhere.
-    Combine it with a loss that keeps empty images empty, such as `bce_loss`.
+    Combine it with a loss that keeps empty images empty, such as binary cross-entropy.
 
     Reference:
         The competition's 7th place: cross-entropy with Dice on positives.
     """
     positive = masks.amax(dim=(1, 2, 3))
-    losses = _dice_losses(logits, masks, smooth)
+    losses = _dice_losses(logits, masks)
     return (losses * positive).sum() / positive.sum().clamp(min=1)
 
 
-def squared_dice_loss(
-    logits: torch.Tensor, masks: torch.Tensor, smooth: float = 0.01
-) -> torch.Tensor:
+def squared_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     """Return `soft_dice_loss` with squared probabilities in the denominator, and hardly smoothed.
 
     Reference:
-        Milletari et al., V-Net, 2016, arXiv:1606.04797; `smooth` from the competition's 2nd place.
+        Milletari et al., V-Net, 2016, arXiv:1606.04797; smoothed as in the
+        competition's 2nd place.
     """
-    return _dice_losses(logits, masks, smooth, power=2).mean()
+    return _dice_losses(logits, masks, power=2, smooth=0.01).mean()
 
 
 def _dice_losses(
     logits: torch.Tensor,
     masks: torch.Tensor,
-    smooth: float,
     over: tuple[int, ...] = (1, 2, 3),
     power: int = 1,
+    smooth: float = 1.0,
 ) -> torch.Tensor:
-    """Return one minus the soft Dice along the dimensions `over`: (N,) by default."""
-    if logits.shape != masks.shape:
-        raise ValueError(f"logits {tuple(logits.shape)} and masks {tuple(masks.shape)} differ")
-    if smooth <= 0:
-        raise ValueError(f"smooth must be positive, not {smooth}")
+    """Return one minus the soft Dice along the dimensions `over`: (N,) by default.
+
+    `smooth` pixels are added to both overlap and total.
+    """
+    assert logits.shape == masks.shape, "other shapes would be broadcast"
     probabilities = logits.sigmoid()
     overlap = (probabilities * masks).sum(dim=over)
     total = (probabilities**power + masks).sum(dim=over)  # masks are 0 or 1: their own squares
@@ -136,8 +124,8 @@ def focal_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     return sigmoid_focal_loss(logits, masks, alpha=-1, gamma=2, reduction="mean")
 
 
-PIXEL_LOSSES = {
-    "bce": bce_loss,
+PIXEL_LOSSES: dict[str, PartialLoss] = {
+    "bce": F.binary_cross_entropy_with_logits,
     "dice": soft_dice_loss,
     "batch_dice": batch_dice_loss,
     "positive_dice": positive_dice_loss,
@@ -145,7 +133,10 @@ PIXEL_LOSSES = {
     "focal": focal_loss,
     "lovasz": lovasz_loss,
 }
-IMAGE_LOSSES = {"image_bce": bce_loss, "image_focal": focal_loss}
+IMAGE_LOSSES: dict[str, PartialLoss] = {
+    "image_bce": F.binary_cross_entropy_with_logits,
+    "image_focal": focal_loss,
+}
 
 
 class WeightedLoss:

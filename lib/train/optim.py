@@ -98,9 +98,3 @@ def _plateaus(scores: Sequence[float], patience: int) -> int:
         if bad_epochs > patience:
             count, bad_epochs = count + 1, 0
     return count
-
-
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every parameter group."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate

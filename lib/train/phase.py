@@ -20,23 +20,17 @@ from lib.recipes import Recipe
 from lib.train.checkpoints import Row, epochs_to_keep, weight_file
 from lib.train.dataloaders import (
     CachedImages,
-    epoch_batches,
     loader_options,
     training_loader,
     validation_loader,
 )
 from lib.train.freezing import training_mode
 from lib.train.losses import WeightedLoss
-from lib.train.optim import all_reduce_gradients, build_optimizer, learning_rate, set_rate
+from lib.train.optim import all_reduce_gradients, build_optimizer, learning_rate
 from lib.train.progress import log_epoch, print_row
 from lib.train.sampling import seed_of
 from lib.train.validate import validate
-from lib.train.weight_averaging import (
-    MovingAverage,
-    fresh_statistics,
-    mean_weights,
-    sync_bn_stats,
-)
+from lib.train.weight_averaging import MovingAverage, fresh_statistics, mean_weights, sync_bn_stats
 
 Losses = dict[str, torch.Tensor]
 
@@ -85,10 +79,9 @@ class PhaseTraining:
         self.scaler = torch.amp.GradScaler(job.device.type, enabled=half)
         self.ema: MovingAverage | None = None
         source = CachedImages(job.caches[self.phase.size], job.dataset, job.recipe.input.contrast)
-        ids, held_out = job.dataset.training_ids(job.fold), job.dataset.validation_ids(job.fold)
-        self.batches = epoch_batches(source, ids, job.recipe, index)
         options = loader_options(job.workers, job.device)
-        self.train_loader = training_loader(source, ids, job.recipe, index, self.batches, options)
+        ids, held_out = job.dataset.training_ids(job.fold), job.dataset.validation_ids(job.fold)
+        self.train_loader, self.batches = training_loader(source, ids, job.recipe, index, options)
         self.valid_loader = validation_loader(source, held_out, self.phase.batch, options)
 
     @property
@@ -173,12 +166,8 @@ class PhaseTraining:
         """Seed all draws of an epoch; return its batches behind a progress bar."""
         self.batches.epoch = epoch
         torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch) + distributed.rank())
-        return tqdm(
-            self.train_loader,
-            leave=False,
-            disable=distributed.progress_disabled(),
-            desc=f"epoch {epoch}",
-        )
+        hidden = distributed.progress_disabled()
+        return tqdm(self.train_loader, leave=False, disable=hidden, desc=f"epoch {epoch}")
 
     def _train(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
         """Train on the images of an epoch; return the mean of each loss over batches.
@@ -220,7 +209,8 @@ class PhaseTraining:
 
     def _step(self, rate: float) -> None:
         """Update the weights by the accumulated gradients, at a learning rate."""
-        set_rate(self.optimizer, rate)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         all_reduce_gradients(self.model.parameters())
         if self.phase.clip is not None:
             self.scaler.unscale_(self.optimizer)
@@ -248,9 +238,7 @@ class PhaseTraining:
         select = self.job.recipe.select
         value = metrics[f"valid_{select}"]
         if not math.isfinite(value):
-            raise InputError(
-                f"select = {select} cannot be computed on fold {self.job.fold}: {value}"
-            )
+            raise InputError(f"select = {select} has no value on fold {self.job.fold}: {value}")
         return -value if select == "loss" else value
 
     def _check_finite(self, kind: str, loss: float, stage: str) -> None:

@@ -34,10 +34,9 @@ def log_epoch(
     """Write the times and TensorBoard events of an epoch to log/, outside the artifact's id."""
     path = draft.path("log/times.csv")
     path.parent.mkdir(exist_ok=True)
+    times = round(train_seconds, 3), round(valid_seconds, 3)
     with path.open("a", newline="") as file:
-        csv.writer(file).writerow(
-            [row["phase"], row["epoch"], round(train_seconds, 3), round(valid_seconds, 3)]
-        )
+        csv.writer(file).writerow([row["phase"], row["epoch"], *times])
     earlier_epochs = sum(phase.epochs for phase in recipe.phases[: row["phase"]])
     with SummaryWriter(str(draft.path("log/tb"))) as writer:
         for name, value in row.items():

@@ -28,15 +28,13 @@ def mean_weights(
         Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization, 2018,
         arXiv:1803.05407, algorithm 1.
     """
-    used = coefficients[: len(states)] or [1.0] * len(states)
+    weights = coefficients[: len(states)] or [1.0] * len(states)
+    pairs = list(zip(weights, states, strict=True))
     mean = dict(states[0])
     for name, first in states[0].items():
         if first.is_floating_point():
-            terms = [
-                coefficient * state[name].double()
-                for coefficient, state in zip(used, states, strict=True)
-            ]
-            mean[name] = (torch.stack(terms).sum(0) / sum(used)).to(first.dtype)
+            terms = torch.stack([weight * state[name].double() for weight, state in pairs])
+            mean[name] = (terms.sum(0) / sum(weights)).to(first.dtype)
     return mean
 
 

@@ -25,7 +25,7 @@ from lib import artifacts, dataset
 from lib.dataset import Dataset
 from lib.layout import ALL_DATA, Work
 from lib.train.augment import Augmentation
-from lib.train.dataloaders import CachedImages, epoch_batches, loader_options, training_loader
+from lib.train.dataloaders import CachedImages, loader_options, training_loader
 from tests.bench import workloads
 from tests.bench.harness import Row, best_times, print_table
 from tests.bench.prepare import FRAME, draw_phantoms, prepare
@@ -40,8 +40,7 @@ def build_loader(work: Work, data: Dataset, size: int, workers: int) -> DataLoad
     recipe = workloads.one_phase("sneddy_albunet_valid", size, BATCH)
     ids = data.training_ids(ALL_DATA)
     source = CachedImages(artifacts.read(work.cache(size)), data, recipe.input.contrast)
-    batches = epoch_batches(source, ids, recipe, 0)
-    return training_loader(source, ids, recipe, 0, batches, loader_options(workers, CPU))
+    return training_loader(source, ids, recipe, 0, loader_options(workers, CPU))[0]
 
 
 def build_full_size_loader(

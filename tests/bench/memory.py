@@ -9,7 +9,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +19,6 @@ from lib import artifacts, recipes
 from lib.layout import Work
 from lib.models import build_model, weights
 from lib.recipes import Network, Recipe
-from lib.recipes.serialize import to_dict
 from tests import fakes
 from tests.bench.harness import Row, print_table
 
@@ -64,7 +63,7 @@ def add_run(work: Work, images: int, size: int) -> str:
     truth, test = fakes.masks(images, size), [f"test{number}" for number in range(images)]
     fakes.make_cache(work, truth, size, test)
     recipe = small_recipe(size)
-    config = {"recipe": to_dict(recipe), "fold": 0}
+    config = {"recipe": asdict(recipe), "fold": 0}
     draft = artifacts.begin(work.run(recipe.name, 0), config, [artifacts.read(work.dataset)])
     assert draft
     weights.save(draft.path("weights/only.pt"), build_model(recipe).state_dict())

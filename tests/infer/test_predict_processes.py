@@ -1,20 +1,17 @@
 """Inference in several processes gives the maps of one."""
 
-from dataclasses import replace
-
 from lib import distributed
+from lib.artifacts import Artifact
 from lib.files import Journal, remove
 from lib.infer import predict
 from lib.layout import Work
-from lib.train import trainer
 from tests.processes import run_in_processes
-from tests.tiny_runs import TINY, hashes, inference_job, training_job
+from tests.tiny_runs import hashes, inference_job
 
 
-def test_two_processes_make_the_maps_of_one_and_continue_its_work(work: Work) -> None:
-    training = training_job(work, replace(TINY, phases=TINY.phases[1:]))
-    trainer.train_fold(training)
-    run = training.draft.finish()
+def test_two_processes_make_the_maps_of_one_and_continue_its_work(
+    work: Work, run: Artifact
+) -> None:
     job = inference_job(work, run, batch=3)
     predict.infer_fold(job)
     records = job.draft.journal.read()

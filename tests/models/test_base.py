@@ -13,18 +13,6 @@ from lib.train.losses import WeightedLoss
 DEMO = replace(recipes.get("demo"), network=Network("unet", "resnet18", "none", image_head=True))
 
 
-def test_a_network_gives_probabilities_and_losses() -> None:
-    model = build_model(DEMO).eval()
-    images = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
-    probabilities, positive = model.predict(images)
-    assert probabilities.shape == (2, 1, 64, 64)
-    assert positive is not None
-    assert positive.shape == (2,)
-    assert 0 <= probabilities.min() <= probabilities.max() <= 1
-    losses = model.training_loss(images, images // 255, WeightedLoss(DEMO.phases[0].loss))
-    assert torch.isfinite(losses["loss"])
-
-
 def test_validation_has_the_losses_and_predictions_of_training_and_inference() -> None:
     model = build_model(DEMO).eval()
     images = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
@@ -33,11 +21,6 @@ def test_validation_has_the_losses_and_predictions_of_training_and_inference() -
     assert losses["loss"] == model.training_loss(*batch)["loss"]
     for evaluated, predicted in zip(predictions, model.predict(images), strict=True):
         assert torch.equal(evaluated, predicted)
-
-
-def test_without_a_head_there_is_no_image_probability() -> None:
-    model = build_model(replace(DEMO, network=replace(DEMO.network, image_head=False))).eval()
-    assert model.predict(torch.zeros(1, 1, 32, 32, dtype=torch.uint8))[1] is None
 
 
 def test_the_network_normalises_by_itself() -> None:

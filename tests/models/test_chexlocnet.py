@@ -29,17 +29,12 @@ def test_each_component_of_a_mask_is_an_instance() -> None:
     mask = torch.zeros(6, 8, dtype=torch.uint8)
     mask[0:2, 1:4] = 1  # rows 0-1, columns 1-3
     mask[4, 6] = mask[5, 7] = 1  # touch by a corner
+    mask[3, 0] = 1  # one pixel has an area too
     target = targets_of(mask)
-    assert target["boxes"].tolist() == [[1, 0, 4, 2], [6, 4, 8, 6]]
-    assert target["labels"].tolist() == [1, 1]
-    assert target["masks"].sum((1, 2)).tolist() == [6, 2]
+    assert target["boxes"].tolist() == [[1, 0, 4, 2], [0, 3, 1, 4], [6, 4, 8, 6]]
+    assert target["labels"].tolist() == [1, 1, 1]
+    assert target["masks"].sum((1, 2)).tolist() == [6, 1, 2]
     assert torch.equal(target["masks"].sum(0).to(torch.uint8), mask)
-
-
-def test_one_pixel_has_a_box_with_an_area() -> None:
-    mask = torch.zeros(4, 4, dtype=torch.uint8)
-    mask[3, 3] = 1
-    assert targets_of(mask)["boxes"].tolist() == [[3, 3, 4, 4]]
 
 
 def test_an_empty_mask_has_no_instances() -> None:
@@ -93,12 +88,8 @@ def test_frozen_batch_norms_stay_frozen_through_a_loss(model: CheXLocNet) -> Non
 
 def detections(boxes: list[list[float]], scores: list[float]) -> dict[str, torch.Tensor]:
     """Detections whose masks fill their boxes with 1."""
-    masks = torch.ones(len(scores), 1, 28, 28)
-    return {
-        "boxes": torch.tensor(boxes).reshape(-1, 4),
-        "scores": torch.tensor(scores),
-        "masks": masks,
-    }
+    corners, masks = torch.tensor(boxes).reshape(-1, 4), torch.ones(len(scores), 1, 28, 28)
+    return {"boxes": corners, "scores": torch.tensor(scores), "masks": masks}
 
 
 def test_a_pixel_has_the_best_score_times_mask_of_its_instances() -> None:
@@ -108,10 +99,6 @@ def test_a_pixel_has_the_best_score_times_mask_of_its_instances() -> None:
     assert rendered.shape == (1, 40, 40)
     points = [rendered[0, y, x].item() for y, x in ((4, 4), (12, 12), (24, 24), (38, 38))]
     assert points == pytest.approx([0.5, 0.6, 0.6, 0.0])
-
-
-def test_no_detections_are_an_empty_map() -> None:
-    assert torch.equal(render(detections([], []), (4, 6)), torch.zeros(1, 4, 6))
 
 
 class FakeHeads(nn.Module):

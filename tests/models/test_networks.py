@@ -1,4 +1,4 @@
-"""Every network of NETWORKS: it is built, learns, predicts, and refuses other options."""
+"""Every network of NETWORKS: precision, sizes, options. Tests of every recipe train them."""
 
 import dataclasses
 
@@ -8,27 +8,9 @@ import torch
 from lib.errors import InputError
 from lib.models import NETWORKS, build_model
 from lib.train.losses import WeightedLoss
-from tests.models.builders import SIZE, batch_of, recipe_of, step
+from tests.models.builders import batch_of, recipe_of
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
-
-
-@every_network
-def test_a_network_learns_predicts_and_survives_saving(name: str) -> None:
-    recipe = recipe_of(name)
-    model = build_model(recipe)
-    losses = step(model, recipe)
-    assert all(value.isfinite() and value.ndim == 0 for value in losses.values())
-    other = build_model(dataclasses.replace(recipe, seed=1)).eval()
-    other.load_state_dict(model.state_dict())
-    images, _ = batch_of(3)
-    with torch.inference_mode():
-        probabilities, positive = model.eval().predict(images)
-        assert torch.equal(other.predict(images)[0], probabilities)
-    assert probabilities.shape == (3, 1, SIZE, SIZE)
-    assert probabilities.dtype == torch.float32
-    assert 0 <= probabilities.min() <= probabilities.max() <= 1
-    assert positive is None
 
 
 @every_network

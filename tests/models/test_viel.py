@@ -1,6 +1,4 @@
-"""The ablation network: all combinations of its options, and the parts of each."""
-
-import itertools
+"""The ablation network: the parts of its options; lib.recipes.viel has all combinations."""
 
 import pytest
 import torch
@@ -8,15 +6,7 @@ from torch import nn
 
 from lib.models import build_model
 from lib.models.viel import DecoderBlock, conv_relu_norm
-from lib.recipes import LossWeights
-from tests.models.builders import SIZE, count, recipe_of, step
-
-OPTIONS = [{"centre": "aspp"}, {"hypercolumns": True}, {"attention": "scse"}]
-COMBINATIONS = [
-    {key: value for option in options for key, value in option.items()}
-    for number in range(len(OPTIONS) + 1)
-    for options in itertools.combinations(OPTIONS, number)
-]
+from tests.models.builders import count, recipe_of
 
 
 def parameters(**choices: object) -> int:
@@ -24,18 +14,6 @@ def parameters(**choices: object) -> int:
         return count(
             build_model(recipe_of("viel_unet", encoder="resnet34", image_head=True, **choices))
         )
-
-
-@pytest.mark.parametrize(
-    "loss",
-    [LossWeights(bce=1.0, image_bce=0.1), LossWeights(lovasz=1.0, image_bce=0.01)],
-    ids=["bce", "lovasz"],
-)
-@pytest.mark.parametrize("choices", COMBINATIONS, ids=lambda choices: "-".join(choices) or "none")
-def test_every_combination_takes_a_step(choices: dict, loss: LossWeights) -> None:
-    recipe = recipe_of("viel_unet", loss=loss, image_head=True, **choices)
-    losses = step(build_model(recipe), recipe)
-    assert losses["loss"].isfinite()
 
 
 @pytest.mark.parametrize("hypercolumns", [False, True])
@@ -91,8 +69,3 @@ def test_the_image_branch_sees_mean_and_maximum_of_the_centre() -> None:
     pooled = torch.cat([maps.mean((2, 3)), maps.flatten(2).max(2).values], 1)
     assert (first.in_features, first.out_features) == (1024, 32)
     assert torch.allclose(model.branch(maps), second(first(pooled).relu())[:, 0], atol=1e-6)
-
-
-def test_without_a_branch_there_is_no_image_probability() -> None:
-    model = build_model(recipe_of("viel_unet")).eval()
-    assert model.predict(torch.zeros(1, 1, SIZE, SIZE, dtype=torch.uint8))[1] is None

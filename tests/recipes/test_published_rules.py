@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lib.decision.rules import ThresholdRule
 from lib.recipes.published_rules import PUBLISHED
 
 # As published: minimum p(positive); minimum number of pixels above a threshold; threshold of the
@@ -62,9 +61,3 @@ def test_each_rule_gives_the_masks_of_its_source(name: str) -> None:
     assert any(not_empty)
     if SOURCES[name][0] is not None or SOURCES[name][1] is not None:
         assert not all(not_empty), "the gate empties no image"
-
-
-def test_all_published_rules_are_rules() -> None:
-    assert SOURCES.keys() == PUBLISHED.keys()
-    for rule in PUBLISHED.values():
-        assert ThresholdRule.from_json(rule.to_json()).min_area == rule.min_area

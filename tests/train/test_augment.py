@@ -28,23 +28,20 @@ BORDERS = {
 }
 
 
-def phantom() -> tuple[np.ndarray, np.ndarray]:
+def phantom(size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
     """A bright disc on a gradient, and the disc as mask."""
-    y, x = np.mgrid[:SIZE, :SIZE]
+    y, x = np.mgrid[:size, :size]
     mask = ((x - 30) ** 2 + (y - 50) ** 2 < 15**2).astype(np.uint8)
     image = (40 + 0.3 * x + 150 * mask).astype(np.uint8)
     return image, mask
 
 
-def test_every_augmentation_is_tested() -> None:
-    assert set(EFFECTS) == set(AUGMENTATIONS)
-
-
+@pytest.mark.parametrize("size", [64, 96, 128])
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_masks_stay_binary_and_move_with_the_image(name: str) -> None:
-    image, mask = phantom()
-    augment = Augmentation(name, SIZE, crop=None)
-    for seed in range(30):
+def test_masks_stay_binary_and_move_with_the_image(name: str, size: int) -> None:
+    image, mask = phantom(size)
+    augment = Augmentation(name, size, crop=None)
+    for seed in range(20):
         new_image, new_mask = augment(image, mask, seed)
         assert new_image.shape == new_mask.shape == image.shape
         assert new_image.dtype == new_mask.dtype == np.uint8
@@ -109,14 +106,6 @@ def test_pixels_beyond_the_border_are_reflected_or_black(name: str) -> None:
     darkest = min(new_image.min() for new_image, _ in results)
     assert darkest == 0 if BORDERS[name] == "black" else darkest > 90
     assert not any(new_mask.any() for _, new_mask in results)
-
-
-@pytest.mark.parametrize("size", [64, 128])
-@pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_the_size_stays(name: str, size: int) -> None:
-    image = np.zeros((size, size), np.uint8)
-    augment = Augmentation(name, size, crop=None)
-    assert {augment(image, image, seed)[0].shape for seed in range(5)} == {(size, size)}
 
 
 def test_a_crop_is_a_random_part_of_image_and_mask_alike() -> None:

@@ -1,54 +1,54 @@
 """Learning rates against torch's own schedulers."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch.optim import lr_scheduler as schedulers
 
 from lib.recipes import Phase
-from lib.train.optim import build_optimizer, learning_rate, set_rate
+from lib.train.optim import build_optimizer, learning_rate
 
 PHASE = Phase(size=64, epochs=10, batch=2, lr=1e-3, min_lr=1e-5)
+FALLING = [0.1, 0.2, 0.2, 0.1, 0.15, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1, 0.1, 0.1]
 
 
-def reference(make, scores: list[float]) -> list[float]:
-    """The rates of a torch scheduler over the epochs of these scores."""
+def cosine(period: int) -> partial:
+    return partial(schedulers.CosineAnnealingLR, T_max=period, eta_min=PHASE.min_lr)
+
+
+@pytest.mark.parametrize(
+    ("settings", "scheduler", "scores"),
+    [
+        pytest.param({}, cosine(10), [0.0] * 10, id="cosine over the epochs of the phase"),
+        pytest.param({"period": 1}, cosine(1), [0.0] * 30, id="cosine of 1 epoch"),
+        pytest.param({"period": 8}, cosine(8), [0.0] * 30, id="cosine up and down again"),
+        pytest.param(
+            {"schedule": "restarts", "period": 5},
+            partial(schedulers.CosineAnnealingWarmRestarts, T_0=5, T_mult=2, eta_min=PHASE.min_lr),
+            [0.0] * 40,
+            id="restarts with doubled periods",
+        ),
+        pytest.param(
+            {"schedule": "plateau", "patience": 2},
+            partial(
+                schedulers.ReduceLROnPlateau,
+                mode="max", factor=0.1, patience=2, threshold=0, min_lr=PHASE.min_lr,
+            ),
+            FALLING,
+            id="plateau of a score that should grow",
+        ),
+    ],
+)  # fmt: skip
+def test_a_schedule_is_torchs(settings: dict, scheduler: partial, scores: list[float]) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=PHASE.lr)
-    scheduler, rates = make(optimizer), []
-    for score in scores:
-        rates.append(optimizer.param_groups[0]["lr"])
+    reference, phase = scheduler(optimizer), replace(PHASE, **settings)
+    for epoch, score in enumerate(scores):
+        rate = learning_rate(phase, epoch, scores[:epoch])
+        assert rate == pytest.approx(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        plateau = isinstance(scheduler, schedulers.ReduceLROnPlateau)
-        scheduler.step(*([score] if plateau else []))
-    return rates
-
-
-def rates_of(phase: Phase, scores: list[float]) -> list[float]:
-    return [learning_rate(phase, epoch, scores[:epoch]) for epoch in range(len(scores))]
-
-
-def test_cosine_is_torchs_over_the_epochs_of_the_phase() -> None:
-    expected = reference(lambda o: schedulers.CosineAnnealingLR(o, 10, PHASE.min_lr), [0.0] * 10)
-    assert rates_of(PHASE, [0.0] * 10) == pytest.approx(expected)
-    assert expected[0] == PHASE.lr
-
-
-@pytest.mark.parametrize("period", [1, 3, 8])
-def test_cosine_goes_up_and_down_beyond_its_period_as_torchs(period: int) -> None:
-    expected = reference(
-        lambda o: schedulers.CosineAnnealingLR(o, period, PHASE.min_lr), [0.0] * 30
-    )
-    assert rates_of(replace(PHASE, period=period), [0.0] * 30) == pytest.approx(expected)
-
-
-def test_restarts_are_torchs_with_doubled_periods() -> None:
-    expected = reference(
-        lambda o: schedulers.CosineAnnealingWarmRestarts(o, 5, 2, PHASE.min_lr), [0.0] * 40
-    )
-    phase = replace(PHASE, schedule="restarts", period=5)
-    assert rates_of(phase, [0.0] * 40) == pytest.approx(expected)
-    assert [epoch for epoch, rate in enumerate(expected) if rate == PHASE.lr] == [0, 5, 15, 35]
+        reference.step(*[score] * (phase.schedule == "plateau"))
 
 
 def test_steps_begin_at_their_epochs() -> None:
@@ -77,24 +77,6 @@ def test_other_schedules_do_not_change_within_an_epoch(schedule: str) -> None:
     scores = [0.1] * 4
     rates = {learning_rate(phase, 4 + part, scores) for part in (0.0, 0.25, 0.99)}
     assert len(rates) == 1
-
-
-def test_plateau_is_torchs_on_a_score_that_should_grow() -> None:
-    scores = [0.1, 0.2, 0.2, 0.1, 0.15, 0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1, 0.1, 0.1]
-    expected = reference(
-        lambda o: schedulers.ReduceLROnPlateau(
-            o, mode="max", factor=0.1, patience=2, threshold=0, min_lr=1e-6
-        ),
-        scores,
-    )
-    phase = replace(PHASE, schedule="plateau", patience=2, min_lr=1e-6)
-    assert rates_of(phase, scores) == pytest.approx(expected)
-    assert min(expected) == pytest.approx(1e-6)
-
-
-def test_constant_stays() -> None:
-    phase = replace(PHASE, schedule="constant")
-    assert set(rates_of(phase, [0.0] * 5)) == {PHASE.lr}
 
 
 @pytest.mark.parametrize(
@@ -126,12 +108,6 @@ def test_optimizers_leave_frozen_parameters_alone(
     layer(torch.ones(3, 2)).sum().backward()
     again.step()
     assert not torch.equal(layer.bias, before["bias"])
-
-
-def test_a_rate_is_set_in_every_group() -> None:
-    optimizer = build_optimizer(PHASE, torch.nn.Linear(2, 2).parameters())
-    set_rate(optimizer, 0.5)
-    assert optimizer.param_groups[0]["lr"] == 0.5
 
 
 def test_sgd_has_momentum() -> None:

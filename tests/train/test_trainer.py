@@ -17,11 +17,11 @@ from lib.artifacts import STATE
 from lib.errors import InputError
 from lib.files import remove
 from lib.layout import ALL_DATA, Work
-from lib.models import SegmentationNetwork, weights
+from lib.models import SegmentationNetwork, build_model, weights
 from lib.models.base import Prediction
 from lib.recipes import Ema, Keep, LossWeights, Recipe
 from lib.train import checkpoints, dataloaders, trainer
-from lib.train.checkpoints import best_rows
+from lib.train.checkpoints import epochs_to_keep
 from tests.tiny_runs import SHORT, TINY, hashes, training_job
 
 LAST = replace(SHORT, epochs=1, keep=Keep("last"))
@@ -30,7 +30,7 @@ LAST = replace(SHORT, epochs=1, keep=Keep("last"))
 def test_a_run_holds_the_last_phases_best_weights_and_its_history(work: Work) -> None:
     job = training_job(work)
     record = trainer.train_fold(job)
-    kept = best_rows(record.epochs(1), 2)
+    kept = epochs_to_keep(Keep("best", 2), record.epochs(1))
     assert sorted(hashes(job.draft.folder)) == sorted(
         ["config.json", "history.csv", "curves.png", *map(checkpoints.weight_file, kept)]
     )
@@ -41,44 +41,30 @@ def test_a_run_holds_the_last_phases_best_weights_and_its_history(work: Work) ->
     assert (job.draft.folder / "log" / "times.csv").exists()
 
 
-def interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int, before_commit: bool) -> None:
-    """Interrupt the training after a number of epochs, before or after the last is committed."""
+def train_interrupted(work: Work, epochs: int, recipe: Recipe = TINY, **options: bool) -> None:
+    """Interrupt a training right after a number of epochs is committed."""
     commit = checkpoints.commit
 
-    def interrupted(draft: object, recipe: object, record: checkpoints.Record, *states) -> None:
-        if before_commit and len(record.history) > epochs:
-            raise KeyboardInterrupt
-        commit(draft, recipe, record, *states)
-        if not before_commit and len(record.history) >= epochs:
+    def commit_and_stop(*args: object) -> None:
+        commit(*args)
+        if len(args[2].history) == epochs:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints, "commit", interrupted)
-
-
-def train_interrupted(
-    work: Work, epochs: int, before_commit: bool = False, recipe: Recipe = TINY, **options: bool
-) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        interrupt_after(patch, epochs, before_commit)
+        patch.setattr(checkpoints, "commit", commit_and_stop)
         with pytest.raises(KeyboardInterrupt):
             trainer.train_fold(training_job(work, recipe, **options))
 
 
-@pytest.mark.parametrize(
-    ("epochs", "before_commit"),
-    [(1, True), (1, False), (2, True), (2, False), (4, True), (5, False)],
-)
-def test_an_interrupted_run_ends_with_the_same_bytes(
-    work: Work, epochs: int, before_commit: bool
-) -> None:
+@pytest.mark.parametrize("epochs", [1, 2, 4, 5])
+def test_an_interrupted_run_ends_with_the_same_bytes(work: Work, epochs: int) -> None:
     whole = training_job(work)
     trainer.train_fold(whole)
     expected = hashes(whole.draft.folder)
     remove(whole.draft.folder)
-    train_interrupted(work, epochs, before_commit)
-    resumed = training_job(work)
-    trainer.train_fold(resumed)
-    assert hashes(resumed.draft.folder) == expected
+    train_interrupted(work, epochs)
+    trainer.train_fold(training_job(work))
+    assert hashes(whole.draft.folder) == expected
 
 
 KINDS = {
@@ -133,12 +119,6 @@ def test_killed_before_any_file_a_run_ends_with_the_same_bytes(work: Work, kind:
         assert hashes(whole.draft.folder) == expected, (after, name)
 
 
-def test_a_kept_last_epoch_is_the_latest(work: Work) -> None:
-    job = training_job(work, replace(TINY, phases=(replace(LAST, epochs=2),)))
-    trainer.train_fold(job)
-    assert [path.name for path in job.draft.path("weights").iterdir()] == ["phase0_epoch001.pt"]
-
-
 def test_a_run_killed_after_its_last_epoch_trains_none_again(
     work: Work, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,35 +131,27 @@ def test_a_run_killed_after_its_last_epoch_trains_none_again(
     assert STATE not in unfinished.draft.finish().files
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_number_of_workers_changes_nothing(work: Work, workers: int) -> None:
+def test_the_number_of_workers_changes_nothing(work: Work) -> None:
     results = []
-    for count in (0, workers):
-        job = training_job(work, workers=count)
+    for workers in (0, 1, 2):
+        job = training_job(work, workers=workers)
         trainer.train_fold(job)
         results.append(hashes(job.draft.folder))
         remove(job.draft.folder)
-    assert results[0] == results[1]
-
-
-def test_another_seed_gives_other_weights(work: Work) -> None:
-    losses = []
-    for seed in (1, 2):
-        job = training_job(work, replace(TINY, seed=seed))
-        losses.append([row["train_loss"] for row in trainer.train_fold(job).history])
-        remove(job.draft.folder)
-    assert losses[0] != losses[1]
-
-
-def test_all_data_trains_without_validation(work: Work) -> None:
-    job = training_job(work, fold=ALL_DATA)
-    record = trainer.train_fold(job)
-    assert "valid_dice" not in record.history[0]
-    assert "train loss" in trainer.summary(job, record)
-    assert len(list(job.draft.path("weights").iterdir())) == 2
+    assert results[0] == results[1] == results[2]
 
 
 AVERAGED = replace(SHORT, lr=1e-2, keep=Keep("swa", 2))
+
+
+def test_all_data_trains_without_validation(work: Work) -> None:
+    job = training_job(work, replace(TINY, phases=(TINY.phases[1], AVERAGED)), fold=ALL_DATA)
+    record = trainer.train_fold(job)
+    assert "valid_dice" not in record.history[0]
+    assert record.averages == [{"phase": 1, "epochs": "2 1"}]
+    assert [path.name for path in job.draft.path("weights").iterdir()] == ["phase1_average.pt"]
+    summary = trainer.summary(job, checkpoints.Record(record.history))
+    assert summary.startswith("fold all-data: train loss ")
 
 
 def test_the_next_phase_starts_from_the_average(work: Work) -> None:
@@ -194,27 +166,23 @@ def test_the_next_phase_starts_from_the_average(work: Work) -> None:
     assert file.name == "phase1_epoch000.pt"
     assert [row["phase"] for row in record.averages] == [0]
     last = weights.load(file)
-    norm_statistics = ("running_mean", "running_var", "num_batches_tracked")
-    for name in (name for name in average if not name.endswith(norm_statistics)):
+    for name, _ in build_model(TINY).named_parameters():
         assert torch.equal(last[name], average[name])
 
 
-def test_an_average_has_a_line_and_a_summary(
+def test_an_average_has_a_row_a_line_and_a_summary(
     work: Work, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job = training_job(work, replace(TINY, phases=(AVERAGED,)))
     record = trainer.train_fold(job)
     line = capsys.readouterr().out.splitlines()[-1]
     (row,) = record.averages
+    table = pd.read_csv(job.draft.path("averages.csv"))
+    assert table["epochs"].tolist() == [row["epochs"]]
+    assert table["valid_loss"].tolist() == pytest.approx([row["valid_loss"]])
     assert f"phase 1/1  average of epochs 3 2  valid loss {row['valid_loss']:.4f}" in line
     expected = f"fold 0: valid dice {row['valid_dice']:.4f} in average of epochs 3 2"
     assert trainer.summary(job, record) == expected
-
-
-def test_an_average_on_all_data_has_no_metrics(work: Work) -> None:
-    job = training_job(work, replace(TINY, phases=(AVERAGED,)), fold=ALL_DATA)
-    assert trainer.train_fold(job).averages == [{"phase": 0, "epochs": "2 1"}]
-    assert [path.name for path in job.draft.path("weights").iterdir()] == ["phase0_average.pt"]
 
 
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(work: Work) -> None:
@@ -339,21 +307,15 @@ def test_a_network_that_cannot_be_compiled_is_refused_with_a_cure(
         trainer.train_fold(training_job(work, FLAT, compile=True))
 
 
-def unlink(path: Path) -> None:
-    path.unlink()
-
-
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
     path.write_bytes(content)
 
 
-DAMAGES = pytest.mark.parametrize("damage", [unlink, empty, flip])
+DAMAGES = pytest.mark.parametrize(
+    "damage", [Path.unlink, lambda path: path.write_bytes(b""), flip], ids=["no", "empty", "flip"]
+)
 
 
 @DAMAGES

@@ -99,20 +99,14 @@ def test_training_continues_with_another_number_of_processes(
         if len(args[2].history) == 3:
             raise KeyboardInterrupt
 
+    def train() -> None:
+        trainer.train_fold(shared_job(work, RECIPE))
+
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "commit", commit_and_stop)
-        if first_count == 2:
-            stopped = run_in_processes(lambda: trainer.train_fold(shared_job(work, RECIPE)))
-            assert stopped == [1, 1]
-        else:
-            job = training_job(work, RECIPE)
-            with pytest.raises(KeyboardInterrupt):
-                trainer.train_fold(job)
-            job.draft.lock.release()
-    if first_count == 2:
-        trainer.train_fold(training_job(work, RECIPE))
-    else:
-        assert run_in_processes(lambda: trainer.train_fold(shared_job(work, RECIPE))) == [0, 0]
+        assert run_in_processes(train, first_count) == [1] * first_count
+    second_count = 3 - first_count
+    assert run_in_processes(train, second_count) == [0] * second_count
     assert_equal(read_tables(work.run("tiny", 0).partial), expected)
 
 
