@@ -60,7 +60,8 @@ class Run:
         """p(positive) by ImageId, the mean over folds; empty without an image-level output."""
         paths = [fold_run.probs.path(CLASSES) for fold_run in self.fold_runs]
         rows = pd.concat([csv_files.read(path, ("ImageId", "p")) for path in paths])
-        return rows["p"].astype(float).groupby(rows["ImageId"]).mean().to_dict()
+        means = rows["p"].astype(float).groupby(rows["ImageId"]).mean()
+        return {str(name): p for name, p in means.items()}
 
 
 @dataclass

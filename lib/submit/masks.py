@@ -93,9 +93,8 @@ def predict(source: SubmissionInputs) -> Iterator[Row]:
     paths = [(name, source.test_map(name)) for name in source.dataset.sample]
     p_positive = source.p_positive
     maps = [ProbMap(name, path, p_positive.get(name)) for name, path in paths if path]
-    rows = map_in_processes(
-        partial(_predict_row, rule=source.decision.rule, size=size), maps, "test"
-    )
+    make_row = partial(_predict_row, rule=source.decision.rule, size=size)
+    rows = map_in_processes(make_row, maps, "test")
     empty = digest(np.zeros((size, size), bool))
     for name, path in paths:
         yield next(rows) if path else Row(name, rle.EMPTY, 0, empty)

@@ -104,7 +104,7 @@ def _data_uri(png: bytes) -> str:
 def _members(source: SubmissionInputs) -> list[dict[str, Any]]:
     columns = ("member", "fold", "weight")
     table = csv_files.read(source.ensemble.path("members.csv"), columns)
-    return table[list(columns)].astype({"weight": float}).to_dict("records")
+    return [dict(row) for _, row in table[list(columns)].astype({"weight": float}).iterrows()]
 
 
 def _positive_rates(data: ReportData) -> list[tuple[str, Proportion, float]]:
