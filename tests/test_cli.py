@@ -33,6 +33,9 @@ def test_other_numbers_are_refused_with_the_limits(text: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
+        "01_prepare.py --demo --rle-size 5000000000",
+        "01_prepare.py --demo --sizes 10001",
+        "01_prepare.py --demo --sizes 0",
         "02_train.py --recipe demo --workers -1",
         "03_infer.py --run demo --workers -1",
         "03_infer.py --run demo --workers 0",

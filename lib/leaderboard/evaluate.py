@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import csv_files, metrics, rle, score
-from lib.bootstrap import interval
 from lib.dataset import Dataset
 from lib.decision.rules import ThresholdRule
 from lib.layout import ALL_DATA, map_file
@@ -61,19 +60,9 @@ class RunMetrics:
         return replace(self, score=self.score_without_removal)
 
     @property
-    def ci95(self) -> tuple[float, float]:
-        """The 95 % interval of the mean Dice, over patients."""
-        return interval(self.score.dices, self.patient_ids)
-
-    @property
     def gains(self) -> np.ndarray:
         """(N,) Dice of each image minus the Dice of an empty mask."""
         return self.score.dices - ~self.score.positive
-
-    @property
-    def gain_ci95(self) -> tuple[float, float]:
-        """The 95 % interval of the mean gain, over patients."""
-        return interval(self.gains, self.patient_ids)
 
     def dice(self) -> float:
         return self.score.dice

@@ -7,7 +7,7 @@ from lib import dataset
 from lib.errors import InputError
 from lib.layout import FLIP, NO_FLIP, Work
 from lib.leaderboard import evaluate
-from lib.leaderboard.evaluate import LabelledImage, RunMetrics, Truth
+from lib.leaderboard.evaluate import RunMetrics, Truth
 from lib.leaderboard.runs import Run, RunKey, index_runs
 from lib.recipes.demo_variant import DEMO_SUFFIX
 
@@ -107,7 +107,10 @@ class Leaderboard:
 
     def _evaluate(self, run: Run) -> RunMetrics | None:
         try:
-            images = self._images(run)
+            if self.truth is None:
+                images = evaluate.oof_images(run, self.dataset)
+            else:
+                images = evaluate.test_images(run, self.dataset, self.truth)
             if not images:
                 raise InputError(
                     f"{run.title} was trained on all data, so nothing is out of fold; give --truth"
@@ -116,8 +119,3 @@ class Leaderboard:
         except InputError as error:
             self.index.skipped[run.name].append(str(error))
             return None
-
-    def _images(self, run: Run) -> list[LabelledImage]:
-        if self.truth is None:
-            return evaluate.oof_images(run, self.dataset)
-        return evaluate.test_images(run, self.dataset, self.truth)

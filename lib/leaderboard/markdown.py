@@ -3,14 +3,23 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
+from lib.bootstrap import interval
+
 NONE = "–"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """Yield the lines of a table."""
-    yield _line(columns)
+    yield line(columns)
     yield "|---" * len(columns) + "|"
-    yield from map(_line, rows)
+    yield from map(line, rows)
+
+
+def line(cells: Sequence[str]) -> str:
+    """Return a line of a table."""
+    return f"| {' | '.join(cells)} |"
 
 
 def below(about: str, notes: Sequence[str]) -> Iterator[str]:
@@ -31,11 +40,7 @@ def percent(fraction: float) -> str:
     return number(100 * fraction, 2)
 
 
-def between(value: float, interval: tuple[float, float], sign: str = "") -> str:
-    """Return a number and its interval; `sign` is "+" for differences."""
-    low, high = interval
-    return f"{value:{sign}.4f} ({low:{sign}.4f} to {high:{sign}.4f})"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def mean_and_interval(values: np.ndarray, patients: np.ndarray, sign: str = "") -> str:
+    """Return a mean and its 95 % interval over patients; `sign` is "+" for differences."""
+    low, high = interval(values, patients)
+    return f"{values.mean():{sign}.4f} ({low:{sign}.4f} to {high:{sign}.4f})"

@@ -1,6 +1,7 @@
 """Tables in the papers' shapes: the figures of runs, with the papers' figures beside them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from lib.layout import FLIP, NO_FLIP
 from lib.leaderboard.evaluate import RunMetrics
@@ -19,6 +20,7 @@ from lib.leaderboard.paper_results import (
     ZHANG,
 )  # fmt: skip
 
+Figure = Callable[[RunMetrics], float]
 ABOUT_DEMO = """\
 The papers have other validation images. A run NAME_demo is a reduced variant of the recipe NAME:
 it cannot be compared with a paper."""
@@ -41,27 +43,20 @@ positives. *Balanced* figures, in which both count alike, can be compared with i
 
 def niu(leaderboard: Leaderboard) -> Iterator[str]:
     """Yield Niu, Table 1: encoders."""
-    rows = []
-    for recipe, paper in NIU.items():
-        run, dice, loss = _figures(
-            leaderboard.recipe_metrics(recipe), RunMetrics.dice, RunMetrics.loss
-        )
-        rows.append([paper.model, run, dice, number(paper.dice, 3), loss, number(paper.loss, 2)])
-    yield from table(["model", "run", "Dice", "paper", "loss", "paper"], rows)
+    figures = {"Dice": RunMetrics.dice, "loss": RunMetrics.loss}
+    yield from _model_table(leaderboard, NIU, figures)
     yield from _below(leaderboard, ABOUT_NIU, NIU)
 
 
 def zhang(leaderboard: Leaderboard) -> Iterator[str]:
     """Yield Zhang, Table 1: networks."""
-    figures = RunMetrics.dice, RunMetrics.precision, RunMetrics.recall, RunMetrics.iou
-    rows = []
-    for recipe, paper in ZHANG.items():
-        run, *cells = _figures(leaderboard.recipe_metrics(recipe), *figures, text=percent)
-        paper_cells = map(percent, (paper.dice, paper.precision, paper.recall, paper.iou))
-        pairs = zip(cells, paper_cells, strict=True)
-        rows.append([paper.model, run, *(cell for pair in pairs for cell in pair)])
-    columns = ("Dice", "paper", "precision", "paper", "recall", "paper", "IoU", "paper")
-    yield from table(["model", "run", *columns], rows)
+    figures = {
+        "Dice": RunMetrics.dice,
+        "precision": RunMetrics.precision,
+        "recall": RunMetrics.recall,
+        "IoU": RunMetrics.iou,
+    }
+    yield from _model_table(leaderboard, ZHANG, figures, percent)
     yield from _below(leaderboard, ABOUT_ZHANG, ZHANG)
 
 
@@ -71,14 +66,10 @@ def abedalla(leaderboard: Leaderboard) -> Iterator[str]:
     columns = ["recipe", "run", "IoU without flips", "paper", "IoU with flips", "paper"]
     yield from table(columns, (_experiment_row(leaderboard, recipe) for recipe in ABEDALLA_5))
     yield "\nTable 7, abedalla_2st_unet:\n"
-    rows = [
-        [
-            *_marks(*setting),
-            *_run_iou_dice(leaderboard, "abedalla_2st_unet", *setting)[:2],
-            number(paper),
-        ]
-        for setting, paper in ABEDALLA_7.items()
-    ]
+    rows = []
+    for setting, paper in ABEDALLA_7.items():
+        run, iou, _ = _run_iou_dice(leaderboard, "abedalla_2st_unet", *setting)
+        rows.append([*_marks(*setting), run, iou, paper])
     yield from table(["flips", "removal", "run", "IoU", "paper"], rows)
     yield "\nTable 10:\n"
     columns = ["augmentation", "flips", "removal", "run", "IoU", "paper", "Dice", "paper, test"]
@@ -99,7 +90,7 @@ def viel(leaderboard: Leaderboard) -> Iterator[str]:
     rows = []
     for recipe, on in recipes.items():
         run, dice, *accuracies = _figures(leaderboard.recipe_metrics(recipe), *figures)
-        paper_dice, paper_accuracy = (number(figure, 3) for figure in VIEL[on])
+        paper_dice, paper_accuracy = VIEL[on]
         switches = _marks(*(switch in on for switch in SWITCHES))
         rows.append([*switches, run, dice, paper_dice, *accuracies, paper_accuracy])
     columns = ["run", "balanced Dice", "paper", "balanced accuracy", "accuracy", "paper"]
@@ -107,11 +98,25 @@ def viel(leaderboard: Leaderboard) -> Iterator[str]:
     yield from _below(leaderboard, ABOUT_VIEL, recipes)
 
 
+def _model_table(
+    leaderboard: Leaderboard,
+    paper: Mapping[str, Sequence[str]],
+    figures: Mapping[str, Figure],
+    text: Callable[[float], str] = number,
+) -> Iterator[str]:
+    """Yield a table with a row for each model: its run's figures, and the paper's beside them."""
+    rows = []
+    for recipe, (model, *paper_cells) in paper.items():
+        run, *cells = _figures(leaderboard.recipe_metrics(recipe), *figures.values(), text=text)
+        rows.append([model, run, *chain(*zip(cells, paper_cells, strict=True))])
+    yield from table(["model", "run", *chain(*((name, "paper") for name in figures))], rows)
+
+
 def _experiment_row(leaderboard: Leaderboard, recipe: str) -> list[str]:
     """Return a row of Table 5."""
     cells = [recipe, leaderboard.recipe_run(recipe) or NONE]
     for flips, paper in zip((NO, YES), ABEDALLA_5[recipe], strict=True):
-        cells += [_run_iou_dice(leaderboard, recipe, flips, YES)[1], number(paper)]
+        cells += [_run_iou_dice(leaderboard, recipe, flips, YES)[1], paper]
     return cells
 
 
@@ -119,8 +124,7 @@ def _augmentation_rows(leaderboard: Leaderboard, recipe: str) -> Iterator[list[s
     """Yield the rows of one group of Table 10."""
     for setting, (paper_iou, paper_dice) in ABEDALLA_10[recipe].items():
         run, iou, dice = _run_iou_dice(leaderboard, recipe, *setting)
-        papers = number(paper_iou), number(paper_dice)
-        yield [GROUPS[recipe], *_marks(*setting), run, iou, papers[0], dice, papers[1]]
+        yield [GROUPS[recipe], *_marks(*setting), run, iou, paper_iou, dice, paper_dice]
 
 
 def _run_iou_dice(leaderboard: Leaderboard, recipe: str, flips: bool, removal: bool) -> list[str]:
@@ -133,7 +137,7 @@ def _run_iou_dice(leaderboard: Leaderboard, recipe: str, flips: bool, removal: b
 
 def _figures(
     metrics: RunMetrics | None,
-    *figures: Callable[[RunMetrics], float],
+    *figures: Figure,
     text: Callable[[float], str] = number,
 ) -> list[str]:
     """Return the run's name and its figures as text; dashes without a run."""

@@ -7,10 +7,10 @@ from lib.artifacts import Artifact
 from lib.decision import schema
 from lib.decision.schema import DECISION_FILE
 from lib.errors import InputError
-from lib.layout import ArtifactPath, Work
+from lib.layout import Work
 from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.leaderboard import Leaderboard
-from lib.leaderboard.markdown import NONE, below, between, number, table
+from lib.leaderboard.markdown import NONE, below, mean_and_interval, number, table
 
 FIGURES = {
     "positive Dice": RunMetrics.positive_dice,
@@ -52,9 +52,10 @@ def runs(leaderboard: Leaderboard) -> Iterator[str]:
 def decisions(work: Work) -> Iterator[str]:
     """Yield the table of every decision, by name."""
     rows, notes = [], []
-    for location in _decision_paths(work):
+    folders = layout.artifact_folders(work.root, "decision")
+    for name in sorted({folder.name.removesuffix(layout.UNFINISHED) for folder in folders}):
         try:
-            rows.append(_decision_row(artifacts.read(location)))
+            rows.append(_decision_row(artifacts.read(work.decision(name))))
         except InputError as error:
             notes.append(f"Left out: {error}.")
     yield from table(DECISIONS, rows)
@@ -67,18 +68,11 @@ def _run_row(metrics: RunMetrics) -> list[str]:
         metrics.run.recipe.name,
         " ".join(str(fold_run.fold) for fold_run in metrics.run.fold_runs),
         f"{len(metrics.patient_ids):,}",
-        between(metrics.dice(), metrics.ci95),
+        mean_and_interval(metrics.score.dices, metrics.patient_ids),
         number(metrics.score.all_empty_dice),
-        between(metrics.gains.mean(), metrics.gain_ci95, "+"),
+        mean_and_interval(metrics.gains, metrics.patient_ids, "+"),
         *(number(figure(metrics)) for figure in FIGURES.values()),
     ]
-
-
-def _decision_paths(work: Work) -> list[ArtifactPath]:
-    """Return the paths of all decisions, unfinished ones too."""
-    folders = layout.artifact_folders(work.root, "decision")
-    names = {folder.name.removesuffix(layout.UNFINISHED) for folder in folders}
-    return [ArtifactPath(work.root, f"decisions/{name}", "decision") for name in sorted(names)]
 
 
 def _decision_row(artifact: Artifact) -> list[str]:

@@ -4,16 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from lib import artifacts, csv_files
+from lib import artifacts, csv_files, dataset
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision import schema
-from lib.decision.rules import DecisionRule
 from lib.decision.schema import DECISION_FILE, Decision
 from lib.errors import InputError
 from lib.layout import CLASSES, Work, map_file
-
-COLUMNS = ("ImageId", "p")  # of class.csv
 
 
 @dataclass(frozen=True)
@@ -34,11 +31,6 @@ class SubmissionInputs:
         """The content of decision.json."""
         return schema.load(self.decision_artifact.path(DECISION_FILE))
 
-    @property
-    def rule(self) -> DecisionRule:
-        """The decision's rule, which turns a map into a mask."""
-        return self.decision.rule
-
     @cached_property
     def p_positive(self) -> dict[str, float]:
         """p(positive) by ImageId, from the decision's gate or else from the ensemble.
@@ -47,7 +39,7 @@ class SubmissionInputs:
         """
         has_gate = CLASSES in self.decision_artifact.files
         owner = self.decision_artifact if has_gate else self.ensemble
-        table = csv_files.read(owner.path(CLASSES), COLUMNS)
+        table = csv_files.read(owner.path(CLASSES), ("ImageId", "p"))
         return dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
 
     @cached_property
@@ -77,11 +69,8 @@ def read(work: Work, name: str) -> SubmissionInputs:
     ensemble_name = next(
         name.removeprefix("ensembles/") for name in decision.inputs if name.startswith("ensembles/")
     )
-    source = SubmissionInputs(
-        decision,
-        artifacts.read_chained(work.ensemble(ensemble_name)),
-        Dataset(artifacts.read(work.dataset)),
-    )
+    ensemble = artifacts.read_chained(work.ensemble(ensemble_name))
+    source = SubmissionInputs(decision, ensemble, dataset.read(work))
     if not source.dataset.sample:
         raise InputError(
             "dataset has no test images, so there is nothing to submit; run 01_prepare.py on data "

@@ -93,7 +93,8 @@ def predict(source: SubmissionInputs) -> Iterator[Row]:
     paths = [(name, source.test_map(name)) for name in source.dataset.sample]
     p_positive = source.p_positive
     maps = [ProbMap(name, path, p_positive.get(name)) for name, path in paths if path]
-    rows = map_in_processes(partial(_predict_row, rule=source.rule, size=size), maps, "test")
+    make_row = partial(_predict_row, rule=source.decision.rule, size=size)
+    rows = map_in_processes(make_row, maps, "test")
     empty = digest(np.zeros((size, size), bool))
     for name, path in paths:
         yield next(rows) if path else Row(name, rle.EMPTY, 0, empty)
@@ -108,7 +109,7 @@ def score_out_of_fold(source: SubmissionInputs) -> Score | None:
     if not source.oof_ids:
         return None
     maps = [oof_map(source, name) for name in source.oof_ids]
-    count = partial(_count_areas, rule=source.rule, size=source.dataset.rle_size)
+    count = partial(_count_areas, rule=source.decision.rule, size=source.dataset.rle_size)
     areas = np.array(list(map_in_processes(count, maps, "out-of-fold")))
     score = Score(tuple(source.oof_ids), areas)
     stated_dice = source.decision.oof_dice

@@ -92,7 +92,7 @@ def write(
     size = source.dataset.rle_size
     for example in examples:
         image = images.read_png(cache.path(image_file(example.image_id)))
-        predicted = masks.oof_map(source, example.image_id).mask(source.rule, size)
+        predicted = masks.oof_map(source, example.image_id).mask(source.decision.rule, size)
         true = rle.decode(source.dataset.truth[example.image_id], size, size)
         images.write_png(draft.path(example.file), draw(image, predicted, true))
 

@@ -27,10 +27,10 @@ def draw_scatter(oof: Score) -> bytes:
     axes = figure.subplots()
     span = [edge, max(areas.max(initial=1), 2 * edge)]
     axes.plot(span, span, color="0.75", linewidth=1, zorder=0)
-    kinds = {"found": (areas > 0).all(axis=1), "missed": areas[:, 0] == 0,
-             "false alarm": areas[:, 1] == 0}  # fmt: skip
-    for (kind, selected), marker, colour in zip(
-        kinds.items(), ("o", "v", "<"), ("#1f4e79", "#b03a2e", "#b9770e"), strict=True
+    for kind, selected, marker, colour in (
+        ("found", (areas > 0).all(axis=1), "o", "#1f4e79"),
+        ("missed", areas[:, 0] == 0, "v", "#b03a2e"),
+        ("false alarm", areas[:, 1] == 0, "<", "#b9770e"),
     ):
         axes.plot(true[selected], predicted[selected], marker, color=colour, markersize=5,
                   alpha=0.6, markeredgewidth=0, label=f"{kind}, {selected.sum()}")  # fmt: skip
@@ -62,9 +62,9 @@ def draw_reliability(bins_by_panel: Mapping[str, Bins]) -> bytes:
 def _draw_bins(axes: Axes, bins: Bins) -> None:
     """Draw a dot for each bin, with its number of cases; more cases make a larger dot."""
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=1, zorder=0)
-    predicted = [case_bin["predicted"] for case_bin in bins]
-    observed = [case_bin["observed"] for case_bin in bins]
-    counts = [case_bin["count"] for case_bin in bins]
+    predicted, observed, counts = (
+        [case_bin[name] for case_bin in bins] for name in ("predicted", "observed", "count")
+    )
     sizes = [MIN_DOT + (MAX_DOT - MIN_DOT) * (count / max(counts)) ** 0.5 for count in counts]
     axes.plot(predicted, observed, color="#1f4e79", linewidth=1, alpha=0.5)
     axes.scatter(predicted, observed, sizes, color="#1f4e79", alpha=0.8, linewidth=0)

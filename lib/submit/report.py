@@ -59,19 +59,15 @@ def write(draft: Draft, data: ReportData) -> None:
     page = _template().render(
         name=draft.location.folder.name,
         data=data,
-        labelled=len(source.dataset.truth),
         decision=decision,
         origin=report_text.describe_origin(decision),
-        steps=decision.rule.explain(source.dataset.rle_size),
         rule_inputs=report_text.describe_inputs(decision, source.ensemble.config),
-        auto=report_text.describe_auto(decision),
-        levels=decision.rule.to_json(),
         reliability=_data_uri(plots.draw_reliability(bins)) if bins else None,
         surface=_data_uri(surface.read_bytes()) if surface else None,
         members=_members(source),
         positive_rates=_positive_rates(data),
         confusions=_confusions(data),
-        folds=_scores_by_fold(data),
+        folds=_scores_by_fold(oof, source.dataset.folds) if oof else [],
         size_classes=lesion_sizes.size_classes(oof) if oof else [],
         scatter=_data_uri(plots.draw_scatter(oof)) if oof else None,
         overlays=[
@@ -123,17 +119,13 @@ def _positive_rates(data: ReportData) -> list[tuple[str, Proportion, float]]:
         "Test images, predicted": predicted,
         "Test images, truth": data.test.areas[:, 1] if data.test else [],
     }
-    return [
-        (kind, *_rate_and_median(np.asarray(areas)))
-        for kind, areas in areas_by_kind.items()
-        if len(areas)
-    ]
-
-
-def _rate_and_median(areas: np.ndarray) -> tuple[Proportion, float]:
-    masked = areas[areas > 0]
-    median = float(np.median(masked)) if len(masked) else np.nan
-    return Proportion(len(masked), len(areas)), median
+    rates = []
+    for kind, areas in areas_by_kind.items():
+        if len(areas):
+            masked = [area for area in areas if area > 0]
+            median = float(np.median(masked)) if masked else np.nan
+            rates.append((kind, Proportion(len(masked), len(areas)), median))
+    return rates
 
 
 def _confusions(data: ReportData) -> list[tuple[str, Mapping[str, int]]]:
@@ -145,12 +137,9 @@ def _confusions(data: ReportData) -> list[tuple[str, Mapping[str, int]]]:
     ]
 
 
-def _scores_by_fold(data: ReportData) -> list[tuple[int, Score]]:
+def _scores_by_fold(oof: Score, fold_by_id: Mapping[str, int]) -> list[tuple[int, Score]]:
     """Return the out-of-fold score of each fold."""
-    oof = data.oof
-    if oof is None:
-        return []
-    folds = np.array([data.source.dataset.folds[name] for name in oof.ids])
+    folds = np.array([fold_by_id[name] for name in oof.ids])
     ids = np.array(oof.ids)
     return [
         (int(fold), Score(tuple(ids[folds == fold]), oof.areas[folds == fold]))
@@ -160,13 +149,10 @@ def _scores_by_fold(data: ReportData) -> list[tuple[int, Score]]:
 
 def _training_curves(ancestors: Sequence[Ancestor]) -> list[tuple[str, str | None]]:
     """Return the training curves of every run; None if the run is not on this machine."""
-    runs = sorted(
-        (ancestor.name, ancestor) for ancestor in ancestors if ancestor.name.startswith("runs/")
-    )
-    return [
-        (
-            name.removeprefix("runs/").replace("/", ", "),
-            _data_uri(run.artifact.path("curves.png").read_bytes()) if run.artifact else None,
-        )
-        for name, run in runs
-    ]
+    curves = []
+    for ancestor in sorted(ancestors, key=lambda ancestor: ancestor.name):
+        if ancestor.name.startswith("runs/"):
+            run = ancestor.artifact
+            picture = _data_uri(run.path("curves.png").read_bytes()) if run else None
+            curves.append((ancestor.name.removeprefix("runs/").replace("/", ", "), picture))
+    return curves

@@ -44,12 +44,6 @@ def describe_origin(decision: Decision) -> str:
     )
 
 
-def describe_auto(decision: Decision) -> str | None:
-    """Return the choice of --rule auto with its reason; None for other rules."""
-    auto = decision.auto
-    return f"Taken was “{auto['rule']}”: {auto['reason']}." if auto else None
-
-
 def describe_inputs(decision: Decision, ensemble: Mapping[str, Any]) -> list[str]:
     """Return sentences on a rule's inputs other than the plain mean of the members.
 

@@ -1,6 +1,6 @@
 """Cost of a decision at the full size: histograms, exact search and cross-fitting.
 
-    python -m tests.bench.decide [--images 12047]
+    python -m tests.bench decide [--images 12047]
 
 The maps are synthetic, 1024 x 1024 px, and drawn one at a time; 22 % have a non-empty truth. All
 work runs in one thread and is measured in processor time, so that other programs count for little.
@@ -8,7 +8,6 @@ The time of averaging is estimated from a few maps of 512 x 512 px. The time of 
 measured on all maps.
 """
 
-import argparse
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,7 +29,7 @@ from lib.ensemble.options import DecisionOptions
 from lib.files import write_bytes
 from lib.layout import Work, map_file
 from tests import fakes
-from tests.bench.harness import Row, print_table, time_cpu
+from tests.bench.harness import Row, parse_args, print_table, time_cpu
 
 IMAGES, SIZE, COARSE = 12047, 1024, 128
 POSITIVES, FOLDS, PATIENTS = 0.2215, 5, 6171
@@ -188,11 +187,5 @@ def _fresh(sample: OofSample) -> OofSample:
     return sample[np.arange(len(sample.folds))]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Measure the cost of a decision.")
-    parser.add_argument("--images", type=int, default=IMAGES)
-    print_table(measure(parser.parse_args(argv).images))
-
-
-if __name__ == "__main__":
-    main()
+def main(argv: Sequence[str]) -> None:
+    print_table(measure(parse_args(argv, __doc__, images=IMAGES).images))

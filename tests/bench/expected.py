@@ -1,6 +1,6 @@
 """Gain and cost of the expected-Dice rule on simulated images, whose probabilities are known.
 
-    python -m tests.bench.expected [--images 2000]
+    python -m tests.bench expected [--images 2000]
 
 Each map is a soft disc of random size, edge width and height. An image is empty with a probability
 that falls with the size of its disc. In an image that is not empty, a pixel of value v is in the
@@ -11,7 +11,6 @@ faint disc alone, and their best mask is all of it. Fitted probabilities can be 
 true ones. All work runs in one thread and is measured in processor time.
 """
 
-import argparse
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -19,21 +18,18 @@ from typing import NamedTuple
 import numpy as np
 
 from lib import metrics
-from lib.bootstrap import interval
-from lib.cli import run_stage
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.histograms import Histograms, OofSample
 from lib.decision.threshold_search import PRESETS
 from lib.decision.tuning import RuleFitter, cross_fit
-from lib.leaderboard.markdown import between
+from lib.leaderboard import markdown
+from tests.bench.harness import format_gain, parse_args, print_lines
 
 IMAGES, NEW_IMAGES, SIDE, FOLDS = 2000, 10000, 128, 5
 EDGE = 2.0  # width of a disc's edge in px
 TABLE = (np.arange(256) / 255) ** 1.5
 KNOTS = tuple(enumerate(TABLE.tolist()))
-HEADER = """\
-| simulated | rule | cross-fitted | new images | more than the tuned triplet |
-|---|---|---|---|---|"""
+COLUMNS = ("simulated", "rule", "cross-fitted", "new images", "more than the tuned triplet")
 CENTRED = np.hypot(*np.mgrid[-SIDE // 2 : SIDE // 2, -SIDE // 2 : SIDE // 2])
 
 
@@ -102,9 +98,8 @@ def _disc(radius: float, height: float, edge: float) -> np.ndarray:
     return height / (1 + np.exp(np.clip((CENTRED - radius) / edge, -50, 50)))
 
 
-def measure(images: int = IMAGES) -> Iterator[str]:
-    """Yield the lines of the table."""
-    yield HEADER
+def measure(images: int) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the table."""
     for number, (name, kind) in enumerate(KINDS.items()):
         sample, _ = simulate(images, kind, seed=2 * number)
         new, empty = simulate(NEW_IMAGES * images // IMAGES, kind, seed=2 * number + 1)
@@ -117,17 +112,13 @@ def measure(images: int = IMAGES) -> Iterator[str]:
         rules["expected, all known"] = ExpectedDiceRule(KNOTS, Known(empty))
         dice = {label: metrics.dice(*rule.areas(new)) for label, rule in rules.items()}
         for label in rules:
-            first = dice["triplet, best"]
-            yield _row([name, label], cross_fitted.get(label), dice[label], first)
-
-
-def _row(
-    names: Sequence[str], cross_fitted: float | None, dice: np.ndarray, first: np.ndarray
-) -> str:
-    gain = dice - first
-    gain_text = between(gain.mean(), interval(gain, np.arange(len(gain))), "+")
-    cross_fitted_text = "–" if cross_fitted is None else f"{cross_fitted:.4f}"
-    return f"| {' | '.join([*names, cross_fitted_text, f'{dice.mean():.4f}', gain_text])} |"
+            yield (
+                name,
+                label,
+                markdown.number(cross_fitted.get(label)),
+                markdown.number(dice[label].mean()),
+                format_gain(dice[label] - dice["triplet, best"]),
+            )
 
 
 def measure_time(images: int = 200) -> str:
@@ -142,15 +133,7 @@ def measure_time(images: int = 200) -> str:
     return f"\nFrom a histogram to a mask: {each:.2f} ms an image of 1024 x 1024 (at most 20)."
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--images", type=int, default=IMAGES, help="number of images to tune on")
-    for line in measure(parser.parse_args(argv).images):
-        print(line, flush=True)
+def main(argv: Sequence[str]) -> None:
+    args = parse_args(argv, __doc__, images=IMAGES)
+    print_lines(markdown.table(COLUMNS, measure(args.images)))
     print(measure_time())
-
-
-if __name__ == "__main__":
-    run_stage(main)

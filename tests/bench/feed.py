@@ -7,7 +7,6 @@ the same number of workers, which have started before the clock does. The last r
 stage 02 runs it on a CPU by default: without workers, images are loaded between the steps.
 """
 
-import argparse
 import os
 import sys
 import time
@@ -27,7 +26,7 @@ from lib.layout import ALL_DATA, Work
 from lib.train.augment import Augmentation
 from lib.train.dataloaders import CachedImages, loader_options, training_loader
 from tests.bench import workloads
-from tests.bench.harness import Row, best_times, print_table
+from tests.bench.harness import Row, best_times, parse_args, print_table
 from tests.bench.prepare import FRAME, draw_phantoms, prepare
 from tests.bench.reference import FullSizeSet
 
@@ -119,13 +118,6 @@ def measure(
         yield measure_waiting(work, trained)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Measure the speed of the training loader.")
-    parser.add_argument("--images", type=int, default=96)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    print_table(measure(**vars(parser.parse_args(argv))))
-
-
-if __name__ == "__main__":
-    main()
+def main(argv: Sequence[str]) -> None:
+    args = parse_args(argv, __doc__, images=96, rounds=3, workers=os.cpu_count() or 1)
+    print_table(measure(**vars(args)))

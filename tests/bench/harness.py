@@ -1,9 +1,19 @@
 """Timing and result tables, shared by the benchmarks."""
 
+import argparse
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from lib.errors import InputError
+from lib.leaderboard import markdown
+
+ROOT = Path(__file__).resolve().parents[2]
 Task = Callable[[], object]
 NO_GPU = "no GPU"
 
@@ -16,11 +26,50 @@ class Row(NamedTuple):
     target: str
 
 
+def parse_args(argv: Sequence[str], doc: str | None, **defaults: int | str) -> argparse.Namespace:
+    """Parse the flags of a benchmark.
+
+    Args:
+        argv: words of the command line.
+        doc: docstring of the benchmark, shown by --help as it is.
+        defaults: value of each flag if it is not given.
+    """
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name, value in defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    return parser.parse_args(argv)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print each line at once, as measuring takes minutes."""
+    for line in lines:
+        print(line, flush=True)
+
+
 def print_table(rows: Iterable[Row]) -> None:
-    """Print a Markdown table, each line as soon as it is measured."""
-    print("| figure | value | target |\n|---|---|---|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |", flush=True)
+    """Print rows as a Markdown table, each as soon as it is measured."""
+    print_lines(markdown.table(Row._fields, rows))
+
+
+def format_gain(gains: np.ndarray, patients: np.ndarray | None = None) -> str:
+    """Return a mean gain and its interval, drawing patients, or else images."""
+    groups = np.arange(len(gains)) if patients is None else patients
+    return markdown.mean_and_interval(gains, groups, "+")
+
+
+def run_stage(work: Path, script: str, *flags: str | Path) -> None:
+    """Run a stage script on `work`.
+
+    Raises:
+        InputError: if it fails, with the last line of its stderr.
+    """
+    command = [sys.executable, script, *map(str, flags), "--work", str(work)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise InputError(f"{script}: {last.removeprefix('error: ')}")
 
 
 def time_cpu(task: Callable[..., Any], *args: Any) -> tuple[float, Any]:

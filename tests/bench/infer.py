@@ -15,7 +15,7 @@ from lib.infer import predict
 from lib.layout import Work
 from lib.models import build_model
 from tests.bench import reference_torch, workloads
-from tests.bench.harness import NO_GPU, Row, best_times
+from tests.bench.harness import NO_GPU, Row, best_times, parse_args
 
 SIZES = (128, 256)  # px, on a CPU
 GPU_SIZE = 512
@@ -57,9 +57,8 @@ def measure_size(work: Work, size: int, rounds: int, device: torch.device) -> li
     ]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    counts = {"images": 32, "gpu-images": 640, "rounds": 3}
-    args = workloads.parse_args(argv, "Measure the speed of inference.", **counts)
+def main(argv: Sequence[str]) -> None:
+    args = parse_args(argv, __doc__, images=32, gpu_images=640, rounds=3, device="auto")
     device, cpu = machine.select_device(args.device), torch.device("cpu")
     with workloads.prepared(workloads.MIN_IMAGES, SIZES, args.images) as work:
         rows = [measure_size(work, size, args.rounds, cpu)[0] for size in SIZES]

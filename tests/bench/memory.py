@@ -5,7 +5,6 @@
 Maps are 512 x 512 px: 400 more of them, kept in memory, would take 100 MB. The network is small.
 """
 
-import argparse
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from lib.layout import Work
 from lib.models import build_model, weights
 from lib.recipes import Network, Recipe
 from tests import fakes
-from tests.bench.harness import Row, print_table
+from tests.bench.harness import Row, parse_args, print_table
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE, FEW, MANY = 512, 100, 500
@@ -99,13 +98,6 @@ def measure(few: int = FEW, many: int = MANY, size: int = SIZE) -> Iterator[Row]
         yield Row(f"peak memory of {stage}: {many} over {few} images", value, "at most 1.1")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Measure peak memory against number of images.")
-    parser.add_argument("--images", type=int, nargs=2, default=(FEW, MANY), metavar="N")
-    parser.add_argument("--size", type=int, default=SIZE)
-    args = parser.parse_args(argv)
-    print_table(measure(*args.images, args.size))
-
-
-if __name__ == "__main__":
-    main()
+def main(argv: Sequence[str]) -> None:
+    parse_args(argv, __doc__)
+    print_table(measure())

@@ -5,7 +5,6 @@
 Phantoms of 1024 x 1024 are drawn first: DICOM in JPEG Baseline, as the competition's files are.
 """
 
-import argparse
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from lib.layout import Work
 from lib.parallel import map_in_processes
 from lib.prepare import cache, dataset, discover, folds, plan
 from lib.prepare.phantom import write_phantoms
-from tests.bench.harness import Row, best_times, print_table
+from tests.bench.harness import Row, best_times, parse_args, print_table
 from tests.bench.reference import File, prepare_in_threads, prepare_minimally
 
 SIZE, FRAME = 512, 1024  # px
@@ -79,13 +78,6 @@ def measure(
     yield Row("threads and floats / 01", f"{published / stage:.1f}", "at least 5")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Measure the speed of stage 01.")
-    parser.add_argument("--images", type=int, default=600)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
-    print_table(measure(**vars(parser.parse_args(argv))))
-
-
-if __name__ == "__main__":
-    main()
+def main(argv: Sequence[str]) -> None:
+    args = parse_args(argv, __doc__, images=600, rounds=3, workers=os.cpu_count() or 1)
+    print_table(measure(**vars(args)))

@@ -12,7 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from lib import device as machine
 from tests.bench import train, workloads
-from tests.bench.harness import best_times, time_wall
+from tests.bench.harness import best_times, parse_args, time_wall
 
 SIZE, BATCH = 128, 4  # px and images, as in the demo recipe
 
@@ -35,9 +35,8 @@ def top_operations(
     return [(name, time / sum(self_times.values())) for name, time in ranked]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    counts = {"images": 64, "top": 8}
-    args = workloads.parse_args(argv, "Profile an epoch of the demo.", **counts)
+def main(argv: Sequence[str]) -> None:
+    args = parse_args(argv, __doc__, images=64, top=8, device="auto")
     device = machine.select_device(args.device)
     recipe = workloads.one_phase("demo", SIZE, BATCH)
     with (

@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import artifacts, cli, csv_files, dataset, recipes
+from lib import artifacts, csv_files, dataset, recipes
 from lib.errors import InputError
 from lib.layout import Fold, Work, parse_fold
 from lib.leaderboard import markdown
 from lib.prepare.phantom import write_phantoms
 from lib.recipes.demo_variant import DEMO_SUFFIX
+from tests.bench.harness import ROOT, print_lines, run_stage
 from tests.bench.rule_scores import score_rule
 
-ROOT = Path(__file__).resolve().parents[2]
 # Areas in published rules are pixels of a 1024 px frame, so phantoms are drawn at that size.
 PHANTOMS = {"n_train": 160, "n_test": 200, "seed": 0, "size": 1024}
 WITHOUT_FLIPS = "abedalla_"  # their published tables compare maps with and without flips
@@ -59,19 +59,6 @@ def draw_phantoms(work: Path, **settings: int) -> Path:
         write_phantoms(partial, **settings)
         partial.rename(folder)
     return folder
-
-
-def run_stage(work: Path, script: str, *flags: str | Path) -> None:
-    """Run a stage script on `work`.
-
-    Raises:
-        InputError: if it fails, with the last line of its stderr.
-    """
-    command = [sys.executable, script, *map(str, flags), "--work", str(work)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise InputError(f"{script}: {last.removeprefix('error: ')}")
 
 
 def train(work: Path, run: str, folds: Sequence[str]) -> str:
@@ -144,7 +131,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str]) -> None:
     args = parse_args(argv)
     work = args.work.resolve()  # the stages run in the project's root
     raw = draw_phantoms(work, **PHANTOMS)
@@ -152,11 +139,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     board = ["-m", "lib.leaderboard", "--truth", truth, "--table", *TABLES]
     subprocess.run([sys.executable, *board, "--work", work], cwd=ROOT, check=True)
     print("\n## Decisions of stage 04\n", flush=True)
-    for line in score_systems(work, args.recipes, truth):
-        print(line, flush=True)
+    print_lines(score_systems(work, args.recipes, truth))
     if failures:
         raise InputError("; ".join(failures))
-
-
-if __name__ == "__main__":
-    cli.run_stage(main)

@@ -17,7 +17,7 @@ import pandas as pd
 import pydicom
 from PIL import Image
 from pydicom.encaps import generate_frames
-from scipy import ndimage
+from skimage.transform import resize
 
 from lib import images
 
@@ -43,7 +43,7 @@ def prepare_minimally(file: File) -> None:
 
 
 def prepare_in_threads(files: Sequence[File], labels: pd.DataFrame, threads: int) -> None:
-    """Prepare images and masks in threads, resizing in floats as scikit-image does.
+    """Prepare images and masks in threads, resizing in floats with scikit-image.
 
     Args:
         files: radiographs.
@@ -66,16 +66,8 @@ def _prepare(file: File, labels: pd.DataFrame) -> None:
 
 
 def resize_in_floats(image: np.ndarray, size: int) -> np.ndarray:
-    """Blur, then interpolate, in float64, as `skimage.transform.resize` does.
-
-    Returns:
-        (size, size) uint8.
-    """
-    factor = len(image) / size
-    values = image / 255
-    if factor > 1:
-        values = ndimage.gaussian_filter(values, (factor - 1) / 2, mode="mirror")
-    values = ndimage.zoom(values, 1 / factor, order=1, mode="mirror", grid_mode=True)
+    """Blur, then interpolate, in float64; return (size, size) uint8."""
+    values = resize(image / 255, (size, size), anti_aliasing=True)
     return (values * 255).astype(np.uint8)
 
 

@@ -2,10 +2,10 @@
 
     python -m tests.bench rle [--images 64]
 
-The masks are those of phantoms at 1024 x 1024 px, whose areas span those of the competition.
+A fourth of the phantoms have a mask. They are drawn at 1024 x 1024 px, and the areas of the masks
+span those of the competition.
 """
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -16,7 +16,7 @@ from lib.prepare.phantom.anatomy import draw_build
 from lib.prepare.phantom.cases import Case, plan_cases
 from lib.prepare.phantom.radiograph import take_radiograph
 from tests.bench import reference
-from tests.bench.harness import Row, print_table, time_cpu
+from tests.bench.harness import Row, parse_args, print_table, time_cpu
 
 SIZE = 1024
 REPEATS = 20  # of calls that take milliseconds
@@ -61,12 +61,5 @@ def measure(images: int, size: int = SIZE) -> Iterator[Row]:
     yield Row("the masks", f"{len(masks)} of {smallest:,} to {largest:,} px", "")
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Measure the run-length code against loops.")
-    parser.add_argument("--images", type=int, default=64, help="phantoms; a fourth have a mask")
-    parser.add_argument("--size", type=int, default=SIZE)
-    print_table(measure(**vars(parser.parse_args(argv))))
-
-
-if __name__ == "__main__":
-    main()
+def main(argv: Sequence[str]) -> None:
+    print_table(measure(parse_args(argv, __doc__, images=64).images))

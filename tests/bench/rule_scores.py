@@ -1,8 +1,6 @@
 """Scores of one decision rule: fitted by stage 04, its test masks made as by stage 05."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,19 +11,15 @@ import numpy as np
 import pandas as pd
 
 from lib import metrics, score
-from lib.bootstrap import interval
 from lib.decision.histograms import OofSample
 from lib.decision.schema import Decision
 from lib.ensemble.decide import read_sample
-from lib.errors import InputError
 from lib.layout import Work
-from lib.leaderboard.markdown import between
+from lib.leaderboard.markdown import number
 from lib.score import Score
 from lib.submit import inputs, masks, submission
 from lib.submit.inputs import SubmissionInputs
-
-ROOT = Path(__file__).resolve().parents[2]
-REFUSED = 2  # exit code of a stage that refuses its input
+from tests.bench.harness import format_gain, run_stage
 
 
 @dataclass(frozen=True)
@@ -68,42 +62,41 @@ class RuleScores:
         assert sample
         return sample
 
-    def row(self, first: "RuleScores") -> str:
-        """Return a line of the table, with the differences from the first rule."""
-        decision, gain = self.decision, self.test_score.dices - first.test_score.dices
+    def row(self, first: "RuleScores") -> tuple[str, ...]:
+        """Return cells of the first table, with the differences from the first rule."""
+        decision = self.decision
         assert decision.ci95
-        cells = [
+        return (
             self.name,
             str(decision.rule),
-            format_dice(decision.oof_dice),
-            format_dice(decision.cross_fitted_dice) + " ({:.4f} to {:.4f})".format(*decision.ci95),
-            format_gain(decision.cross_fitted_dice, first.decision.cross_fitted_dice),
-            format_dice(self.test_score.dice),
-            between(gain.mean(), interval(gain, np.arange(len(gain))), "+"),
-        ]
-        return f"| {' | '.join(cells)} |"
+            number(decision.oof_dice),
+            number(decision.cross_fitted_dice) + " ({:.4f} to {:.4f})".format(*decision.ci95),
+            format_difference(decision.cross_fitted_dice, first.decision.cross_fitted_dice),
+            number(self.test_score.dice),
+            format_gain(self.test_score.dices - first.test_score.dices),
+        )
 
-    def row_against(self, other: "RuleScores") -> str:
-        """Return a line with the differences from another rule, image by image."""
+    def row_against(self, other: "RuleScores") -> tuple[str, ...]:
+        """Return cells of the second table: differences from another rule, image by image."""
         auto = self.decision.auto
-        cross_fitted = self.cross_fitted_dices - other.cross_fitted_dices
-        test = self.test_score.dices - other.test_score.dices
-        cells = [
+        cross_fitted_gains = self.cross_fitted_dices - other.cross_fitted_dices
+        return (
             self.name + (f", which is {auto['rule']}" if auto else ""),
-            format_dice(self.decision.cross_fitted_dice),
-            between(cross_fitted.mean(), interval(cross_fitted, self.sample.patients), "+"),
-            format_dice(self.test_score.dice),
-            between(test.mean(), interval(test, np.arange(len(test))), "+"),
-        ]
-        return f"| {' | '.join(cells)} |"
+            number(self.decision.cross_fitted_dice),
+            format_gain(cross_fitted_gains, self.sample.patients),
+            number(self.test_score.dice),
+            format_gain(self.test_score.dices - other.test_score.dices),
+        )
 
     def row_against_empty(self) -> tuple[str, ...]:
         """Return cells: name, parameters, tuned, test, and the gain over the all-empty baseline."""
-        gain = self.test_score.dices - ~self.test_score.positive
-        gain_text = between(gain.mean(), interval(gain, np.arange(len(gain))), "+")
-        rule = str(self.decision.rule)
-        tuned = format_dice(self.decision.oof_dice)
-        return self.name, rule, tuned, format_dice(self.test_score.dice), gain_text
+        return (
+            self.name,
+            str(self.decision.rule),
+            number(self.decision.oof_dice),
+            number(self.test_score.dice),
+            format_gain(self.test_score.dices - ~self.test_score.positive),
+        )
 
     def all_empty(self) -> str:
         """Return a line with the scores of the all-empty baseline."""
@@ -134,8 +127,8 @@ def score_rule(
     """
     ensemble = ensemble or f"bench_{'+'.join(members)}"
     tag = re.sub(r"\W+", "_", flags).strip("_")[:60]
-    command = ["04_ensemble.py", "--work", work, "--members", *members, "--name", ensemble]
-    _run_stage([*command, "--tag", tag, *flags.split()])
+    names = ["--members", *members, "--name", ensemble, "--tag", tag]
+    run_stage(work, "04_ensemble.py", *names, *flags.split())
     made_from = inputs.read(Work(work), f"{ensemble}-{tag}")
     with TemporaryDirectory() as folder:
         path = Path(folder) / submission.SUBMISSION
@@ -144,18 +137,5 @@ def score_rule(
     return RuleScores(name, made_from.decision, test_score, made_from)
 
 
-def _run_stage(command: Sequence[str | Path]) -> None:
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], cwd=ROOT, capture_output=True, text=True
-    )
-    if done.returncode == REFUSED:
-        raise InputError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
-    assert not done.returncode, done.stderr
-
-
-def format_dice(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
-def format_gain(value: float | None, baseline: float | None) -> str:
+def format_difference(value: float | None, baseline: float | None) -> str:
     return "–" if value is None or baseline is None else f"{value - baseline:+.4f}"

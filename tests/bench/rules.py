@@ -1,6 +1,6 @@
 """Scores of decision rules: in sample, cross-fitted, and on test images.
 
-    python -m tests.bench.rules [--work WORK] [--members RUN ...] [--truth CSV] [--few]
+    python -m tests.bench rules [--work WORK] [--members RUN ...] [--truth CSV] [--few]
 
 Every row is a decision of stage 04 on the same ensemble, with the test masks of stage 05. The truth
 of the test images is used for this table alone. The defaults are those of the demo of run_all.sh.
@@ -10,10 +10,11 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lib.cli import run_stage
 from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
+from lib.leaderboard import markdown
 from lib.recipes.published_rules import PUBLISHED
+from tests.bench.harness import print_lines
 from tests.bench.rule_scores import RuleScores, score_rule
 
 RULES = {
@@ -28,13 +29,9 @@ RULES = {
 }
 PLATEAU = "triplet, plateau"
 COMPARED = ("triplet, best", "expected", "auto")  # compared with the plateau image by image
-HEADER = """\
-| rule | top / area / bottom, and more | tuned | cross-fitted | more than the first | test | \
-more than the first |
-|---|---|---|---|---|---|---|"""
-HEADER_COMPARED = f"""\
-| rule | cross-fitted | more than {PLATEAU} | test | more than {PLATEAU} |
-|---|---|---|---|---|"""
+COLUMNS = ("rule", "top / area / bottom, and more", "tuned", "cross-fitted", "more than the first",
+           "test", "more than the first")  # fmt: skip
+COLUMNS_COMPARED = ("rule", "cross-fitted", f"more than {PLATEAU}", "test", f"more than {PLATEAU}")
 
 
 def score_rules(
@@ -48,7 +45,7 @@ def score_rules(
         truth: CSV with the masks of the test images.
         rules: flags of stage 04 by the rule's label.
     """
-    yield HEADER
+    yield from markdown.table(COLUMNS, [])
     scores: dict[str, RuleScores] = {}
     for name, flags in rules.items():
         try:
@@ -56,13 +53,13 @@ def score_rules(
         except InputError as error:
             yield f"| {name} | not possible: {error} | | | | | |"
             continue
-        yield scores[name].row(next(iter(scores.values())))
+        yield markdown.line(scores[name].row(next(iter(scores.values()))))
     if scores:
         yield f"\n{next(iter(scores.values())).all_empty()}"
     if PLATEAU in scores:
-        yield f"\n{HEADER_COMPARED}"
-        for name in COMPARED:
-            yield scores[name].row_against(scores[PLATEAU])
+        yield ""
+        rows = (scores[name].row_against(scores[PLATEAU]) for name in COMPARED)
+        yield from markdown.table(COLUMNS_COMPARED, rows)
 
 
 def published_rules() -> dict[str, str]:
@@ -73,7 +70,7 @@ def published_rules() -> dict[str, str]:
     return {", ".join(same): f"--rule {same[0]}" for same in names.values()}
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -89,9 +86,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     work = args.work.resolve()  # the stages run in the project's root
     truth = args.truth or work / "raw_demo/test-truth.csv"
-    for line in score_rules(work, args.members, truth, rules):
-        print(line, flush=True)
-
-
-if __name__ == "__main__":
-    run_stage(main)
+    print_lines(score_rules(work, args.members, truth, rules))

@@ -1,7 +1,5 @@
 """Every benchmark of speed and memory runs on small inputs; tests/bench/README.md has figures."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,6 @@ from lib.layout import ALL_DATA, Work, map_file
 from lib.models import SegmentationNetwork
 from lib.recipes import Recipe
 from tests import fakes
-from tests.bench import __main__ as command
 from tests.bench import (
     decide,
     feed,
@@ -28,8 +25,8 @@ from tests.bench import (
 )
 from tests.bench import rle as run_lengths
 from tests.bench.harness import NO_GPU
+from tests.stages.commands import run
 
-ROOT = Path(__file__).resolve().parents[2]
 CPU, SIZE = torch.device("cpu"), 32
 
 
@@ -150,10 +147,6 @@ def test_profile_lists_operations_of_both_steps(
     assert output.count("| `") == 6
 
 
-def test_all_leaves_out_the_benchmark_that_takes_hours() -> None:
-    assert set(command.BENCHMARKS) - set(command.ALL) == {"recipes"}
-
-
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [(["--help"], 0, "python -m tests.bench"), (["decode"], 2, "decode"), (["all", "-x"], 2, "-x")],
@@ -161,8 +154,5 @@ def test_all_leaves_out_the_benchmark_that_takes_hours() -> None:
 def test_the_command_refuses_unknown_names_and_flags(
     words: list[str], code: int, message: str
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.bench", *words], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == code
+    done = run("-m", "tests.bench", *words, expect=code)
     assert message in done.stdout + done.stderr

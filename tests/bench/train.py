@@ -18,7 +18,7 @@ from lib.layout import Work
 from lib.train.dataloaders import default_workers
 from lib.train.phase import PhaseTraining
 from tests.bench import reference_torch, workloads
-from tests.bench.harness import NO_GPU, Row, best_times
+from tests.bench.harness import NO_GPU, Row, best_times, parse_args
 
 CPU = torch.device("cpu")
 SIZES, BATCH = (128, 256), 8  # px and images, r34_512 on a CPU
@@ -120,9 +120,8 @@ def measure_all_on_gpu(device: torch.device, images: int, rounds: int) -> list[R
     return rows
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    counts = {"images": 2 * BATCH, "gpu-images": 2560, "rounds": 3}
-    args = workloads.parse_args(argv, "Measure the speed of a training step.", **counts)
+def main(argv: Sequence[str]) -> None:
+    args = parse_args(argv, __doc__, images=2 * BATCH, gpu_images=2560, rounds=3, device="auto")
     device = machine.select_device(args.device)
     with workloads.prepared(args.images, SIZES) as work:
         rows = [measure_cpu(work, size, args.rounds) for size in SIZES]

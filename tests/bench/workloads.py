@@ -1,6 +1,5 @@
 """Workloads of the benchmarks of 02 and 03: phantoms, a phase of training, a run to infer."""
 
-import argparse
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +19,7 @@ from lib.models import build_model, weights
 from lib.prepare.phantom import write_phantoms
 from lib.recipes import Recipe
 from lib.train.phase import PhaseTraining, TrainingJob
-from tests.bench.harness import NO_GPU, Row, print_table, time_wall
-from tests.bench.recipes import run_stage
+from tests.bench.harness import NO_GPU, Row, print_table, run_stage, time_wall
 
 MIN_IMAGES = 16  # training phantoms: fewer might give a fold without a positive
 MIN_TEST_IMAGES = 4
@@ -120,12 +118,3 @@ def print_with_device(rows: Sequence[Row], device: torch.device) -> None:
     """Print the device and the table."""
     print(f"{describe_device(device)}\n")
     print_table(rows)
-
-
-def parse_args(argv: Sequence[str] | None, description: str, **counts: int) -> argparse.Namespace:
-    """Parse the flags of a benchmark: the device, and numbers that can be made small."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--device", default="auto")
-    for name, value in counts.items():
-        parser.add_argument(f"--{name}", type=int, default=value)
-    return parser.parse_args(argv)

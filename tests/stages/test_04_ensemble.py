@@ -1,7 +1,5 @@
 """04_ensemble.py as a user runs it, on tiny maps."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,10 +7,11 @@ import pytest
 from lib import artifacts
 from lib.decision import schema
 from lib.decision.rules import ThresholdRule
+from lib.decision.schema import Decision
 from lib.layout import Work
 from tests import fakes
+from tests.stages import commands
 
-ROOT = Path(__file__).resolve().parents[2]
 TRUTH = fakes.masks(12)
 RECIPE_RULE = ThresholdRule(0.6, 9, 0.35)
 
@@ -31,51 +30,39 @@ def work(tmp_path: Path) -> Work:
     return work
 
 
-def run(work: Work, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "04_ensemble.py", "--work", str(work.root), *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+def run(work: Work, *flags: str) -> str:
+    return commands.run("04_ensemble.py", "--work", work.root, *flags).stdout
 
 
-def refusal(work: Work, *words: str) -> str:
-    """The one line of a command that is refused."""
-    done = run(work, *words)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-    return done.stderr
+def refusal(work: Work, *flags: str) -> str:
+    return commands.error_line("04_ensemble.py", "--work", work.root, *flags)
+
+
+def load_decision(work: Work, name: str) -> Decision:
+    return schema.load(work.decision(name).folder / schema.DECISION_FILE)
 
 
 def test_maps_are_averaged_once_and_decided_on_as_often_as_wanted(work: Work) -> None:
     flags = ["--members", "a", "b", "--name", "ab"]
     first = run(work, *flags)
-    assert first.returncode == 0, first.stderr
-    assert first.stdout.startswith("cross-fitted Dice 0.")
-    assert first.stdout.rstrip().endswith(f"-> {work.decision('ab-triplet').folder}")
-    again = run(work, *flags)
-    assert again.stdout == "up to date: ensembles/ab\nup to date: decisions/ab-triplet\n"
+    assert first.startswith("cross-fitted Dice 0.")
+    assert first.rstrip().endswith(f"-> {work.decision('ab-triplet').folder}")
+    assert run(work, *flags) == "up to date: ensembles/ab\nup to date: decisions/ab-triplet\n"
     by_recipe = run(work, *flags, "--rule", "recipe")
-    assert by_recipe.stdout.startswith("up to date: ensembles/ab\nDice 0.")
-    assert "of the fixed rule on 12 images" in by_recipe.stdout
-    words = ["top=.6", "min_area=9", "bottom=.35"]
-    stated = run(work, *flags, "--params", *words, "--tag", "by-hand")
-    assert stated.returncode == 0, stated.stderr
-    tags = ("recipe", "by-hand")
-    recipe, by_hand = (
-        schema.load(work.decision(f"ab-{tag}").folder / "decision.json") for tag in tags
-    )
+    assert by_recipe.startswith("up to date: ensembles/ab\nDice 0.")
+    assert "of the fixed rule on 12 images" in by_recipe
+    run(work, *flags, "--params", "top=.6", "min_area=9", "bottom=.35", "--tag", "by-hand")
+    recipe, by_hand = load_decision(work, "ab-recipe"), load_decision(work, "ab-by-hand")
     assert recipe.to_json() | {"rule": "params"} == by_hand.to_json()
     error = refusal(work, *flags, "--choose", "best")
-    assert "choose" in error
-    assert "plateau" in error
-    assert "best" in error
+    assert all(word in error for word in ("choose", "plateau", "best"))
     assert artifacts.verify(work.root) == []
 
 
 def test_a_decision_behind_gates(work: Work) -> None:
     flags = ["--members", "a", "--name", "a", "--gate", "b"]
-    done = run(work, *flags, "--rule", "gated", "--gate-fit", "stack")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("cross-fitted Dice 0.")
+    output = run(work, *flags, "--rule", "gated", "--gate-fit", "stack")
+    assert output.startswith("cross-fitted Dice 0.")
     assert "class.csv" in artifacts.read(work.decision("a-gated")).files
     assert artifacts.verify(work.root) == []
 
@@ -87,12 +74,10 @@ def test_without_labels_a_rule_must_be_stated(tmp_path: Path) -> None:
     flags = ["--members", "a", "--name", "a"]
     assert "no out-of-fold maps" in refusal(work, *flags)
     assert not (tmp_path / "ensembles").exists()
-    done = run(work, *flags, "--params", "top=.7", "min_area=800", "bottom=.3")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("a fixed rule, without a score: there are no labelled images")
-    decision = schema.load(work.decision("a-params").folder / "decision.json")
+    output = run(work, *flags, "--params", "top=.7", "min_area=800", "bottom=.3")
+    assert output.startswith("a fixed rule, without a score: there are no labelled images")
+    decision = load_decision(work, "a-params")
     assert (decision.rule.levels, decision.rule.min_area) == ((178, 76), 800)
     assert decision.oof_dice is None
-    assert run(work, *flags, "--rule", "recipe").returncode == 0
-    decision = schema.load(work.decision("a-recipe").folder / "decision.json")
-    assert decision.rule.to_json() == RECIPE_RULE.to_json()
+    run(work, *flags, "--rule", "recipe")
+    assert load_decision(work, "a-recipe").rule.to_json() == RECIPE_RULE.to_json()

@@ -2,14 +2,13 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.stages.commands import ROOT, run
+
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("tests/bench/*.md")), *ROOT.glob("folds/*.md")]
 SCRIPTS = sorted(path.name for path in ROOT.glob("0*.py"))
 COMMAND = re.compile(
@@ -48,10 +47,8 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_documented_flags_exist(script: str) -> None:
-    shown = subprocess.run(
-        [sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    flags = set(re.findall(r"--[\w-]+", shown.stdout))
+    flags = set(re.findall(r"--[\w-]+", run(script, "--help").stdout))
+    assert "--work" in flags
     assert commands(script)
     for words in map(shlex.split, commands(script)):
         assert {word for word in words if word.startswith("--")} <= flags, words

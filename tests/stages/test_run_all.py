@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.stages.commands import ROOT
 
 
 def error_line(work: Path, *arguments: str, **settings: str) -> str:
@@ -24,22 +24,20 @@ def error_line(work: Path, *arguments: str, **settings: str) -> str:
     return line
 
 
-@pytest.mark.parametrize("name", ["a b", "../x", "-x", "x" * 95])
-def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
-    line = error_line(tmp_path / "work", NAME=name)
-    assert line.startswith("error: ")
-    assert name[:40] in line
-
-
 @pytest.mark.parametrize(
-    ("variable", "value", "repeated"),
-    [("RECIPES", "demo r34_512 demo", "demo"), ("FOLDS", "1 0 1", "1")],
+    ("variable", "value", "fault"),
+    [
+        *(("NAME", name, name[:40]) for name in ("a b", "../x", "-x", "x" * 95)),
+        ("RECIPES", "demo r34_512 demo", "RECIPES has demo twice"),
+        ("FOLDS", "1 0 1", "FOLDS has 1 twice"),
+    ],
 )
-def test_a_recipe_or_fold_named_twice_is_refused(
-    tmp_path: Path, variable: str, value: str, repeated: str
+def test_a_bad_name_and_a_repeated_recipe_or_fold_are_refused(
+    tmp_path: Path, variable: str, value: str, fault: str
 ) -> None:
     line = error_line(tmp_path / "work", **{variable: value})
-    assert line == f"error: {variable} has {repeated} twice"
+    assert line.startswith("error: ")
+    assert fault in line
 
 
 @pytest.mark.parametrize("arguments", [[""], ["a", "b"]], ids=["empty", "two"])

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,34 +11,10 @@ from lib import artifacts, dataset, images, rle
 from lib.decision import schema
 from lib.layout import Work
 from lib.prepare.phantom import write_phantoms
+from tests.stages.commands import error_line, run
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--set", "phases.0.size=64", "phases.0.epochs=2", "phases.0.batch=8",
         "network.decoder_channels=[8,8,4,4,4]"]  # fmt: skip
-
-
-def run(*words: object, expect: int = 0, env: dict[str, str] | None = None) -> str:
-    """Run a script or module of the project; return its output, stdout before stderr."""
-    done = subprocess.run(
-        [sys.executable, *map(str, words)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def error_line(*words: object) -> str:
-    """Run a script, expect exit code 2, and return its one line of error."""
-    output = run(*words, expect=2)
-    assert "Traceback" not in output
-    errors = [line for line in output.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert output.rstrip().endswith(errors[0])
-    return errors[0]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +41,7 @@ def work(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Work:
     """Working folder that the five stages have filled."""
     root = tmp_path_factory.mktemp("work with blanks")
     for command in commands(raw, root):
-        assert "up to date" not in run(*command)
+        assert "up to date" not in run(*command).stdout
     return Work(root)
 
 
@@ -83,13 +56,13 @@ def test_the_submission_has_the_ids_of_the_sample_in_its_order(work: Work, raw: 
 def test_a_second_run_is_up_to_date_and_changes_no_file(work: Work, raw: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in work.root.rglob("*") if path.is_file()}
     for command in commands(raw, work.root):
-        assert "up to date" in run(*command)
+        assert "up to date" in run(*command).stdout
     after = {path: path.stat().st_mtime_ns for path in work.root.rglob("*") if path.is_file()}
     assert before == after
 
 
 def test_verify_accepts_all_artifacts(work: Work) -> None:
-    assert "complete" in run("-m", "lib.artifacts", "verify", work.root)
+    assert "9 artifacts, each complete" in run("-m", "lib.artifacts", "verify", work.root).stdout
 
 
 def test_the_dice_of_the_decision_can_be_recomputed_from_the_files(work: Work) -> None:
@@ -106,9 +79,8 @@ def test_the_dice_of_the_decision_can_be_recomputed_from_the_files(work: Work) -
 
 def test_lib_score_scores_the_submission(work: Work, raw: Path) -> None:
     path = artifacts.read(work.submission("final-triplet")).path("submission.csv")
-    score = json.loads(
-        run("-m", "lib.score", path, raw / "test-truth.csv", "--json", "--size", 128)
-    )
+    words = ("-m", "lib.score", path, raw / "test-truth.csv", "--json", "--size", 128)
+    score = json.loads(run(*words).stdout)
     assert score.keys() == {"dice", "positive_dice", "images", "missing"}
     assert score["images"] == 6
     assert 0 <= score["dice"] <= 1
@@ -130,7 +102,6 @@ def test_another_config_is_an_error_that_names_the_value_and_the_cure(work: Work
         (["02_train.py", "--recipe", "demo", "--name", "x", "--set", "epochs=1"], "epochs", ""),
         (["02_train.py", "--recipe", "demo", "--folds", "7"], "fold 7", ""),
         (["02_train.py", "--recipe", "demo", "--folds", "one"], "'one'", "all-data"),
-        (["02_train.py", "--recipe", "demo", "--name", "../x", *TINY], "'../x'", ""),
         (["02_train.py", "--recipe", "demo"], "cache/128", "01_prepare.py"),
         (["02_train.py", "--recipe", "demo", "--name", "x", "--device", "cuda:9", *TINY],
          "cuda:9", "cpu"),
@@ -148,8 +119,3 @@ def test_bad_input_is_one_line_with_value_and_cure_and_writes_nothing(
     assert value in line
     assert cure in line
     assert sorted(work.root.rglob("*")) == before
-
-
-@pytest.mark.parametrize("script", sorted(path.name for path in ROOT.glob("0*.py")))
-def test_every_script_has_help(script: str) -> None:
-    assert "--work" in run(script, "--help")

@@ -1,11 +1,12 @@
 """A full disk or a folder without write permission: one line, no artifact, and a resume."""
 
-import subprocess
-import sys
 from pathlib import Path
+
+import pytest
 
 from lib import artifacts
 from lib.layout import Work
+from tests.stages.commands import error_line, run
 
 # A stage that writes 9 files of 100 kB; before the third, the disk fails as named by the argument.
 STAGE = """
@@ -37,41 +38,21 @@ run_stage(main)
 """
 
 
-def run_stage(work: Work, disk: str = "good") -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", STAGE, str(work.root), disk]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
-def error_line(done: subprocess.CompletedProcess) -> str:
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
-
-
-def test_the_same_command_goes_on_after_a_full_disk_has_space_again(tmp_path: Path) -> None:
-    work = Work(tmp_path)
-    line = error_line(run_stage(work, "full"))
-    assert f"{work.cache(64).partial}/2.bin" in line
+@pytest.mark.parametrize(("disk", "file"), [("full", "/2.bin"), ("locked", "")])
+def test_the_same_command_goes_on_once_the_disk_can_be_written(
+    tmp_path: Path, disk: str, file: str
+) -> None:
+    location = Work(tmp_path).cache(64)
+    line = error_line("-c", STAGE, tmp_path, disk)
+    assert f"{location.partial}{file}" in line
     assert "the same command" in line
-    assert not work.cache(64).folder.exists()
-    again = run_stage(work)
-    assert again.returncode == 0, again.stderr
-    assert again.stdout.split() == list("2345678")
-    assert len(artifacts.read(work.cache(64)).files) == 9
+    assert not location.folder.exists()
+    location.partial.chmod(0o700)
+    assert run("-c", STAGE, tmp_path, "good").stdout.split() == list("2345678")
+    assert len(artifacts.read(location).files) == 9
     assert artifacts.verify(tmp_path) == []
-
-
-def test_the_same_command_goes_on_after_write_permission_is_given(tmp_path: Path) -> None:
-    work = Work(tmp_path)
-    line = error_line(run_stage(work, "locked"))
-    assert str(work.cache(64).partial) in line
-    assert "the same command" in line
-    assert not work.cache(64).folder.exists()
-    work.cache(64).partial.chmod(0o700)
-    assert run_stage(work).returncode == 0
 
 
 def test_a_work_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "work").touch()
-    assert str(tmp_path / "work") in error_line(run_stage(Work(tmp_path / "work")))
+    assert str(tmp_path / "work") in error_line("-c", STAGE, tmp_path / "work", "good")

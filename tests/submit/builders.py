@@ -69,10 +69,10 @@ def replace_decision(
     draft.finish()
 
 
-def submit(work: Work, truth: Path | None = None) -> Artifact:
-    """Make the submission of the decision, anew if there is one."""
-    source = inputs.read(work, NAME)
-    location = work.submission(NAME)
+def submit(work: Work, truth: Path | None = None, name: str = NAME) -> Artifact:
+    """Make the submission of a decision, anew if there is one."""
+    source = inputs.read(work, name)
+    location = work.submission(name)
     config = submission.config(location, truth, replace=True)
     draft = artifacts.begin(location, config, source.inputs, replace=True)
     assert draft

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from lib import artifacts, dataset, rle
-from lib.artifacts import Artifact
 from lib.decision.schema import Decision
 from lib.ensemble.decide import decide
 from lib.ensemble.options import DecisionOptions
 from lib.layout import Work
-from lib.submit import inputs, submission
 from tests import fakes
+from tests.submit.builders import read_page, submit
 
 
 @pytest.fixture
@@ -38,22 +37,9 @@ def make_decision(work: Work, options: DecisionOptions) -> Decision:
     return decide(draft, ensemble, data, options)
 
 
-def submit(work: Work, tag: str) -> Artifact:
-    """The submission; it is refused if the maps do not give the score of the decision."""
-    source, location = inputs.read(work, f"final-{tag}"), work.submission(f"final-{tag}")
-    config = submission.config(location, None, replace=True)
-    draft = artifacts.begin(location, config, source.inputs, replace=True)
-    assert draft
-    return submission.fill(draft, source, None)
-
-
-def read_page(artifact: Artifact) -> str:
-    return artifact.path("report.html").read_text()
-
-
 def test_the_expected_dice_rule_is_submitted_and_reported(work: Work) -> None:
     make_decision(work, DecisionOptions("expected", None))
-    artifact = submit(work, "expected")
+    artifact = submit(work, name="final-expected")
     page = read_page(artifact)
     for phrase in (
         "Probabilities calibrated on out-of-fold images",
@@ -62,12 +48,13 @@ def test_the_expected_dice_rule_is_submitted_and_reported(work: Work) -> None:
         "The probability of a pneumothorax is the members",
     ):
         assert phrase in page, phrase
-    rows = artifact.path("submission.csv").read_text().split("\n")
-    codes = dict(row.split(",") for row in rows[1:-1])
+    rows = artifact.path("submission.csv").read_text().splitlines()
+    codes = dict(row.split(",") for row in rows)
     assert codes["test1"] == rle.EMPTY
     assert codes["test0"] != rle.EMPTY
 
 
 def test_the_report_gives_the_choice_of_auto_and_its_reason(work: Work) -> None:
     decision = make_decision(work, DecisionOptions("auto", "plateau"))
-    assert f"“{decision.auto['rule']}”: expected gains" in read_page(submit(work, "auto"))
+    page = read_page(submit(work, name="final-auto"))
+    assert f"“{decision.auto['rule']}”: expected gains" in page

@@ -35,20 +35,15 @@ def test_the_rule_is_that_of_the_decision(work: Work) -> None:
     assert predicted_codes(source) == {"t0": "-1", "t1": "-1", "t2": BOX_CODE}
 
 
-def test_a_class_gate_uses_the_image_probabilities_of_the_ensemble(work: Work) -> None:
-    names = [*fakes.masks(12), *TEST_IDS]
-    classes = {name: 0.2 if name == "t2" else 0.9 for name in names}
-    source = prepare(work, rule=ThresholdRule(class_min=0.5), classes=classes)
+def test_a_class_gate_uses_image_probabilities_of_the_decision_or_else_the_ensemble(
+    work: Work,
+) -> None:
+    rule, classes = ThresholdRule(class_min=0.5), dict.fromkeys([*fakes.masks(12), *TEST_IDS], 0.9)
+    source = prepare(work, rule=rule, classes=classes | {"t2": 0.2})
     assert predicted_codes(source) == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
-
-
-def test_image_probabilities_of_the_decision_come_before_those_of_the_ensemble(work: Work) -> None:
-    names = [*fakes.masks(12), *TEST_IDS]
-    prepare(work, classes=dict.fromkeys(names, 0.9))
-    fitted = {name: 0.2 if name == "t2" else 0.9 for name in names}
-    replace_decision(work, ThresholdRule(class_min=0.5), fitted)
+    replace_decision(work, rule, classes | {"t0": 0.2})
     codes = predicted_codes(inputs.read(work, NAME))
-    assert codes == {"t0": BOX_CODE, "t1": "-1", "t2": "-1"}
+    assert codes == {"t0": "-1", "t1": "-1", "t2": BOX_CODE}
 
 
 def test_a_map_of_another_size_is_refused(work: Work) -> None:

@@ -6,10 +6,6 @@ from lib.submit import positive_rate
 from lib.submit.positive_rate import Proportion
 
 
-def test_equal_rates_give_no_warning() -> None:
-    assert positive_rate.warnings(Proportion(22, 100), Proportion(220, 1000)) == []
-
-
 def test_two_standard_errors_are_the_limit() -> None:
     # Of 100 and 100 with 20 and 32: pooled .26, standard error .0620, twice that .124
     test, oof = Proportion(20, 100), Proportion(32, 100)
