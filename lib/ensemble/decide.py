@@ -112,7 +112,7 @@ def read_sample(
         folds=np.array([dataset.folds[image_id] for image_id in counts.ids]),
         patients=np.array([dataset.patients[image_id] for image_id in counts.ids]),
         features=None if features is None else _features_of(features, counts.ids),
-        components=ComponentCache(ensemble.location.folder, dataset.truth, counts.ids),
+        components=ComponentCache(ensemble.location.folder, dataset.truth),
         heldout_histograms=partial(_load_heldout, ensemble) if weights_were_searched else None,
     )
 
