@@ -13,8 +13,8 @@ import numpy as np
 from scipy import ndimage
 
 from lib.bootstrap import standard_error
-from lib.decision.histograms import OofSample
-from lib.decision.rules import LEVELS, DecisionRule, ThresholdRule
+from lib.decision.histograms import Gate, OofSample
+from lib.decision.rules import LEVELS, ThresholdRule
 from lib.decision.threshold_search import TIE, AreaCurve, Preset, Surface, first_best, search
 
 
@@ -102,17 +102,22 @@ def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
 class RuleSearch:
     """The search of a preset that histograms answer: its best rule, and the plateau's middle.
 
-    The extensions of presets (components, gate, expected Dice) are subclasses.
+    The extensions of presets (components, gate) are subclasses.
 
     Attributes:
         sample: labelled images.
         preset: the family of rules.
-        p_positive: (N,) p(positive) of each image, for a class gate.
+        gate: turns features into p(positive); None if the sample has no features.
     """
 
     sample: OofSample
     preset: Preset
-    p_positive: np.ndarray | None = None
+    gate: Gate | None = None
+
+    @cached_property
+    def p_positive(self) -> np.ndarray | None:
+        """(N,) p(positive) of each image; None without a gate."""
+        return self.sample.p_positive(self.gate)
 
     @cached_property
     def plateau(self) -> Plateau:
@@ -130,16 +135,10 @@ class RuleSearch:
         """The rule in the middle of the plateau."""
         return self.plateau.middle
 
-    def thresholds(self, choose: str | None) -> ThresholdRule | None:
-        """Return the rule to mark on the surface; None for a rule without thresholds."""
-        return self.best if choose == "best" else self.middle
-
-    def rule(self, choose: str | None) -> DecisionRule:
-        """Return the best rule, or the middle of the plateau.
-
-        Args:
-            choose: "best" or "plateau"; None where there is nothing to choose.
-        """
+    def rule(self, choose: str | None) -> ThresholdRule | None:
+        """Return the best rule ("best") or the middle of the plateau; None if none is chosen."""
+        if choose is None:
+            return None
         return self.best if choose == "best" else self.middle
 
 

@@ -1,6 +1,6 @@
 """Scores of a decision rule: in-sample, and cross-fitted on images that it was not fitted on."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,7 +8,6 @@ from lib import metrics
 from lib.bootstrap import interval
 from lib.dataset import Dataset
 from lib.decision.histograms import OofSample
-from lib.decision.plateau import RuleSearch
 from lib.decision.rules import ThresholdRule
 from lib.decision.schema import Decision, FoldRules, PlateauSummary
 from lib.decision.tuning import (
@@ -37,9 +36,16 @@ def evaluate(sample: OofSample, options: DecisionOptions, tuned: TunedRule) -> D
     crossed, reason = _cross_fit(sample, options, tuned.fitter, dice)
     scored = dice if crossed is None else crossed.dice
     refitted = crossed.fitted if crossed else {}
-    return Decision(
-        **options.recorded,
-        rule=fitted.rule,
+    plateau = PlateauSummary(
+        search.middle,
+        _mean_dice(search.middle, fitted.gate, sample),
+        search.plateau.standard_error,
+        pairs=int(search.plateau.inside.sum()),
+        depth=int(search.plateau.depth.max()),
+        areas=search.plateau.areas,
+    )
+    return replace(
+        unscored_decision(options, fitted),
         images=len(dice),
         oof_dice=float(dice.mean()),
         cross_fitted_dice=None if crossed is None else float(crossed.dice.mean()),
@@ -48,11 +54,19 @@ def evaluate(sample: OofSample, options: DecisionOptions, tuned: TunedRule) -> D
         optimism=None if crossed is None else float(dice.mean() - crossed.dice.mean()),
         best=search.best,
         best_dice=_mean_dice(search.best, fitted.gate, sample),
-        plateau=_summarize(search, _mean_dice(search.middle, fitted.gate, sample)),
-        folds=_rules_of_folds(tuned.best_of_fold, refitted),
+        plateau=plateau,
+        folds={
+            fold: FoldRules(best, refitted[fold].rule if fold in refitted else None)
+            for fold, best in tuned.best_of_fold.items()
+        },
         confusion=metrics.confusion(predicted > 0, truth > 0),
         reliability=measure_reliability(sample, fitted, refitted),
     )
+
+
+def unscored_decision(options: DecisionOptions, fitted: FittedRule) -> Decision:
+    """Return the decision for a rule, without scores."""
+    return Decision(options.rule, fitted.rule, options.choose, options.gate, options.gate_fit)
 
 
 def summary(decision: Decision, dataset: Dataset) -> str:
@@ -95,24 +109,3 @@ def _cross_fit(
 
 def _mean_dice(rule: ThresholdRule, gate: Gate | None, sample: OofSample) -> float:
     return float(FittedRule(rule, gate).dice(sample).mean())
-
-
-def _summarize(search: RuleSearch, oof_dice: float) -> PlateauSummary:
-    plateau = search.plateau
-    return PlateauSummary(
-        search.middle,
-        oof_dice,
-        standard_error=plateau.standard_error,
-        pairs=int(plateau.inside.sum()),
-        depth=int(plateau.depth.max()),
-        areas=plateau.areas,
-    )
-
-
-def _rules_of_folds(
-    best: Mapping[int, ThresholdRule], refitted: Mapping[int, FittedRule]
-) -> dict[int, FoldRules]:
-    return {
-        fold: FoldRules(rule, refitted[fold].rule if fold in refitted else None)
-        for fold, rule in best.items()
-    }

@@ -164,14 +164,10 @@ class SelectionScores:
             blends = counter.count(self.images, "weights")
             for counts, histograms in zip(batch, blends, strict=True):
                 tuner = BlendTuner(histograms, self.folds)
-                left_out = [fold for other, fold in unknown if other == counts]
-                self._keep(counts, {fold: tuner.cross_fitted_dice(fold) for fold in left_out})
-
-    def _keep(self, counts: MemberCounts, dice_without: dict[LeftOut, float]) -> None:
-        self.scores |= {(counts, fold): dice for fold, dice in dice_without.items()}
-        self.journal.append(
-            {"counts": counts, "without": fold, "dice": dice} for fold, dice in dice_without.items()
-        )
+                for fold in [fold for other, fold in unknown if other == counts]:
+                    dice = tuner.cross_fitted_dice(fold)
+                    self.scores[counts, fold] = dice
+                    self.journal.append([{"counts": counts, "without": fold, "dice": dice}])
 
 
 class BlendTuner:

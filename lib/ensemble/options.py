@@ -47,16 +47,6 @@ class DecisionOptions:
         return options | {"params": asdict(self.fixed_rule) if self.fixed_rule else None}
 
     @property
-    def recorded(self) -> dict[str, Any]:
-        """The options as decision.json holds them: arguments of `Decision`."""
-        return {
-            "rule_name": self.rule,
-            "choose": self.choose,
-            "gate": self.gate,
-            "gate_fit": self.gate_fit,
-        }
-
-    @property
     def preset(self) -> Preset:
         """The preset to search; a fixed rule is compared with the triplets."""
         if self.fixed_rule:

@@ -17,7 +17,7 @@ from tests.decision.samples import MappedSample, mapped_sample
 
 
 def search_gate(mapped: MappedSample) -> GateSearch:
-    return GateSearch(mapped.sample, PRESETS["gated"], mapped.p_positive)
+    return GateSearch(mapped.sample, PRESETS["gated"], lambda features: features[:, 0])
 
 
 @settings(max_examples=25, deadline=None)

@@ -83,9 +83,11 @@ def test_the_truth_of_a_fold_does_not_change_the_rule_that_it_is_scored_by(
     one, other = cross_fit(before, fitter).fitted, cross_fit(after, fitter).fitted
     assert one[0].rule == other[0].rule
     assert one[1].rule != other[1].rule
-    assert (one[0].p_positive(before) == other[0].p_positive(after)).all()
+    assert (before.p_positive(one[0].gate) == after.p_positive(other[0].gate)).all()
     gate_is_fitted = fit_gate is stacked_gate
-    assert (one[1].p_positive(before) != other[1].p_positive(after)).any() == gate_is_fitted
+    assert (
+        before.p_positive(one[1].gate) != after.p_positive(other[1].gate)
+    ).any() == gate_is_fitted
 
 
 def test_the_best_rule_is_optimistic_on_average() -> None:
