@@ -84,10 +84,8 @@ def test_the_truth_of_a_fold_does_not_change_the_rule_that_it_is_scored_by(
     assert one[0].rule == other[0].rule
     assert one[1].rule != other[1].rule
     assert (before.p_positive(one[0].gate) == after.p_positive(other[0].gate)).all()
-    gate_is_fitted = fit_gate is stacked_gate
-    assert (
-        before.p_positive(one[1].gate) != after.p_positive(other[1].gate)
-    ).any() == gate_is_fitted
+    gate_changes = (before.p_positive(one[1].gate) != after.p_positive(other[1].gate)).any()
+    assert gate_changes == (fit_gate is stacked_gate)
 
 
 def test_the_best_rule_is_optimistic_on_average() -> None:
