@@ -118,9 +118,9 @@ def image_features(
     return np.stack(columns, axis=1)
 
 
-def logit(p: np.ndarray, min_p: float = MIN_P) -> np.ndarray:
-    """Return log(p / (1 - p)), with p kept `min_p` away from 0 and 1."""
-    inner = np.clip(p, min_p, 1 - min_p)
+def logit(p: np.ndarray) -> np.ndarray:
+    """Return log(p / (1 - p)), with p kept MIN_P away from 0 and 1."""
+    inner = np.clip(p, MIN_P, 1 - MIN_P)
     return np.log(inner / (1 - inner))
 
 

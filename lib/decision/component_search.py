@@ -28,11 +28,10 @@ class ComponentSearch(RuleSearch):
     @cached_property
     def best(self) -> ThresholdRule:
         """The best of all component areas of all candidates; of equal ones the first."""
-        triplets = candidates(self.plateau.surface)
+        triplets, histograms = candidates(self.plateau.surface), self.sample.histograms
+        predicted = {rule.levels[1]: rule.histogram_areas(histograms)[0] for rule in triplets}
         assert self.sample.components
-        self.sample.components.label(
-            {rule.levels[1]: _masked_ids(self.sample, rule) for rule in triplets}
-        )
+        self.sample.components.label({b: histograms.ids[p > 0] for b, p in predicted.items()})
         scored = [best_area(self.sample, rule) for rule in triplets]
         return scored[first_best([score for score, _ in scored])][1]
 
@@ -124,9 +123,3 @@ def _gains_by_area(
     if not len(steps):
         return np.zeros(1, np.int64), np.zeros(1)
     return np.append(0, steps[1:]), gained  # the first step is 1, which removes nothing, as 0
-
-
-def _masked_ids(sample: OofSample, rule: ThresholdRule) -> np.ndarray:
-    """Return the images that have a mask under a triplet."""
-    predicted, _, _ = rule.histogram_areas(sample.histograms)
-    return sample.histograms.ids[predicted > 0]

@@ -132,11 +132,12 @@ def describe(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
     labels, boxes = _label(mask, connectivity=8)
     holes, hole_boxes = _label(~mask, connectivity=4)
     if len(hole_boxes) == 1:  # the outside
-        area, inside = boxes[:, cv2.CC_STAT_AREA], _count(labels[mask & truth], len(boxes))
+        area = boxes[:, cv2.CC_STAT_AREA]
+        inside = np.bincount(labels[mask & truth], minlength=len(boxes))
         columns = [area, inside, area, inside, np.zeros(len(boxes))]
     else:  # the components first, then the holes
         regions = np.where(mask, labels, holes + len(boxes))
-        inside = _count(regions[truth], len(boxes) + len(hole_boxes))
+        inside = np.bincount(regions[truth], minlength=len(boxes) + len(hole_boxes))
         columns = _nested(regions, np.concatenate([boxes, hole_boxes]), inside, len(boxes))
     return np.stack(columns, axis=1)[: len(boxes)].astype(np.int32)
 
@@ -147,10 +148,6 @@ def _label(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, np.ndarray]
         mask.view(np.uint8), connectivity=connectivity
     )
     return labels - 1, stats[1:]
-
-
-def _count(regions: np.ndarray, count: int) -> np.ndarray:
-    return np.bincount(regions, minlength=count)
 
 
 def _nested(

@@ -49,9 +49,8 @@ def stacked_gate(features: np.ndarray, positive: np.ndarray) -> Gate:
     from sklearn.linear_model import LogisticRegression  # late: it takes a second to load
 
     check_both_kinds(positive, "--gate-fit stack", "--gate-fit mean")
-    min_p = 10.0**-DECIMALS
-    model = LogisticRegression().fit(logit(features, min_p), positive)
-    return lambda features: model.predict_proba(logit(features, min_p))[:, 1].round(DECIMALS)
+    model = LogisticRegression().fit(logit(features), positive)
+    return lambda features: model.predict_proba(logit(features))[:, 1].round(DECIMALS)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -105,6 +104,10 @@ def read_sample(
     if HISTOGRAMS_FILE not in ensemble.files:
         return None
     counts = histograms.load(ensemble.path(HISTOGRAMS_FILE))
+
+    def load_heldout(fold: int) -> Histograms:
+        return histograms.load(ensemble.path(member_weights.heldout_file(fold)))
+
     weights_were_searched = member_weights.WEIGHTS_FILE in ensemble.files
     return OofSample(
         counts,
@@ -112,7 +115,7 @@ def read_sample(
         patients=np.array([dataset.patients[image_id] for image_id in counts.ids]),
         features=None if features is None else _features_of(features, counts.ids),
         components=ComponentCache(ensemble.location.folder, dataset.truth),
-        heldout_histograms=partial(_load_heldout, ensemble) if weights_were_searched else None,
+        heldout_histograms=load_heldout if weights_were_searched else None,
     )
 
 
@@ -179,10 +182,6 @@ def _p_positive_table(fitted: FittedRule, features: pd.DataFrame | None) -> pd.D
     assert fitted.gate
     assert features is not None
     return pd.DataFrame({"ImageId": features.index, "p": fitted.gate(features.to_numpy())})
-
-
-def _load_heldout(ensemble: Artifact, fold: int) -> Histograms:
-    return histograms.load(ensemble.path(member_weights.heldout_file(fold)))
 
 
 def _features_of(features: pd.DataFrame, ids: np.ndarray) -> np.ndarray:
