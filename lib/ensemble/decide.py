@@ -61,7 +61,10 @@ def decide(
         fitted = _fixed_rule(options, features)
         decision = unscored_decision(options, fitted)
     if gates:
-        csv_files.write(draft.path(CLASSES), _p_positive_table(fitted, features))
+        assert fitted.gate
+        assert features is not None
+        p = pd.DataFrame({"ImageId": features.index, "p": fitted.gate(features.to_numpy())})
+        csv_files.write(draft.path(CLASSES), p)
     decision.save(draft.path(DECISION_FILE))
     draft.finish()
     return decision
@@ -175,13 +178,6 @@ def _checkpoints_ranked(members: Sequence[MemberFold]) -> bool | None:
     """Return True if out-of-fold images ranked the checkpoints; None if the maps do not say."""
     ranked = [member.probs.config.get("ranked") for member in members if member.has_oof]
     return None if None in ranked or not ranked else any(ranked)
-
-
-def _p_positive_table(fitted: FittedRule, features: pd.DataFrame | None) -> pd.DataFrame:
-    """Return ImageId and p(positive) by the gate, for every image."""
-    assert fitted.gate
-    assert features is not None
-    return pd.DataFrame({"ImageId": features.index, "p": fitted.gate(features.to_numpy())})
 
 
 def _features_of(features: pd.DataFrame, ids: np.ndarray) -> np.ndarray:

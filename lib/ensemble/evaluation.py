@@ -10,15 +10,7 @@ from lib.dataset import Dataset
 from lib.decision.histograms import OofSample
 from lib.decision.rules import ThresholdRule
 from lib.decision.schema import Decision, FoldRules, PlateauSummary
-from lib.decision.tuning import (
-    CrossFit,
-    FittedRule,
-    Gate,
-    RuleFitter,
-    TunedRule,
-    cross_fit,
-    measure_reliability,
-)
+from lib.decision.tuning import CrossFit, FittedRule, TunedRule, cross_fit, measure_reliability
 from lib.ensemble.options import DecisionOptions
 
 
@@ -33,12 +25,12 @@ def evaluate(sample: OofSample, options: DecisionOptions, tuned: TunedRule) -> D
     search, fitted = tuned.search, tuned.fitted
     predicted, truth, overlap = fitted.areas(sample)
     dice = metrics.dice(predicted, truth, overlap)
-    crossed, reason = _cross_fit(sample, options, tuned.fitter, dice)
+    crossed, reason = _cross_fit(sample, options, tuned, dice)
     scored = dice if crossed is None else crossed.dice
     refitted = crossed.fitted if crossed else {}
     plateau = PlateauSummary(
         search.middle,
-        _mean_dice(search.middle, fitted.gate, sample),
+        _mean_dice(search.middle, fitted, sample),
         search.plateau.standard_error,
         pairs=int(search.plateau.inside.sum()),
         depth=int(search.plateau.depth.max()),
@@ -53,7 +45,7 @@ def evaluate(sample: OofSample, options: DecisionOptions, tuned: TunedRule) -> D
         ci95=interval(scored, sample.patients),
         optimism=None if crossed is None else float(dice.mean() - crossed.dice.mean()),
         best=search.best,
-        best_dice=_mean_dice(search.best, fitted.gate, sample),
+        best_dice=_mean_dice(search.best, fitted, sample),
         plateau=plateau,
         folds={
             fold: FoldRules(best, refitted[fold].rule if fold in refitted else None)
@@ -90,7 +82,7 @@ def summary(decision: Decision, dataset: Dataset) -> str:
 
 
 def _cross_fit(
-    sample: OofSample, options: DecisionOptions, fitter: RuleFitter, dice: np.ndarray
+    sample: OofSample, options: DecisionOptions, tuned: TunedRule, dice: np.ndarray
 ) -> tuple[CrossFit | None, str | None]:
     """Score the rule on images that it was not fitted on.
 
@@ -104,8 +96,9 @@ def _cross_fit(
         return None, "one fold: there is no other to fit on"
     if weights_were_searched and options.needs_components:
         return None, "the weights were searched: components are known under the final ones only"
-    return cross_fit(sample, fitter), None
+    return cross_fit(sample, tuned.fitter), None
 
 
-def _mean_dice(rule: ThresholdRule, gate: Gate | None, sample: OofSample) -> float:
-    return float(FittedRule(rule, gate).dice(sample).mean())
+def _mean_dice(rule: ThresholdRule, fitted: FittedRule, sample: OofSample) -> float:
+    """Return the mean Dice of a rule behind the gate of another."""
+    return float(replace(fitted, rule=rule).dice(sample).mean())
