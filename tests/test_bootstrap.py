@@ -27,8 +27,3 @@ def test_the_interval_is_two_standard_errors_wide_on_each_side() -> None:
     low, high = bootstrap.interval(DICE, ONE_IMAGE_EACH)
     assert low == pytest.approx(DICE.mean() - 1.96 * error, abs=error / 4)
     assert high == pytest.approx(DICE.mean() + 1.96 * error, abs=error / 4)
-
-
-def test_the_interval_is_the_same_at_every_call() -> None:
-    first = bootstrap.interval(DICE, ONE_IMAGE_EACH)
-    assert bootstrap.interval(DICE, ONE_IMAGE_EACH) == first

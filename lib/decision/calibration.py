@@ -3,7 +3,6 @@
 Both are fitted on histograms alone, 256 numbers an image, so that fitting again is cheap.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +33,7 @@ def pixel_knots(histograms: Histograms) -> Knots:
     """
     from sklearn.isotonic import IsotonicRegression  # late: it takes a second to load
 
-    check_both_kinds(histograms.positive)
+    check_both_kinds(histograms.positive, "--rule expected", "--rule triplet")
     positives = histograms[histograms.positive]
     counts = positives.pixels.sum(axis=0, dtype=np.int64)
     sums = [counts, counts * np.arange(VALUES), positives.inside.sum(axis=0, dtype=np.int64)]
@@ -87,7 +86,7 @@ def fit_empty_classifier(features: np.ndarray, positive: np.ndarray) -> EmptyCla
     """
     from sklearn.linear_model import LogisticRegression
 
-    check_both_kinds(positive)
+    check_both_kinds(positive, "--rule expected", "--rule triplet")
     mean, spread = features.mean(axis=0), features.std(axis=0)
     spread[spread == 0] = 1  # so that one penalty fits all units
     model = LogisticRegression().fit((features - mean) / spread, ~positive)
@@ -119,9 +118,9 @@ def image_features(
     return np.stack(columns, axis=1)
 
 
-def logit(p: np.ndarray, min_p: float = MIN_P) -> np.ndarray:
-    """Return log(p / (1 - p)), with p kept `min_p` away from 0 and 1."""
-    inner = np.clip(p, min_p, 1 - min_p)
+def logit(p: np.ndarray) -> np.ndarray:
+    """Return log(p / (1 - p)), with p kept MIN_P away from 0 and 1."""
+    inner = np.clip(p, MIN_P, 1 - MIN_P)
     return np.log(inner / (1 - inner))
 
 
@@ -144,10 +143,15 @@ def reliability_bins(
     ]
 
 
-def check_both_kinds(positive: Sequence[bool] | np.ndarray) -> None:
-    """Raise InputError if all images are positive, or none is."""
-    if np.all(positive) or not np.any(positive):
+def check_both_kinds(positive: np.ndarray, flag: str, other_flag: str) -> None:
+    """Raise InputError if all images are positive, or none is.
+
+    Args:
+        positive: (N,) bool, True where the truth is not empty.
+        flag: what needs both kinds; other_flag: what does not.
+    """
+    if positive.all() or not positive.any():
         raise InputError(
-            "--rule expected needs images with and without a pneumothorax outside of every fold; "
-            "give --rule triplet"
+            f"{flag} needs images with and without a pneumothorax outside of every fold; "
+            f"give {other_flag}"
         )

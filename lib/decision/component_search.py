@@ -15,9 +15,9 @@ import numpy as np
 from lib import metrics
 from lib.decision.components import ComponentIntervals
 from lib.decision.histograms import OofSample
-from lib.decision.plateau import RuleSearch, middle_area, range_around_best
+from lib.decision.plateau import RuleSearch, middle_area
 from lib.decision.rules import ThresholdRule
-from lib.decision.threshold_search import TIE, AreaCurve, Surface
+from lib.decision.threshold_search import TIE, AreaCurve, Surface, first_best
 
 CANDIDATES = 8
 
@@ -28,29 +28,26 @@ class ComponentSearch(RuleSearch):
     @cached_property
     def best(self) -> ThresholdRule:
         """The best of all component areas of all candidates; of equal ones the first."""
-        triplets = candidates(self.plateau.surface)
+        triplets, histograms = candidates(self.plateau.surface), self.sample.histograms
+        predicted = {rule.levels[1]: rule.histogram_areas(histograms)[0] for rule in triplets}
         assert self.sample.components
-        self.sample.components.label(
-            {rule.levels[1]: _masked_ids(self.sample, rule) for rule in triplets}
-        )
+        self.sample.components.label({b: histograms.ids[p > 0] for b, p in predicted.items()})
         scored = [best_area(self.sample, rule) for rule in triplets]
-        highest = max(score for score, _ in scored)
-        return next(rule for score, rule in scored if score >= highest - TIE)
+        return scored[first_best([score for score, _ in scored])][1]
 
     @cached_property
     def middle(self) -> ThresholdRule:
         """The plateau's middle, with the middle of the component areas that score as well.
 
-        These areas score within one standard error of the best at this triplet, and of the
-        plateau's best. Without a component area where none gains anything.
+        Without a component area where none gains anything.
         """
         triplet = self.plateau.middle
-        score, rule = best_area(self.sample, triplet)
+        _, rule = best_area(self.sample, triplet)
         if rule.component_min_area == 0:
             return rule
         curve = area_curve(self.sample, triplet, rule.fill_holes)
-        floor = max(self.plateau.floor, score - self.plateau.standard_error - TIE)
-        return replace(rule, component_min_area=middle_area(*range_around_best(curve, floor)))
+        areas = self.plateau.range_around_best(curve)
+        return replace(rule, component_min_area=middle_area(*areas))
 
 
 def candidates(surface: Surface) -> list[ThresholdRule]:
@@ -70,13 +67,11 @@ def best_area(sample: OofSample, triplet: ThresholdRule) -> tuple[float, Thresho
     scored = []
     for fill_holes in (False, True):
         curve = area_curve(sample, triplet, fill_holes)
-        score = curve.score[:, 0]
-        step = int(np.argmax(score >= score.max() - TIE))
+        step = first_best(curve.score)
         area = int(curve.lowest[step])
         rule = replace(triplet, component_min_area=area, fill_holes=fill_holes)
-        scored.append((float(score[step]), rule))
-    unfilled, filled = scored
-    return filled if filled[0] > unfilled[0] + TIE else unfilled
+        scored.append((curve.score[step], rule))
+    return scored[first_best([score for score, _ in scored])]
 
 
 def area_curve(sample: OofSample, triplet: ThresholdRule, fill_holes: bool) -> AreaCurve:
@@ -96,7 +91,7 @@ def area_curve(sample: OofSample, triplet: ThresholdRule, fill_holes: bool) -> A
     lowest, gained = _gains_by_area(intervals, truth[masked])
     score = histograms.all_empty_dice.mean() + gained / len(sample)
     highest = np.append(lowest[1:] - 1, lowest[-1])
-    return AreaCurve(lowest, highest, score[:, None])
+    return AreaCurve(lowest, highest, score)
 
 
 def _gains_by_area(
@@ -128,9 +123,3 @@ def _gains_by_area(
     if not len(steps):
         return np.zeros(1, np.int64), np.zeros(1)
     return np.append(0, steps[1:]), gained  # the first step is 1, which removes nothing, as 0
-
-
-def _masked_ids(sample: OofSample, rule: ThresholdRule) -> np.ndarray:
-    """Return the images that have a mask under a triplet."""
-    predicted, _, _ = rule.histogram_areas(sample.histograms)
-    return sample.histograms.ids[predicted > 0]

@@ -56,44 +56,34 @@ class ComponentIntervals:
 class ComponentCache:
     """Components of the out-of-fold masks of an ensemble, each mask labelled once and kept.
 
-    It holds 24 bytes a component, of the images and levels that were asked for.
+    It holds 20 bytes a component, of the images and levels that were asked for.
     """
 
-    def __init__(self, folder: Path, truth: Mapping[str, str], ids: Iterable[str]) -> None:
+    def __init__(self, folder: Path, truth: Mapping[str, str]) -> None:
         """Start empty; no map is read.
 
         Args:
             folder: of the ensemble.
             truth: RLE of each image.
-            ids: all images that may be asked for.
         """
         self.folder, self.truth = folder, truth
-        self.numbers = {image_id: number for number, image_id in enumerate(ids)}
-        self.rows: dict[int, np.ndarray] = {}  # by level: image number, columns of `describe`
-        self.labelled: dict[int, np.ndarray] = {}  # by level: (N,) bool
+        self.rows: dict[tuple[int, str], np.ndarray] = {}  # by level and image, as `describe`
 
     def label(self, ids_by_level: Mapping[int, Iterable[str]]) -> None:
         """Label the masks that are not labelled yet; each map is read once for all levels."""
         missing: dict[str, list[int]] = {}
         for level, ids in ids_by_level.items():
-            labelled = self.labelled.setdefault(level, np.zeros(len(self.numbers), bool))
             for image_id in ids:
-                if not labelled[self.numbers[image_id]]:
+                if (level, image_id) not in self.rows:
                     missing.setdefault(image_id, []).append(level)
         jobs = [
             (self.folder / map_file("oof", image_id), self.truth[image_id], levels)
             for image_id, levels in missing.items()
         ]
-        new_rows: dict[int, list[np.ndarray]] = {level: [] for level in ids_by_level}
         tables_of_images = map_in_processes(_describe_levels, jobs, "components")
         for (image_id, levels), tables in zip(missing.items(), tables_of_images, strict=True):
-            number = self.numbers[image_id]
             for level, table in zip(levels, tables, strict=True):
-                self.labelled[level][number] = True
-                new_rows[level].append(np.insert(table, 0, number, axis=1))
-        for level, tables in new_rows.items():
-            rows = self.rows.get(level, np.empty((0, 6), np.int32))
-            self.rows[level] = np.concatenate([rows, *tables])
+                self.rows[level, image_id] = table
 
     def intervals(self, level: int, ids: np.ndarray, fill_holes: bool) -> ComponentIntervals:
         """Return the components of the masks above a level; `image` is the index in `ids`.
@@ -104,11 +94,10 @@ class ComponentCache:
             fill_holes: True if holes are filled after components are removed.
         """
         self.label({level: ids})
-        index_of = np.full(len(self.numbers), -1)
-        index_of[[self.numbers[image_id] for image_id in ids]] = np.arange(len(ids))
-        rows = self.rows[level]
-        index = index_of[rows[:, 0]]
-        return to_intervals(index[index >= 0], rows[index >= 0, 1:], fill_holes)
+        tables = [self.rows[level, image_id] for image_id in ids]
+        image = np.repeat(np.arange(len(ids)), [len(table) for table in tables])
+        rows = np.concatenate([np.empty((0, 5), np.int32), *tables])
+        return to_intervals(image, rows, fill_holes)
 
 
 def to_intervals(image: np.ndarray, rows: np.ndarray, fill_holes: bool) -> ComponentIntervals:
@@ -143,11 +132,12 @@ def describe(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
     labels, boxes = _label(mask, connectivity=8)
     holes, hole_boxes = _label(~mask, connectivity=4)
     if len(hole_boxes) == 1:  # the outside
-        area, inside = boxes[:, cv2.CC_STAT_AREA], _count(labels[mask & truth], len(boxes))
+        area = boxes[:, cv2.CC_STAT_AREA]
+        inside = np.bincount(labels[mask & truth], minlength=len(boxes))
         columns = [area, inside, area, inside, np.zeros(len(boxes))]
     else:  # the components first, then the holes
         regions = np.where(mask, labels, holes + len(boxes))
-        inside = _count(regions[truth], len(boxes) + len(hole_boxes))
+        inside = np.bincount(regions[truth], minlength=len(boxes) + len(hole_boxes))
         columns = _nested(regions, np.concatenate([boxes, hole_boxes]), inside, len(boxes))
     return np.stack(columns, axis=1)[: len(boxes)].astype(np.int32)
 
@@ -158,10 +148,6 @@ def _label(mask: np.ndarray, connectivity: int) -> tuple[np.ndarray, np.ndarray]
         mask.view(np.uint8), connectivity=connectivity
     )
     return labels - 1, stats[1:]
-
-
-def _count(regions: np.ndarray, count: int) -> np.ndarray:
-    return np.bincount(regions, minlength=count)
 
 
 def _nested(

@@ -35,8 +35,7 @@ import numpy as np
 from lib.decision import calibration, histograms
 from lib.decision.calibration import EmptyClassifier, Knots
 from lib.decision.histograms import Histograms, OofSample
-from lib.decision.plateau import RuleSearch
-from lib.decision.rules import LEVELS, Areas, DecisionRule, Predictions, ThresholdRule
+from lib.decision.rules import LEVELS, Areas, Predictions, ThresholdRule
 from lib.decision.threshold_search import TIE
 from lib.errors import InputError
 
@@ -196,13 +195,3 @@ class ExpectedDiceRule:
 
     def __str__(self) -> str:
         return "a level per image"
-
-
-class ExpectedDiceSearch(RuleSearch):
-    """Search of the preset `expected`; best and middle are those of the triplets, to compare."""
-
-    def thresholds(self, choose: str | None) -> ThresholdRule | None:
-        return None
-
-    def rule(self, choose: str | None) -> DecisionRule:
-        return ExpectedDiceRule.fit(self.sample.histograms, self.p_positive)

@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from lib.decision.histograms import Histograms
-from lib.decision.plateau import Plateau, RuleSearch, find_plateau, range_around_best
+from lib.decision.plateau import Plateau, RuleSearch, find_plateau
 from lib.decision.rules import ThresholdRule
-from lib.decision.threshold_search import TIE, AreaCurve, Surface, search
+from lib.decision.threshold_search import TIE, AreaCurve, Surface, first_best, search
 
 
 class GateSearch(RuleSearch):
@@ -37,16 +37,13 @@ class GateSearch(RuleSearch):
     def middle(self) -> ThresholdRule:
         """The plateau's middle, with the middle of the class gates that score as well.
 
-        These gates score within one standard error of the best for this triplet, and of the
-        plateau's best. Without a class gate where none gains anything.
+        Without a class gate where none gains anything.
         """
         triplet = self.plateau.middle
         curve = self._gate_curve(triplet)
         if best_gate(curve) == 0:
             return replace(triplet, class_min=0.0)
-        best = float(curve.score.max())
-        floor = max(self.plateau.floor, best - self.plateau.standard_error - TIE)
-        return replace(triplet, class_min=sum(range_around_best(curve, floor)) / 2)
+        return replace(triplet, class_min=sum(self.plateau.range_around_best(curve)) / 2)
 
     @cached_property
     def _best_gate_and_surface(self) -> tuple[float, Surface]:
@@ -55,8 +52,7 @@ class GateSearch(RuleSearch):
         histograms = self.sample.histograms
         gate = best_gate(gate_curve(histograms.gain, histograms, self.p_positive))
         ends = [self._alternate(start) for start in dict.fromkeys([0.0, gate])]
-        highest = max(surface.score.max() for _, surface in ends)
-        return next(end for end in ends if end[1].score.max() >= highest - TIE)
+        return ends[first_best([surface.score.max() for _, surface in ends])]
 
     def _alternate(self, class_min: float) -> tuple[float, Surface]:
         """Take the best triplet and the best class gate in turn, until neither gains."""
@@ -80,23 +76,22 @@ def gate_curve(gain: np.ndarray, histograms: Histograms, p_positive: np.ndarray)
     """Return the score over every class gate.
 
     Args:
-        gain: (N, B) gain of each image by each of B masks.
+        gain: (N, B) gain of each image by each of B rules.
         histograms: of the N images.
         p_positive: (N,) p(positive) of each image.
 
     Returns:
-        Steps of `class_min`: above `lowest` and up to `highest`, (K,) each, and (K, B) scores.
+        Steps of `class_min`: above `lowest` and up to `highest`; scores of the best of the B rules.
     """
     order = np.argsort(-p_positive, kind="stable")
     last = np.flatnonzero(np.diff(p_positive[order], append=-1))[::-1]  # of each probability
     highest = p_positive[order][last]
     all_empty = histograms.all_empty_dice.mean()
     score = all_empty + np.cumsum(gain[order], axis=0)[last] / len(gain)
-    return AreaCurve(np.append(0, highest[:-1]), highest, score)
+    return AreaCurve(np.append(0, highest[:-1]), highest, score.max(axis=1))
 
 
 def best_gate(curve: AreaCurve) -> float:
     """Return the lowest class gate of the highest score; 0, no gate, if every image passes."""
-    score = curve.score.max(axis=1)
-    step = int(np.argmax(score >= score.max() - TIE))
+    step = first_best(curve.score)
     return float(curve.highest[step]) if step else 0.0

@@ -18,6 +18,7 @@ from lib.errors import InputError
 from lib.files import write_aside
 
 VALUES = 256
+Gate = Callable[[np.ndarray], np.ndarray]  # (N, G) features -> (N,) p(positive)
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,13 @@ class OofSample:
             None if self.features is None else self.features[chosen],
             self.components,
         )
+
+    def p_positive(self, gate: Gate | None) -> np.ndarray | None:
+        """Return p(positive) of each image by a gate, (N,); None without one."""
+        if gate is None:
+            return None
+        assert self.features is not None
+        return gate(self.features)
 
     def excluding_fold(self, fold: int) -> "OofSample":
         """Return all images, with maps that nothing in the truth of a fold has influenced."""

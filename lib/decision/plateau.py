@@ -13,9 +13,9 @@ import numpy as np
 from scipy import ndimage
 
 from lib.bootstrap import standard_error
-from lib.decision.histograms import OofSample
-from lib.decision.rules import DecisionRule, ThresholdRule
-from lib.decision.threshold_search import TIE, AreaCurve, Preset, Surface, search
+from lib.decision.histograms import Gate, OofSample
+from lib.decision.rules import LEVELS, ThresholdRule
+from lib.decision.threshold_search import TIE, AreaCurve, Preset, Surface, first_best, search
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,29 @@ class Plateau:
     def pair(self) -> tuple[int, int]:
         """Top and bottom level of the deepest pair; of equally deep ones that of highest score."""
         deepest = np.where(self.depth == self.depth.max(), self.surface.score, -np.inf)
-        tops, bottoms = np.nonzero(deepest >= deepest.max() - TIE)
-        return int(tops[0]), int(bottoms[0])
+        return divmod(first_best(deepest), LEVELS)
 
     @cached_property
     def areas(self) -> tuple[int, int]:
         """The lowest and highest minimum area around the pair's best that reach the floor."""
-        return range_around_best(self.surface.curve(*self.pair), self.floor)
+        return self.range_around_best(self.surface.curve(*self.pair))
 
     @cached_property
     def middle(self) -> ThresholdRule:
         """The deepest pair with the geometric middle of its areas."""
         return ThresholdRule.from_levels(*self.pair, min_area=middle_area(*self.areas))
+
+    def range_around_best(self, curve: AreaCurve) -> tuple[Any, Any]:
+        """Return the unbroken range around the best of a curve that scores as well.
+
+        As well is within one standard error of the curve's best and of the plateau's.
+        """
+        best = int(np.argmax(curve.score))
+        floor = max(self.floor, curve.score[best] - self.standard_error - TIE)
+        below = np.flatnonzero(curve.score < floor)
+        first = int(below[below < best].max(initial=-1)) + 1
+        last = int(below[below > best].min(initial=len(curve.score))) - 1
+        return curve.lowest[first].item(), curve.highest[last].item()
 
 
 def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
@@ -91,17 +102,22 @@ def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
 class RuleSearch:
     """The search of a preset that histograms answer: its best rule, and the plateau's middle.
 
-    The extensions of presets (components, gate, expected Dice) are subclasses.
+    The extensions of presets (components, gate) are subclasses.
 
     Attributes:
         sample: labelled images.
         preset: the family of rules.
-        p_positive: (N,) p(positive) of each image, for a class gate.
+        gate: turns features into p(positive); None if the sample has no features.
     """
 
     sample: OofSample
     preset: Preset
-    p_positive: np.ndarray | None = None
+    gate: Gate | None = None
+
+    @cached_property
+    def p_positive(self) -> np.ndarray | None:
+        """(N,) p(positive) of each image; None without a gate."""
+        return self.sample.p_positive(self.gate)
 
     @cached_property
     def plateau(self) -> Plateau:
@@ -119,32 +135,11 @@ class RuleSearch:
         """The rule in the middle of the plateau."""
         return self.plateau.middle
 
-    def thresholds(self, choose: str | None) -> ThresholdRule | None:
-        """Return the rule to mark on the surface; None for a rule without thresholds."""
+    def rule(self, choose: str | None) -> ThresholdRule | None:
+        """Return the best rule ("best") or the middle of the plateau; None if none is chosen."""
+        if choose is None:
+            return None
         return self.best if choose == "best" else self.middle
-
-    def rule(self, choose: str | None) -> DecisionRule:
-        """Return the best rule, or the middle of the plateau.
-
-        Args:
-            choose: "best" or "plateau"; None where there is nothing to choose.
-        """
-        return self.best if choose == "best" else self.middle
-
-
-def range_around_best(curve: AreaCurve, floor: float) -> tuple[Any, Any]:
-    """Return the unbroken range of areas around the best that reaches the floor.
-
-    Args:
-        curve: of one column.
-        floor: at most the best score.
-    """
-    score = curve.score[:, 0]
-    best = int(np.argmax(score))
-    below = np.flatnonzero(score < floor)
-    first = int(below[below < best].max(initial=-1)) + 1
-    last = int(below[below > best].min(initial=len(score))) - 1
-    return curve.lowest[first].item(), curve.highest[last].item()
 
 
 def middle_area(lowest: int, highest: int) -> int:

@@ -131,8 +131,14 @@ class ThresholdRule:
     def apply(self, map_8bit: np.ndarray, p_positive: float | None = None) -> np.ndarray:
         top, bottom = self.levels
         empty = np.zeros(map_8bit.shape, bool)
-        if self.class_min is not None and not passes_gate(self.class_min, p_positive):
-            return empty
+        if self.class_min is not None:
+            if p_positive is None:
+                raise InputError(
+                    f"class_min {self.class_min:g} needs image probabilities; "
+                    "use a member with an image head, or leave class_min out"
+                )
+            if p_positive < self.class_min:
+                return empty
         if self.min_area and np.count_nonzero(map_8bit > top) < self.min_area:
             return empty
         mask = map_8bit > bottom
@@ -224,20 +230,6 @@ def to_level(p: float) -> int:
     if not 0 <= p < 1:
         raise InputError(f"threshold {p:g} is out of range; give 0 or more, and less than 1")
     return math.floor(LEVELS * p + 1e-9)  # t / 255 * 255 can fall just short of t
-
-
-def passes_gate(class_min: float, p_positive: float | None) -> bool:
-    """Return True if an image's p(positive) reaches `class_min`.
-
-    Raises:
-        InputError: if p(positive) is not known.
-    """
-    if p_positive is None:
-        raise InputError(
-            f"class_min {class_min:g} needs image probabilities; "
-            "use a member with an image head, or leave class_min out"
-        )
-    return p_positive >= class_min
 
 
 def remove_small_components(mask: np.ndarray, min_area_px: int) -> np.ndarray:

@@ -7,6 +7,7 @@ and for all bottom levels together. Only positive images gain: the best m lies a
 of them, or keeps none or all. The result is the best of all rules of the preset, not of a grid.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -50,7 +51,7 @@ class AreaCurve:
     Attributes:
         lowest, highest: (K,) ascending, in pixels; the first step is 0, no minimum area; from the
             lowest of the last step on, every image is empty.
-        score: (K, bottoms), mean Dice of each step.
+        score: (K,) mean Dice of each step.
     """
 
     lowest: np.ndarray
@@ -76,17 +77,15 @@ class Surface:
     @cached_property
     def best(self) -> ThresholdRule:
         """The rule of the highest score; of equal ones the lowest top, then bottom, then area."""
-        tops, bottoms = np.nonzero(self.score >= self.score.max() - TIE)
-        return self.rule(int(tops[0]), int(bottoms[0]))
+        return self.rule(*divmod(first_best(self.score), LEVELS))
 
     def rule(self, top: int, bottom: int) -> ThresholdRule:
         """Return a pair of levels with the smallest minimum area that reaches its best score."""
         curve = self.curve(top, bottom)
-        step = np.argmax(curve.score >= curve.score.max() - TIE)
-        return ThresholdRule.from_levels(top, bottom, curve.lowest[step])
+        return ThresholdRule.from_levels(top, bottom, curve.lowest[first_best(curve.score)])
 
     def curve(self, top: int, bottom: int) -> AreaCurve:
-        """Return the score of a pair over every minimum area; it has one column."""
+        """Return the score of a pair over every minimum area."""
         return self.gains.curve(top, bottom, self.preset.has_min_area)
 
 
@@ -104,6 +103,11 @@ def search(histograms: Histograms, preset: Preset, passing: np.ndarray | None = 
         bottoms = slice(top if preset.one_threshold else 0, top + 1)
         score[top, bottoms] = gains.highest(top, bottoms, preset.has_min_area)
     return Surface(histograms, preset, gains, score, passing)
+
+
+def first_best(score: np.ndarray | Sequence[float]) -> int:
+    """Return the (flat) index of the highest score; of equal ones the first."""
+    return int(np.argmax(score >= np.max(score) - TIE))
 
 
 class Gains:
@@ -143,7 +147,7 @@ class Gains:
         sums = self.without_min_area[bottom : bottom + 1]
         if not has_min_area:
             no_area = np.zeros(1, np.int64)
-            return AreaCurve(no_area, no_area, self._score(sums)[:, None])
+            return AreaCurve(no_area, no_area, self._score(sums))
         counts, order = self._passing_positives(top)
         negative = self.negative_counts[top]
         cuts = np.unique(np.concatenate([counts, negative[negative > 0]]))
@@ -152,7 +156,7 @@ class Gains:
         gained = np.append(0, np.cumsum(self.gain[bottom, order]))
         kept = gained[_count_reaching(lowest[1:], counts[::-1])]
         kept = kept - _count_reaching(lowest[1:], negative)
-        return AreaCurve(lowest, highest, self._score(np.append(sums, kept))[:, None])
+        return AreaCurve(lowest, highest, self._score(np.append(sums, kept)))
 
     def _passing_positives(self, top: int) -> tuple[np.ndarray, np.ndarray]:
         """Return counts above a level, highest first, and the indices of these images."""

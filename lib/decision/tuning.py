@@ -7,25 +7,21 @@ from typing import Any
 import numpy as np
 
 from lib import metrics
-from lib.decision.calibration import logit, reliability_bins
+from lib.decision.calibration import check_both_kinds, logit, reliability_bins
 from lib.decision.component_search import ComponentSearch
-from lib.decision.expected_dice import ExpectedDiceSearch
+from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.gate_search import GateSearch
-from lib.decision.histograms import OofSample
+from lib.decision.histograms import Gate, OofSample
 from lib.decision.plateau import RuleSearch
 from lib.decision.rules import Areas, DecisionRule, ThresholdRule
 from lib.decision.threshold_search import PRESETS, Preset
-from lib.errors import InputError
 
 SEARCHES: Mapping[str | None, type[RuleSearch]] = {
-    None: RuleSearch,
     "components": ComponentSearch,
     "class": GateSearch,
-    "expected": ExpectedDiceSearch,
 }
 DECIMALS = 6  # as in class.csv: sums in another order must not move an image across a gate
 
-Gate = Callable[[np.ndarray], np.ndarray]  # (N, G) features -> (N,) p(positive)
 GateFit = Callable[[np.ndarray, np.ndarray], Gate]  # features, (N,) bool positive -> Gate
 
 
@@ -52,21 +48,9 @@ def stacked_gate(features: np.ndarray, positive: np.ndarray) -> Gate:
     """
     from sklearn.linear_model import LogisticRegression  # late: it takes a second to load
 
-    if positive.all() or not positive.any():
-        raise InputError(
-            "--gate-fit stack needs images with and without a pneumothorax outside of every fold; "
-            "give --gate-fit mean"
-        )
-    min_p = 10.0**-DECIMALS
-    model = LogisticRegression().fit(logit(features, min_p), positive)
-    return lambda features: model.predict_proba(logit(features, min_p))[:, 1].round(DECIMALS)
-
-
-def apply_gate(gate: Gate | None, sample: OofSample) -> np.ndarray | None:
-    """Return p(positive) of each image, (N,); None without features."""
-    if sample.features is None or gate is None:
-        return None
-    return gate(sample.features)
+    check_both_kinds(positive, "--gate-fit stack", "--gate-fit mean")
+    model = LogisticRegression().fit(logit(features), positive)
+    return lambda features: model.predict_proba(logit(features))[:, 1].round(DECIMALS)
 
 
 @dataclass(frozen=True)
@@ -81,13 +65,9 @@ class FittedRule:
     rule: DecisionRule
     gate: Gate | None = None
 
-    def p_positive(self, sample: OofSample) -> np.ndarray | None:
-        """Return p(positive) of each image, (N,); None without features."""
-        return apply_gate(self.gate, sample)
-
     def areas(self, sample: OofSample) -> Areas:
         """Return |P|, |T| and |P and T| of every image, each (N,) in pixels."""
-        return self.rule.areas(sample, self.p_positive(sample))
+        return self.rule.areas(sample, sample.p_positive(self.gate))
 
     def dice(self, sample: OofSample) -> np.ndarray:
         """Return the Dice of every image, (N,)."""
@@ -100,7 +80,7 @@ class RuleFitter:
 
     Attributes:
         preset: the family of rules that is searched.
-        choose: "plateau" for the middle of the plateau, or "best"; None if nothing is chosen.
+        choose: "plateau" for the middle of the plateau, or "best"; None for the expected-Dice rule.
         fit_gate: makes the gate of the features, if the sample has any.
         fixed_rule: a rule that is taken as it is; the search is then for comparison only.
     """
@@ -110,21 +90,23 @@ class RuleFitter:
     fit_gate: GateFit = identity_gate
     fixed_rule: DecisionRule | None = None
 
-    def gate(self, sample: OofSample) -> Gate | None:
-        """Fit the gate to a sample; None if it has no features."""
-        if sample.features is None:
-            return None
-        return self.fit_gate(sample.features, sample.histograms.positive)
+    def search(self, sample: OofSample) -> RuleSearch:
+        """Fit the gate to a sample that has features, and prepare the search of the preset."""
+        gate = None
+        if sample.features is not None:
+            gate = self.fit_gate(sample.features, sample.histograms.positive)
+        return SEARCHES.get(self.preset.extension, RuleSearch)(sample, self.preset, gate)
 
-    def search(self, sample: OofSample, gate: Gate | None) -> RuleSearch:
-        """Search the preset, behind a gate if there is one."""
-        p_positive = apply_gate(gate, sample)
-        return SEARCHES[self.preset.extension](sample, self.preset, p_positive)
+    def take(self, search: RuleSearch) -> FittedRule:
+        """Take the fixed rule, the chosen rule of a search, or the rule of expected Dice."""
+        rule = self.fixed_rule or search.rule(self.choose)
+        if rule is None:
+            rule = ExpectedDiceRule.fit(search.sample.histograms, search.p_positive)
+        return FittedRule(rule, search.gate)
 
     def fit(self, sample: OofSample) -> FittedRule:
         """Fit gate and rule to a sample."""
-        gate = self.gate(sample)
-        return FittedRule(self.fixed_rule or self.search(sample, gate).rule(self.choose), gate)
+        return self.take(self.search(sample))
 
 
 @dataclass(frozen=True)
@@ -146,13 +128,9 @@ class TunedRule:
 
 def tune(sample: OofSample, fitter: RuleFitter) -> TunedRule:
     """Fit a rule to a sample, and search each fold on its own to compare."""
-    gate = fitter.gate(sample)
-    search = fitter.search(sample, gate)
-    fitted = FittedRule(fitter.fixed_rule or search.rule(fitter.choose), gate)
-    best_of_fold = {
-        fold: fitter.search(part, fitter.gate(part)).best for fold, part in sample.by_fold().items()
-    }
-    return TunedRule(fitter, search, fitted, best_of_fold)
+    search = fitter.search(sample)
+    best_of_fold = {fold: fitter.search(part).best for fold, part in sample.by_fold().items()}
+    return TunedRule(fitter, search, fitter.take(search), best_of_fold)
 
 
 @dataclass(frozen=True)
@@ -205,7 +183,7 @@ def measure_reliability(
             (sample.excluding_fold(fold)[sample.folds == fold], fold_rule)
             for fold, fold_rule in refitted.items()
         ]
-    parts = [rule.rule.predictions(part, rule.p_positive(part)) for part, rule in scored]
+    parts = [rule.rule.predictions(part, part.p_positive(rule.gate)) for part, rule in scored]
     bins = {
         event: reliability_bins(*map(np.concatenate, zip(*(p[event] for p in parts), strict=True)))
         for event in parts[0]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,10 @@ from lib.decision import histograms
 from lib.decision.components import ComponentCache
 from lib.decision.histograms import Histograms, OofSample
 from lib.decision.schema import DECISION_FILE, SURFACE_FILE, Decision
-from lib.decision.threshold_search import PRESETS
 from lib.decision.tuning import FittedRule, cross_fit, tune
 from lib.ensemble import member_weights
 from lib.ensemble.average import HISTOGRAMS_FILE
-from lib.ensemble.evaluation import evaluate
+from lib.ensemble.evaluation import evaluate, unscored_decision
 from lib.ensemble.members import MemberFold
 from lib.ensemble.options import AUTO, EXPECTED, STACK, TRIPLET, DecisionOptions
 from lib.ensemble.surface import Marks, draw_surface
@@ -53,7 +51,7 @@ def decide(
         chosen, auto = choose_rule(sample, options)
         tuned = tune(sample, chosen.fitter)
         fitted, search = tuned.fitted, tuned.search
-        marked = chosen.fixed_rule or search.thresholds(chosen.choose)
+        marked = chosen.fixed_rule or search.rule(chosen.choose)
         marks = Marks(search.best, marked, tuned.best_of_fold)
         draw_surface(draft.path(SURFACE_FILE), search.plateau, marks)
         ranked = _checkpoints_ranked([*members, *gates])
@@ -61,9 +59,12 @@ def decide(
         decision = replace(decision, auto=auto, checkpoints_selected_on_these_folds=ranked)
     else:
         fitted = _fixed_rule(options, features)
-        decision = Decision(**options.recorded, rule=fitted.rule)
+        decision = unscored_decision(options, fitted)
     if gates:
-        csv_files.write(draft.path(CLASSES), _p_positive_table(fitted, features))
+        assert fitted.gate
+        assert features is not None
+        p = pd.DataFrame({"ImageId": features.index, "p": fitted.gate(features.to_numpy())})
+        csv_files.write(draft.path(CLASSES), p)
     decision.save(draft.path(DECISION_FILE))
     draft.finish()
     return decision
@@ -106,14 +107,18 @@ def read_sample(
     if HISTOGRAMS_FILE not in ensemble.files:
         return None
     counts = histograms.load(ensemble.path(HISTOGRAMS_FILE))
+
+    def load_heldout(fold: int) -> Histograms:
+        return histograms.load(ensemble.path(member_weights.heldout_file(fold)))
+
     weights_were_searched = member_weights.WEIGHTS_FILE in ensemble.files
     return OofSample(
         counts,
         folds=np.array([dataset.folds[image_id] for image_id in counts.ids]),
         patients=np.array([dataset.patients[image_id] for image_id in counts.ids]),
         features=None if features is None else _features_of(features, counts.ids),
-        components=ComponentCache(ensemble.location.folder, dataset.truth, counts.ids),
-        heldout_histograms=partial(_load_heldout, ensemble) if weights_were_searched else None,
+        components=ComponentCache(ensemble.location.folder, dataset.truth),
+        heldout_histograms=load_heldout if weights_were_searched else None,
     )
 
 
@@ -137,11 +142,11 @@ def choose_rule(
     if len(np.unique(sample.folds)) == 1:
         reason = "one fold: there is no cross-fitted score to compare"
         return replace(options, rule=TRIPLET), {"rule": TRIPLET, "reason": reason}
-    fitter = options.fitter
-    dice = {
-        rule: cross_fit(sample, replace(fitter, preset=PRESETS[rule])).dice
-        for rule in (TRIPLET, EXPECTED)
+    of_rule = {
+        TRIPLET: replace(options, rule=TRIPLET),
+        EXPECTED: replace(options, rule=EXPECTED, choose=None),
     }
+    dice = {rule: cross_fit(sample, tried.fitter).dice for rule, tried in of_rule.items()}
     gain = dice[EXPECTED] - dice[TRIPLET]
     error = standard_error(gain, sample.patients)
     scores = {rule: float(values.mean()) for rule, values in dice.items()}
@@ -150,7 +155,7 @@ def choose_rule(
     rule = EXPECTED if is_significant and scores[EXPECTED] > all_empty else TRIPLET
     better = [name for name in (TRIPLET, EXPECTED) if scores[name] > all_empty]
     verdict = {2: "both beat", 1: f"only {''.join(better[:1])} beats", 0: "neither beats"}
-    return replace(options, rule=rule), {
+    return of_rule[rule], {
         "rule": rule,
         "reason": f"expected gains {gain.mean():+.4f} cross-fitted on triplet, "
         f"{'more' if is_significant else 'not more'} than the paired standard error of "
@@ -163,10 +168,9 @@ def choose_rule(
 def _fixed_rule(options: DecisionOptions, features: pd.DataFrame | None) -> FittedRule:
     """Return a fixed rule without labels; its gate is one that needs no labels."""
     assert options.fixed_rule
-    assert not options.needs_fitting
-    if features is None:
-        return FittedRule(options.fixed_rule)
-    gate = options.fitter.fit_gate(features.to_numpy(), np.zeros(len(features)))
+    gate = None
+    if features is not None:
+        gate = options.fitter.fit_gate(features.to_numpy(), np.zeros(len(features)))
     return FittedRule(options.fixed_rule, gate)
 
 
@@ -174,17 +178,6 @@ def _checkpoints_ranked(members: Sequence[MemberFold]) -> bool | None:
     """Return True if out-of-fold images ranked the checkpoints; None if the maps do not say."""
     ranked = [member.probs.config.get("ranked") for member in members if member.has_oof]
     return None if None in ranked or not ranked else any(ranked)
-
-
-def _p_positive_table(fitted: FittedRule, features: pd.DataFrame | None) -> pd.DataFrame:
-    """Return ImageId and p(positive) by the gate, for every image."""
-    assert fitted.gate
-    assert features is not None
-    return pd.DataFrame({"ImageId": features.index, "p": fitted.gate(features.to_numpy())})
-
-
-def _load_heldout(ensemble: Artifact, fold: int) -> Histograms:
-    return histograms.load(ensemble.path(member_weights.heldout_file(fold)))
 
 
 def _features_of(features: pd.DataFrame, ids: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Scores of a decision rule: in-sample, and cross-fitted on images that it was not fitted on."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,18 +8,9 @@ from lib import metrics
 from lib.bootstrap import interval
 from lib.dataset import Dataset
 from lib.decision.histograms import OofSample
-from lib.decision.plateau import RuleSearch
 from lib.decision.rules import ThresholdRule
 from lib.decision.schema import Decision, FoldRules, PlateauSummary
-from lib.decision.tuning import (
-    CrossFit,
-    FittedRule,
-    Gate,
-    RuleFitter,
-    TunedRule,
-    cross_fit,
-    measure_reliability,
-)
+from lib.decision.tuning import CrossFit, FittedRule, TunedRule, cross_fit, measure_reliability
 from lib.ensemble.options import DecisionOptions
 
 
@@ -34,12 +25,19 @@ def evaluate(sample: OofSample, options: DecisionOptions, tuned: TunedRule) -> D
     search, fitted = tuned.search, tuned.fitted
     predicted, truth, overlap = fitted.areas(sample)
     dice = metrics.dice(predicted, truth, overlap)
-    crossed, reason = _cross_fit(sample, options, tuned.fitter, dice)
+    crossed, reason = _cross_fit(sample, options, tuned, dice)
     scored = dice if crossed is None else crossed.dice
     refitted = crossed.fitted if crossed else {}
-    return Decision(
-        **options.recorded,
-        rule=fitted.rule,
+    plateau = PlateauSummary(
+        search.middle,
+        _mean_dice(search.middle, fitted, sample),
+        search.plateau.standard_error,
+        pairs=int(search.plateau.inside.sum()),
+        depth=int(search.plateau.depth.max()),
+        areas=search.plateau.areas,
+    )
+    return replace(
+        unscored_decision(options, fitted),
         images=len(dice),
         oof_dice=float(dice.mean()),
         cross_fitted_dice=None if crossed is None else float(crossed.dice.mean()),
@@ -47,12 +45,20 @@ def evaluate(sample: OofSample, options: DecisionOptions, tuned: TunedRule) -> D
         ci95=interval(scored, sample.patients),
         optimism=None if crossed is None else float(dice.mean() - crossed.dice.mean()),
         best=search.best,
-        best_dice=_mean_dice(search.best, fitted.gate, sample),
-        plateau=_summarize(search, _mean_dice(search.middle, fitted.gate, sample)),
-        folds=_rules_of_folds(tuned.best_of_fold, refitted),
+        best_dice=_mean_dice(search.best, fitted, sample),
+        plateau=plateau,
+        folds={
+            fold: FoldRules(best, refitted[fold].rule if fold in refitted else None)
+            for fold, best in tuned.best_of_fold.items()
+        },
         confusion=metrics.confusion(predicted > 0, truth > 0),
         reliability=measure_reliability(sample, fitted, refitted),
     )
+
+
+def unscored_decision(options: DecisionOptions, fitted: FittedRule) -> Decision:
+    """Return the decision for a rule, without scores."""
+    return Decision(options.rule, fitted.rule, options.choose, options.gate, options.gate_fit)
 
 
 def summary(decision: Decision, dataset: Dataset) -> str:
@@ -76,7 +82,7 @@ def summary(decision: Decision, dataset: Dataset) -> str:
 
 
 def _cross_fit(
-    sample: OofSample, options: DecisionOptions, fitter: RuleFitter, dice: np.ndarray
+    sample: OofSample, options: DecisionOptions, tuned: TunedRule, dice: np.ndarray
 ) -> tuple[CrossFit | None, str | None]:
     """Score the rule on images that it was not fitted on.
 
@@ -90,29 +96,9 @@ def _cross_fit(
         return None, "one fold: there is no other to fit on"
     if weights_were_searched and options.needs_components:
         return None, "the weights were searched: components are known under the final ones only"
-    return cross_fit(sample, fitter), None
+    return cross_fit(sample, tuned.fitter), None
 
 
-def _mean_dice(rule: ThresholdRule, gate: Gate | None, sample: OofSample) -> float:
-    return float(FittedRule(rule, gate).dice(sample).mean())
-
-
-def _summarize(search: RuleSearch, oof_dice: float) -> PlateauSummary:
-    plateau = search.plateau
-    return PlateauSummary(
-        search.middle,
-        oof_dice,
-        standard_error=plateau.standard_error,
-        pairs=int(plateau.inside.sum()),
-        depth=int(plateau.depth.max()),
-        areas=plateau.areas,
-    )
-
-
-def _rules_of_folds(
-    best: Mapping[int, ThresholdRule], refitted: Mapping[int, FittedRule]
-) -> dict[int, FoldRules]:
-    return {
-        fold: FoldRules(rule, refitted[fold].rule if fold in refitted else None)
-        for fold, rule in best.items()
-    }
+def _mean_dice(rule: ThresholdRule, fitted: FittedRule, sample: OofSample) -> float:
+    """Return the mean Dice of a rule behind the gate of another."""
+    return float(replace(fitted, rule=rule).dice(sample).mean())

@@ -25,6 +25,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ MemberCounts = tuple[int, ...]  # count of each member in a selection
 LeftOut = int | None  # the fold that a selection is made without; None: all folds are used
 
 
-def heldout_file(fold: int) -> str:
+def heldout_file(fold: LeftOut) -> str:
     """Return the name of the histograms under the weights that were found without a fold."""
     return f"histograms.without{fold}.npz"
 
@@ -164,14 +165,10 @@ class SelectionScores:
             blends = counter.count(self.images, "weights")
             for counts, histograms in zip(batch, blends, strict=True):
                 tuner = BlendTuner(histograms, self.folds)
-                left_out = [fold for other, fold in unknown if other == counts]
-                self._keep(counts, {fold: tuner.cross_fitted_dice(fold) for fold in left_out})
-
-    def _keep(self, counts: MemberCounts, dice_without: dict[LeftOut, float]) -> None:
-        self.scores |= {(counts, fold): dice for fold, dice in dice_without.items()}
-        self.journal.append(
-            {"counts": counts, "without": fold, "dice": dice} for fold, dice in dice_without.items()
-        )
+                for fold in [fold for other, fold in unknown if other == counts]:
+                    dice = tuner.cross_fitted_dice(fold)
+                    self.scores[counts, fold] = dice
+                    self.journal.append([{"counts": counts, "without": fold, "dice": dice}])
 
 
 class BlendTuner:
@@ -211,16 +208,12 @@ def _block_counter(members: Sequence[MemberFold], size: int) -> BlendCounter:
 
 def _count_heldout(
     counter: BlendCounter, images: Sequence[LabelledImage], selections: Sequence[Selection]
-) -> Iterator[tuple[int, Histograms]]:
+) -> Iterator[tuple[LeftOut, Histograms]]:
     """Yield each fold with the histograms under the weights that were found without it."""
-    for batch in _batches(sorted({selection.best for selection in selections})):
-        weights = np.array(batch, float)
+    for batch in _batches(selections):
+        weights = np.array([selection.best for selection in batch], float)
         blends = replace(counter, weights=weights).count(images, "without a fold")
-        histograms_of = dict(zip(batch, blends, strict=True))
-        for selection in selections:
-            if selection.best in histograms_of:
-                assert selection.left_out is not None
-                yield selection.left_out, histograms_of[selection.best]
+        yield from zip([selection.left_out for selection in batch], blends, strict=True)
 
 
 def _reduced(counts: MemberCounts) -> MemberCounts:
@@ -228,5 +221,5 @@ def _reduced(counts: MemberCounts) -> MemberCounts:
     return tuple(count // math.gcd(*counts) for count in counts)
 
 
-def _batches(selections: Sequence[MemberCounts]) -> Iterator[Sequence[MemberCounts]]:
+def _batches(selections: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (selections[first : first + AT_ONCE] for first in range(0, len(selections), AT_ONCE))

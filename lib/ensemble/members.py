@@ -125,24 +125,17 @@ def is_search(weights: Sequence[str]) -> bool:
 
 def _parse_weights(weights: Sequence[str], runs: Sequence[str]) -> dict[str, float]:
     """Return the weight of each run; they sum to 1."""
-    listed = " ".join(weights)
-    if listed in (EQUAL, SEARCH):
-        weights = ["1"] * len(runs)
-    if len(weights) != len(runs):
-        raise InputError(
-            f"weights {listed} for {len(runs)} members; give one each, {EQUAL} or {SEARCH}"
-        )
+    if list(weights) == [EQUAL] or is_search(weights):
+        return dict.fromkeys(runs, 1 / len(runs))
     try:
         numbers = [float(weight) for weight in weights]
     except ValueError:
-        raise InputError(
-            f"weights {listed} are not all numbers; give numbers, {EQUAL} or {SEARCH}"
-        ) from None
+        numbers = []
     total = sum(numbers)
-    if min(numbers) < 0 or not 0 < total < math.inf:
+    if len(numbers) != len(runs) or min(numbers) < 0 or not 0 < total < math.inf:
         raise InputError(
-            f"weights {listed} must sum to a positive number, and none be negative; "
-            "leave out a member that does not help"
+            f"weights {' '.join(weights)} for {len(runs)} members; give {EQUAL}, {SEARCH}, or a "
+            "number for each, none negative, of a positive sum"
         )
     return {run: number / total for run, number in zip(runs, numbers, strict=True)}
 

@@ -47,16 +47,6 @@ class DecisionOptions:
         return options | {"params": asdict(self.fixed_rule) if self.fixed_rule else None}
 
     @property
-    def recorded(self) -> dict[str, Any]:
-        """The options as decision.json holds them: arguments of `Decision`."""
-        return {
-            "rule_name": self.rule,
-            "choose": self.choose,
-            "gate": self.gate,
-            "gate_fit": self.gate_fit,
-        }
-
-    @property
     def preset(self) -> Preset:
         """The preset to search; a fixed rule is compared with the triplets."""
         if self.fixed_rule:
@@ -115,7 +105,11 @@ def parse_options(
         InputError: if the words are not a rule, or the maps lack labels or image probabilities.
     """
     name = rule if params is None else PARAMS
-    fixed_rule = _fixed_rule(name, params or (), members)
+    fixed_rule = PUBLISHED.get(name)
+    if params is not None:
+        fixed_rule = parse_params(params)
+    elif name == RECIPE:
+        fixed_rule = _rule_of_recipe(members)
     searched_choice = None if fixed_rule or name == EXPECTED else choose
     options = DecisionOptions(name, searched_choice, fixed_rule, tuple(gate), gate_fit)
     if options.needs_fitting and not any(member.has_oof for member in members):
@@ -149,15 +143,6 @@ def parse_params(words: Sequence[str]) -> ThresholdRule:
         raise InputError(f"--params {first['loc'][0]}={first['input']}: {first['msg']}") from None
     _ = rule.levels  # raises for thresholds that do not fit together
     return rule
-
-
-def _fixed_rule(
-    name: str, params: Sequence[str], members: Sequence[MemberFold]
-) -> ThresholdRule | None:
-    """Return the rule that is not searched: published, stated or the recipe's; None if searched."""
-    if name == PARAMS:
-        return parse_params(params)
-    return _rule_of_recipe(members) if name == RECIPE else PUBLISHED.get(name)
 
 
 def _rule_of_recipe(members: Sequence[MemberFold]) -> ThresholdRule:

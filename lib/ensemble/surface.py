@@ -115,11 +115,10 @@ def _draw_areas(axes: Axes, plateau: Plateau, marks: Marks) -> None:
     shown_from = []
     for rule, style in marks.styled:
         curve = plateau.surface.curve(*rule.levels)
-        score = curve.score[:, 0]
         at = np.searchsorted(curve.lowest, rule.min_area, side="right") - 1
-        axes.step(curve.lowest, score, where="post", color=style["color"])
-        axes.plot(rule.min_area, score[at], **style)
-        shown_from.append(curve.lowest[np.argmax(score >= low)])
+        axes.step(curve.lowest, curve.score, where="post", color=style["color"])
+        axes.plot(rule.min_area, curve.score[at], **style)
+        shown_from.append(curve.lowest[np.argmax(curve.score >= low)])
     axes.axhline(plateau.floor, color="gray", linestyle="--")
     axes.set_xscale("symlog", linthresh=1, linscale=0.3)
     axes.set_xlim(left=min(shown_from) - 0.1)

@@ -124,6 +124,6 @@ def mapped_sample(
     for image_id, (values, truth) in zip(counts.ids, maps, strict=True):
         write_png(folder / f"oof/{image_id}.png", values)
         codes[str(image_id)] = rle.encode(truth)
-    components = ComponentCache(folder, codes, counts.ids)
+    components = ComponentCache(folder, codes)
     sample = OofSample(counts, folds, numbers, p_positive[:, None], components)
     return MappedSample(sample, maps, p_positive)

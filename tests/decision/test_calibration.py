@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from lib.decision.calibration import (
-    GROUP_STARTS,
     fit_empty_classifier,
     image_features,
     interpolate,
@@ -34,12 +33,6 @@ def test_knots_by_hand() -> None:
     table = interpolate(knots)
     assert table[[2, 3]] == pytest.approx([0.15, 0.2])
     assert table[[24, 255]] == pytest.approx(0.5)
-
-
-def test_each_group_of_values_has_a_knot() -> None:
-    knots = pixel_knots(calibrated_sample(60).histograms)
-    groups = np.digitize([value for value, _ in knots], GROUP_STARTS)
-    assert groups.tolist() == list(range(1, len(GROUP_STARTS) + 1))
 
 
 def test_pixels_of_empty_images_do_not_count() -> None:

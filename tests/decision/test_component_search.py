@@ -65,7 +65,7 @@ def test_the_curve_is_the_score_at_every_area(tmp_path: Path, seed: int, fill: b
     for area in range(51):
         step = np.searchsorted(curve.lowest, area, side="right") - 1
         rule = replace(triplet, component_min_area=area, fill_holes=fill)
-        assert curve.score[step, 0] == pytest.approx(mapped.mean_dice(rule), abs=1e-12)
+        assert curve.score[step] == pytest.approx(mapped.mean_dice(rule), abs=1e-12)
     assert (curve.lowest[1:] == curve.highest[:-1] + 1).all()
 
 

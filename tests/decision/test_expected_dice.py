@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.decision.calibration import EmptyClassifier, Knots
-from lib.decision.expected_dice import EMPTY_MASK, ExpectedDice, ExpectedDiceRule
+from lib.decision.expected_dice import ExpectedDice, ExpectedDiceRule
 from lib.decision.histograms import Histograms
 from lib.errors import InputError
 from tests.decision.samples import P_OF_VALUE, calibrated_sample, one_image
@@ -64,12 +64,6 @@ def by_poisson_binomial(p: np.ndarray, count: int) -> float:
     return value
 
 
-def by_leave_in_approximation(p: np.ndarray, count: int) -> float:
-    """E[Dice] as RankDice approximates it: no pixel is left out of the sum."""
-    law = sum_law(p)
-    return float(p[:count].sum() * np.sum(2 * law / (count + 1 + np.arange(len(law)))))
-
-
 # The expectation
 
 
@@ -101,17 +95,6 @@ def test_on_large_images_it_is_the_expansion_in_moments(
         overlap = pixels[level + 1 :] @ table[level + 1 :]
         second_order = 2 * overlap * (1 + variance / size**2) / size
         assert abs(expected[level] - second_order) <= 4 / size + 1e-8
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_the_leave_in_approximation_is_nearer_the_larger_the_mask(seed: int) -> None:
-    values = np.random.default_rng(seed).integers(1, 256, 60)
-    p, expected = np.sort(P_OF_VALUE[values])[::-1], expectation(P_OF_VALUE, values)
-    for level in range(0, 255, 25):
-        count = int((values > level).sum())
-        if count:
-            approximate = by_leave_in_approximation(p, count)
-            assert abs(approximate - expected[level]) <= 2 / (count + p.sum())
 
 
 # The mask
@@ -147,15 +130,6 @@ def test_neither_a_mask_nor_the_empty_one_is_better_if_an_image_may_be_empty(see
     assert scores[(subsets == mask).all(axis=1)].item() == pytest.approx(scores.max(), abs=1e-8)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_some_of_the_equal_pixels_are_hardly_better_than_all_or_none(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    values = rng.choice(distinct_values(rng, 3), 9)
-    _, scores = by_enumeration(P_OF_VALUE[values])
-    best = expectation(P_OF_VALUE, values).max()
-    assert scores[1:].max() - 2e-3 <= best <= scores[1:].max() + 1e-8
-
-
 def test_a_map_of_zeros_has_an_empty_mask_for_any_p_empty() -> None:
     zeros = np.zeros((4, 4), np.uint8)
     assert not rule_of(P_OF_VALUE).apply(zeros).any()
@@ -168,32 +142,12 @@ def test_pixels_of_probability_one_are_the_mask() -> None:
     assert rule_of(STEP_TABLE).apply(values).tolist() == [[False, False], [True, True]]
 
 
-@pytest.mark.parametrize(("p", "in_mask"), [(0.49, False), (0.51, True)])
-def test_a_pixel_is_added_if_its_p_is_above_half_the_expected_dice(p: float, in_mask: bool) -> None:
-    # A thousand pixels of probability 1: their expected Dice is nearly 1.
-    table = np.zeros(256)
-    table[[100, 200]] = p, 1
-    image = one_image(np.append(np.full(1000, 200), 100))
-    assert bool(rule_of(table).levels(image)[0] < 100) is in_mask
-
-
 @pytest.mark.parametrize(("p_empty", "masked"), [(0.2, True), (0.49, True), (0.51, False)])
 def test_the_empty_mask_wins_if_p_empty_is_above_the_score_of_the_best_mask(
     p_empty: float, masked: bool
 ) -> None:
     rule = rule_of(STEP_TABLE, constant(p_empty))  # E[Dice] is 1, so the limit is 1/2
     assert rule.apply(np.full((3, 3), 200, np.uint8)).any() == masked
-
-
-def test_a_higher_p_empty_never_adds_a_mask() -> None:
-    rng = np.random.default_rng(0)
-    pixels = rng.multinomial(400, rng.dirichlet(np.full(256, 0.05)), size=50)
-    images = Histograms(np.arange(50).astype(str), pixels, np.zeros_like(pixels))
-    masked = [
-        rule_of(P_OF_VALUE, constant(p)).levels(images) < EMPTY_MASK for p in (0.1, 0.3, 0.5, 0.7)
-    ]
-    assert all((fewer <= more).all() for more, fewer in itertools.pairwise(masked))
-    assert masked[0].any()
 
 
 def test_the_mask_of_a_map_has_the_area_that_its_histogram_gives() -> None:

@@ -12,7 +12,6 @@ from lib.decision.schema import Decision, FoldRules, PlateauSummary
 from tests.decision.samples import calibrated_sample
 
 TRIPLET = ThresholdRule.from_levels(178, 76, 800)
-GATED = ThresholdRule(0.6, 10, 0.2, component_min_area=5, fill_holes=True, class_min=0.1 + 0.2)
 EXPECTED = ExpectedDiceRule.fit(calibrated_sample(40).histograms)
 
 
@@ -47,12 +46,6 @@ def test_a_decision_with_a_fitted_rule_is_read_back(tmp_path: Path, decision: De
     assert schema.load(tmp_path / "decision.json") == decision
 
 
-@pytest.mark.parametrize("decision", [full(GATED), Decision("params", GATED)])
-def test_a_stated_rule_is_read_back_in_levels(tmp_path: Path, decision: Decision) -> None:
-    decision.save(tmp_path / "decision.json")
-    assert schema.load(tmp_path / "decision.json").to_json() == decision.to_json()
-
-
 def test_the_keys_that_people_rely_on(tmp_path: Path) -> None:
     full(TRIPLET).save(tmp_path / "decision.json")
     content = json.loads((tmp_path / "decision.json").read_bytes())
@@ -64,15 +57,3 @@ def test_the_keys_that_people_rely_on(tmp_path: Path) -> None:
     assert content["best"] == TRIPLET.to_json() | {"oof_dice": 0.95}
     assert content["plateau"]["oof_dice"] == 0.94
     assert {"cross_fitted_dice", "ci95", "optimism"} <= content.keys()
-
-
-@pytest.mark.parametrize(
-    ("name", "choose", "is_fixed"),
-    [("see", None, True), ("params", None, True), ("recipe", None, True),
-     ("triplet", "best", False), ("auto", "plateau", False), ("expected", None, False)],
-)  # fmt: skip
-def test_a_rule_is_fixed_unless_it_was_searched_or_calibrated(
-    name: str, choose: str | None, is_fixed: bool
-) -> None:
-    rule = EXPECTED if name == "expected" else TRIPLET
-    assert Decision(name, rule, choose).is_fixed is is_fixed

@@ -56,10 +56,10 @@ def test_every_pair_has_its_best_area_and_its_whole_curve(seed: int, a: int, b: 
     rules = [ThresholdRule.from_levels(top, bottom, area) for area in range(18)]
     scores = [mean_dice(rule, maps) for rule in rules]
     curve = surface.curve(top, bottom)
-    for lowest, highest, score in zip(curve.lowest, curve.highest, curve.score[:, 0], strict=True):
+    for lowest, highest, score in zip(curve.lowest, curve.highest, curve.score, strict=True):
         assert scores[lowest : highest + 1] == pytest.approx([score] * (highest + 1 - lowest))
     assert (curve.lowest[1:] == curve.highest[:-1] + 1).all()
-    assert curve.score[-1, 0] == pytest.approx(scores[17]), "every image is empty"
+    assert curve.score[-1] == pytest.approx(scores[17]), "every image is empty"
     assert surface.score[top, bottom] == pytest.approx(max(scores), abs=1e-12)
     first = next(area for area in range(18) if scores[area] >= max(scores) - 1e-12)
     assert surface.rule(top, bottom) == rules[first]

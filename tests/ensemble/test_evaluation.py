@@ -50,14 +50,6 @@ def test_scores_of_a_stated_rule_are_those_of_the_maps(work: Work, words: str) -
     assert decision.optimism == 0
 
 
-@pytest.mark.parametrize("name", ["see", "sneddy_v1"])
-def test_a_published_rule_is_applied_as_it_is(work: Work, name: str) -> None:
-    options = parse_options(load(work, "a"), name, "plateau")
-    decision = evaluate_on(make_ensemble(work, "a"), options)
-    assert decision.rule == PUBLISHED[name]
-    assert decision.cross_fitted_dice == decision.oof_dice
-
-
 def test_the_recipe_s_rule_scores_as_if_it_were_stated(work: Work) -> None:
     rule = ThresholdRule(0.45, 9, 0.35, component_min_area=4)
     for fold in (0, 1):

@@ -20,9 +20,9 @@ def test_a_surface_is_a_picture_of_equal_bytes(
     tmp_path: Path, preset: str, choose: str | None, ratio: float
 ) -> None:
     sample, fitter = noisy_sample(), RuleFitter(PRESETS[preset], choose)
-    search = fitter.search(sample, None)
-    best_of_fold = {fold: fitter.search(part, None).best for fold, part in sample.by_fold().items()}
-    marks = Marks(search.best, search.thresholds(choose), best_of_fold)
+    search = fitter.search(sample)
+    best_of_fold = {fold: fitter.search(part).best for fold, part in sample.by_fold().items()}
+    marks = Marks(search.best, search.rule(choose), best_of_fold)
     assert (marks.chosen is None) == (preset == "expected")
     for name in ("one.png", "other.png"):
         draw_surface(tmp_path / name, search.plateau, marks)
