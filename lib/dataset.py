@@ -62,7 +62,7 @@ class Dataset:
         return self.truth[image_id] != rle.EMPTY
 
     def training_ids(self, fold: Fold) -> list[str]:
-        """Return the training images of a fold, sorted: every labelled image outside it."""
+        """Return the labelled images outside a fold, sorted; for all-data, every labelled image."""
         self.check_fold(fold)
         return sorted(name for name, number in self.folds.items() if number != fold)
 

@@ -134,7 +134,7 @@ def _id_of(location: ArtifactPath) -> str:
 def _remade_inputs(artifact: Artifact, ids: Mapping[str, str]) -> list[str]:
     """Return a fault for each input under WORK that is not the one the artifact was made from.
 
-    An input that is not under WORK is no fault: it may have stayed on another machine.
+    A missing input is fine: it may be on another machine.
     """
     return [
         f"{artifact.location} was made from another {name} than the one here; "

@@ -150,7 +150,7 @@ def _open_partial(draft: Draft) -> None:
 
 
 def _has_work(partial: Path) -> bool:
-    """Return True if an unfinished folder has more than its config; else any config may begin."""
+    """Return True if an unfinished folder has more than its config; if not, it may begin anew."""
     scratch = any((partial / name).exists() for name in (JOURNAL, STATE))
     return (partial / CONFIG).exists() and (scratch or bool(manifests.file_names(partial)))
 

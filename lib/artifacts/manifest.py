@@ -12,7 +12,7 @@ from lib.layout import ArtifactPath
 
 FORMAT = 2
 CONFIG, MANIFEST, JOURNAL, STATE = "config.json", "manifest.json", "journal.jsonl", "state.pt"
-SCRATCH = (CONFIG, JOURNAL, STATE)  # only in an unfinished artifact, until it has its manifest
+SCRATCH = (CONFIG, JOURNAL, STATE)  # only in an unfinished artifact
 CHECKSUM = "checksum"  # digest of all other keys, those outside the id too
 LOG = "log"  # times and the like: neither listed nor hashed
 

@@ -1,4 +1,4 @@
-"""Calibration of pixel probabilities and of P(empty | image), and its reliability.
+"""Calibration of pixel probabilities and of P(empty | image), and a check of both.
 
 Both are fitted on histograms alone, 256 numbers an image, so that fitting again is cheap.
 """
@@ -22,8 +22,8 @@ Knots = tuple[tuple[int, float], ...]  # a value and its p, ascending; p is line
 def pixel_knots(histograms: Histograms) -> Knots:
     """Fit P(in the truth) of a pixel by its value, in images with a pneumothorax.
 
-    Isotonic regression over twenty groups of values: p must not fall with the value, and twenty
-    knots are as good as 256 and legible. Pixels of all images have equal weight.
+    Isotonic regression over twenty groups of values: p must not fall with the value. Twenty
+    knots are as good as 256, and a person can read them. Pixels of all images have equal weight.
 
     Returns:
         A knot for each group that has pixels, at their mean value; p is in [0, 1] and ascends.

@@ -3,8 +3,8 @@
 Exact: the thresholds and the minimum area, as in `threshold_search`; and given these, the best of
 all component areas with and without filling. The mask of an image changes only at the areas of its
 own components. All changes in Dice, sorted by area and summed up, are the score at every area.
-Conditional: the bottom level is one of the CANDIDATES whose best triplets score highest without
-component areas; its top and minimum area are those of that triplet.
+Conditional: only the CANDIDATES bottom levels with the best triplets are tried, each with the top
+and minimum area of its triplet.
 """
 
 from dataclasses import replace

@@ -1,10 +1,9 @@
 """Connected components of masks, kept so that any component area is scored without the maps.
 
 Components are removed first, then holes are filled; the result is still a sum over components. A
-component in a hole of a larger one is covered once the larger one is kept and filled. So it
-contributes, with its own holes, only while it is kept itself and all components around it are
-removed: for `component_min_area` above the largest of those and up to its own area. Every component
-is one such interval. scikit-image has no measure of this nesting.
+component in a hole of another one counts on its own, with its own holes, only while it is kept and
+every component around it is removed: for `component_min_area` above the largest of those and up to
+its own area. Every component is one such interval. scikit-image has no measure of this nesting.
 
 Reference:
     Rosenfeld, Adjacency in digital pictures, 1974: with 8-connected components and 4-connected

@@ -2,10 +2,10 @@
 
 Exact: the best of all class gates with all bottom levels alone, by sorting images by probability as
 `threshold_search` sorts them by area; the best of all class gates for a given triplet; the best of
-all triplets for a given class gate. Conditional: all three thresholds and the area together, by
-taking the last two in turn until neither gains. This starts twice, without a class gate and at the
-best gate of a bottom level alone, and the better end is taken. It is the best in its row and in its
-column; a better rule far from both would be missed.
+all triplets for a given class gate. Conditional: all of them together. The gate and the triplet are
+improved in turn until nothing improves, from two starts: without a class gate, and at the best gate
+of a bottom level alone. The better end is taken. It cannot be improved by changing only the gate or
+only the triplet; a better pair of both would be missed.
 """
 
 from dataclasses import replace

@@ -147,7 +147,7 @@ class OofSample:
         return len(self.folds)
 
     def __getitem__(self, chosen: np.ndarray) -> "OofSample":
-        """Select images by index or bool; histograms without a fold are for whole samples only."""
+        """Select images by index or bool; the selection has no `heldout_histograms`."""
         return OofSample(
             self.histograms[chosen],
             self.folds[chosen],
@@ -163,8 +163,8 @@ class OofSample:
         assert self.features is not None
         return gate(self.features)
 
-    def excluding_fold(self, fold: int) -> "OofSample":
-        """Return all images, with maps that nothing in the truth of a fold has influenced."""
+    def with_maps_fitted_without(self, fold: int) -> "OofSample":
+        """Return all images, with maps whose weights were found without a fold."""
         if self.heldout_histograms is None:
             return self
         histograms = self.heldout_histograms(fold)

@@ -1,8 +1,8 @@
 """The plateau of a searched surface, and the rule to take from it.
 
-The peak of a finite sample lies where noise lifted it, often on a cliff. Pairs of levels within one
-standard error of the best score make the plateau. The pair deepest inside it has most room for
-error.
+The best score of a sample is partly luck, and a slightly different rule may score much worse. The
+plateau holds the pairs of levels within one standard error of the best score. The pair deepest
+inside it has most room for error.
 """
 
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Plateau:
         return ThresholdRule.from_levels(*self.pair, min_area=middle_area(*self.areas))
 
     def range_around_best(self, curve: AreaCurve) -> tuple[Any, Any]:
-        """Return the unbroken range around the best of a curve that scores as well.
+        """Return the range around the best of a curve, without a gap, that scores as well.
 
         As well is within one standard error of the curve's best and of the plateau's.
         """
@@ -83,9 +83,9 @@ class Plateau:
 def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
     """Find the pairs within one standard error of the best.
 
-    It is the standard error of the gain over the all-empty baseline. Every rule contains the
-    baseline's score, so the number of empty images says nothing about which rule is better. With
-    the error of the score itself, a hundred images would put an all-empty rule on the plateau.
+    It is the standard error of the gain over the all-empty baseline. All rules share the score of
+    the empty images, so their number must not matter. With the error of the score itself, a sample
+    of a hundred images would have an all-empty rule on its plateau.
 
     Args:
         surface: of N images.
@@ -100,7 +100,7 @@ def find_plateau(surface: Surface, patients: np.ndarray) -> Plateau:
 
 @dataclass(frozen=True)
 class RuleSearch:
-    """The search of a preset that histograms answer: its best rule, and the plateau's middle.
+    """The search of a preset for which histograms are enough: best rule, and plateau's middle.
 
     The extensions of presets (components, gate) are subclasses.
 
@@ -143,7 +143,7 @@ class RuleSearch:
 
 
 def middle_area(lowest: int, highest: int) -> int:
-    """Return the geometric mean of two areas; 0 counts as 1, any pixel."""
+    """Return the geometric mean of two areas; a lowest area of 0 counts as 1, any pixel."""
     return round((max(lowest, 1) * highest) ** 0.5)
 
 

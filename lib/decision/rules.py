@@ -45,7 +45,7 @@ class DecisionRule(Protocol):
         """
 
     def areas(self, sample: OofSample, p_positive: np.ndarray | None = None) -> Areas:
-        """Return the areas of the masks that `apply` would make, without reading a map twice.
+        """Return the areas of the masks that `apply` would make, from counts where possible.
 
         Args:
             sample: N labelled images.

@@ -68,7 +68,7 @@ class Decision:
     Attributes:
         rule_name: the value of --rule, or "params".
         rule: turns maps into masks.
-        choose: "plateau" or "best"; None if nothing was searched.
+        choose: "plateau" or "best"; None for a fixed rule and for the expected Dice.
         gate: runs used for p(positive) only.
         gate_fit: "mean" or "stack", how their probabilities are combined.
         images: number of labelled images with an out-of-fold map.

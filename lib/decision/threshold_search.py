@@ -1,10 +1,11 @@
 """Exact search: every pair of levels with every possible minimum area, over all images.
 
-With `min_area` m, an image keeps its mask if at least m of its pixels pass `top`. In the order of
-that count, the images that keep their mask are the first few, for any m. So one cumulative sum of
-the gain of each image (the Dice of its mask, minus that of the empty mask) scores every m at once,
-and for all bottom levels together. Only positive images gain: the best m lies at the count of one
-of them, or keeps none or all. The result is the best of all rules of the preset, not of a grid.
+With `min_area` m, an image keeps its mask if at least m of its pixels pass `top`. Sorted by that
+count, highest first, the images that keep their mask are the first few, for any m. So one
+cumulative sum of gains scores every m at once, and for all bottom levels together. The gain of an
+image is the Dice of its mask, minus that of the empty mask. Only positive images gain: the best m
+is the count of one of them, or keeps no image or all. The result is the best of all rules of the
+preset, not of a grid.
 """
 
 from collections.abc import Sequence
@@ -49,8 +50,8 @@ class AreaCurve:
     """The score as a step function of a minimum area: constant from `lowest[k]` to `highest[k]`.
 
     Attributes:
-        lowest, highest: (K,) ascending, in pixels; the first step is 0, no minimum area; from the
-            lowest of the last step on, every image is empty.
+        lowest, highest: (K,) ascending, in pixels; the first step is 0, no minimum area; in
+            the last step every image is empty.
         score: (K,) mean Dice of each step.
     """
 
@@ -64,6 +65,9 @@ class Surface:
     """The best score of every pair of levels.
 
     Attributes:
+        histograms: of the N images that were searched.
+        preset: the family of rules.
+        gains: sums from which every score is computed.
         score: (255, 255) mean Dice by top and bottom; -inf for pairs that are not searched.
         passing: (N,) bool, images that a class gate lets through; the others are empty.
     """
@@ -113,7 +117,7 @@ def first_best(score: np.ndarray | Sequence[float]) -> int:
 class Gains:
     """The gains of all images by their masks, summed for any minimum area.
 
-    Any mask costs an empty image its whole Dice, so their counts above each level are enough.
+    An empty image with any mask scores 0. So of empty images only the counts are needed.
     """
 
     def __init__(self, histograms: Histograms, passing: np.ndarray | None = None) -> None:
@@ -131,7 +135,7 @@ class Gains:
     def highest(self, top: int, bottoms: slice, has_min_area: bool) -> np.ndarray:
         """Return the highest score over all minimum areas, for some bottom levels together.
 
-        It lies at the count of a positive image, or where no image passes, or all: one more
+        The best area is the count of a positive image, or keeps all images, or none: one more
         negative image only costs.
         """
         sums = self.without_min_area[bottoms]

@@ -157,9 +157,10 @@ def cross_fit(sample: OofSample, fitter: RuleFitter) -> CrossFit:
     assert len(folds) > 1, "no other fold to fit on"
     fitted, dice = {}, np.empty(len(sample))
     for fold in map(int, folds):
-        heldout, visible = sample.folds == fold, sample.excluding_fold(fold)
-        fitted[fold] = fitter.fit(visible[~heldout])
-        dice[heldout] = fitted[fold].dice(visible[heldout])
+        heldout = sample.folds == fold
+        sample_without = sample.with_maps_fitted_without(fold)
+        fitted[fold] = fitter.fit(sample_without[~heldout])
+        dice[heldout] = fitted[fold].dice(sample_without[heldout])
     return CrossFit(fitted, dice)
 
 
@@ -180,7 +181,7 @@ def measure_reliability(
     scored = [(sample, fitted)]
     if refitted:
         scored = [
-            (sample.excluding_fold(fold)[sample.folds == fold], fold_rule)
+            (sample.with_maps_fitted_without(fold)[sample.folds == fold], fold_rule)
             for fold, fold_rule in refitted.items()
         ]
     parts = [rule.rule.predictions(part, part.p_positive(rule.gate)) for part, rule in scored]

@@ -76,8 +76,8 @@ def gate_features(
     """Return the probabilities that p(positive) is made of: a row an image, a column a gate.
 
     An out-of-fold image has the probability by the network that did not train on it, a test image
-    the mean over folds. The members' own mean is the column if there are no gates, and one of the
-    columns of a stack.
+    the mean over folds. Without gates the only column is the mean of the members;
+    with `stack` it is one more column.
 
     Returns:
         None if no run has an image head.
@@ -128,7 +128,7 @@ def choose_rule(
     """Turn --rule auto into triplet or expected; other options stay.
 
     The choice uses the cross-fitted scores that are then reported. A required gain of one standard
-    error keeps that bias small. `expected` must also beat the all-empty baseline: where neither
+    error keeps it small. `expected` must also beat the all-empty baseline: where neither
     rule does, the maps are too weak, and the triplet stays.
 
     Returns:

@@ -87,7 +87,7 @@ def _cross_fit(
     """Score the rule on images that it was not fitted on.
 
     Returns:
-        The scores, None if they cannot be had; and the reason if they are missing or in-sample.
+        The scores, None if impossible; and why they are missing or equal the in-sample ones.
     """
     weights_were_searched = sample.heldout_histograms is not None
     if not options.needs_fitting and not weights_were_searched:

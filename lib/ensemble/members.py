@@ -69,8 +69,8 @@ def load_members(
 
     Args:
         runs: names of the members.
-        folds: folds of every member; None: those of which the first member has maps, all-data only
-            if it has no others.
+        folds: folds of every member; None: the numbered folds of the first member, or all-data if
+            it has none.
         weights: "equal", a number for each member, or "search" (equal until they are found).
 
     Raises:

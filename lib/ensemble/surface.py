@@ -47,7 +47,7 @@ class Marks(NamedTuple):
 
 
 def draw_surface(path: Path, plateau: Plateau, marks: Marks) -> None:
-    """Draw a searched surface; equal surfaces are equal bytes.
+    """Draw a searched surface; equal surfaces give byte-identical files.
 
     Left: the score of each pair of levels (or of each level, with one threshold) at its best area.
     Right: the score over the minimum area, for the chosen pair and for the best. Both are behind

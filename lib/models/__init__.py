@@ -8,7 +8,7 @@ import torch
 from segmentation_models_pytorch.encoders import get_encoder_names
 
 from lib.errors import InputError
-from lib.models import abedalla, albunet, chexlocnet, smp_nets, unet, viel, zhang
+from lib.models import abedalla, albunet, chexlocnet, classic_unet, smp_nets, viel, zhang
 from lib.models.base import SegmentationNetwork
 from lib.recipes import Network, Recipe
 
@@ -29,7 +29,7 @@ NETWORKS: dict[str, Entry] = {
     "abedalla_gray_unet": Entry(abedalla.GrayUnet, "encoder decoder_channels"),
     "viel_unet": Entry(viel.VielUnet, "encoder attention image_head centre hypercolumns"),
     "zhang_ica_resunet": Entry(zhang.ica_resunet),
-    "classic_unet": Entry(unet.classic_unet),
+    "classic_unet": Entry(classic_unet.classic_unet),
     "albunet": Entry(albunet.AlbuNet, "encoder"),
     "chexlocnet": Entry(chexlocnet.CheXLocNet, "encoder"),
 }

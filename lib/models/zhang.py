@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import Bottleneck
 
-from lib.models.unet import WIDTHS, DoubleConv, SymmetricUnet
+from lib.models.classic_unet import WIDTHS, DoubleConv, SymmetricUnet
 from lib.recipes import Recipe
 
 MODULES = (3, 4, 6, 3)  # bottlenecks of levels 2 to 5

@@ -226,7 +226,7 @@ class Recipe:
         source: the paper, write-up or code that describes it.
         summary: one line about it.
         phases: in order; each starts from the best weights of the one before.
-        augmentation: the name of a function in lib/train/augment.py.
+        augmentation: a key of AUGMENTATIONS in lib/train/augment.py.
         select: the metric that ranks checkpoints; Dice is computed at `select_rule`, the AUC is
             that of the image-level head.
         rule: the published decision rule.

@@ -1,8 +1,8 @@
 """Checkpoints: the files that a training writes after each epoch, and how it resumes from them.
 
 The record of epochs decides everything else: which weights are kept, and if the phase is over.
-Writing state.pt is the commit: weight files that its record does not name do not count. The record
-has their hashes too, because torch reads a file with changed bits without an error.
+An epoch counts once state.pt is written: weight files that its record does not name are ignored.
+The record has their hashes too, because torch reads a file with changed bits without an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ def epochs_to_keep(keep: Keep, rows: Sequence[Row]) -> list[Row]:
 
 
 def kept_rows(recipe: Recipe, record: Record) -> list[Row]:
-    """Return the rows whose weights the last phase keeps; the next phase starts from the first."""
+    """Return the rows whose weights the latest phase keeps; the next phase starts at the first."""
     average = record.average(record.phase)
     if average is not None:
         return [average]

@@ -88,7 +88,7 @@ def _linear(phase: Phase, fraction: float) -> float:
 
 
 def _plateaus(scores: Sequence[float], patience: int) -> int:
-    """Return how often more than `patience` epochs in a row had no better score."""
+    """Count how often the score did not improve for more than `patience` epochs."""
     count, bad_epochs, best = 0, 0, -math.inf
     for score in scores:
         if score > best:

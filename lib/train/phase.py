@@ -172,8 +172,9 @@ class PhaseTraining:
     def _train(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
         """Train on the images of an epoch; return the mean of each loss over batches.
 
-        Losses and gradients of a batch are means over its images: the sum over processes, each
-        weighted by its fraction of the batch.
+        With several processes, losses and gradients of a batch are the sum over processes, each
+        weighted by its fraction of the batch. For losses that are means over images this is the
+        loss of the whole batch; batch_dice and positive_dice are computed within each process.
         """
         sums: Losses = {}
         with training_mode(self.model, self.phase, epoch):

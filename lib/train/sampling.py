@@ -53,8 +53,8 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of (epoch, index): workers read the epoch from the key and need no other state.
 
     Each process gets its shard of every batch. An epoch is split into batches of nearly equal size,
-    none larger than the phase's batch. No image is dropped, and a batch has a single image only if
-    the phase's batch is 1 or 2.
+    none larger than the phase's batch. No image is dropped. A batch has a single image only if
+    the phase's batch is 1 or 2, or the epoch has one image.
     """
 
     def __init__(self, positive: Sequence[bool], phase: Phase, key: tuple) -> None:

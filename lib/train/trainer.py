@@ -21,7 +21,7 @@ __all__ = ["TrainingJob", "summary", "train_fold"]
 
 
 def train_fold(job: TrainingJob) -> Record:
-    """Train a recipe on all folds but one; go on where an interrupted training stopped.
+    """Train a recipe on all folds but one (or on all data); resume an interrupted training.
 
     The draft receives weights/, history.csv, averages.csv if epochs are averaged, curves.png,
     and log/, which is not part of the artifact's id.

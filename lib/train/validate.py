@@ -36,8 +36,9 @@ def validate(
         device: the device of the network.
 
     Returns:
-        loss (the mean over images), dice, positive_dice, and class_auc; NaN for metrics that cannot
-        be computed without positives or without an image-level head.
+        loss (the mean of batch losses, weighted by their images), dice, positive_dice, and
+        class_auc; NaN for metrics that cannot be computed without positives or without an
+        image-level head.
     """
     model.eval()
     batches = []

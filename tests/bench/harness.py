@@ -63,13 +63,15 @@ def run_stage(work: Path, script: str, *flags: str | Path) -> None:
     """Run a stage script on `work`.
 
     Raises:
-        InputError: if it fails, with the last line of its stderr.
+        InputError: if it refuses its input, with the last line of its stderr.
+        RuntimeError: if it fails otherwise.
     """
     command = [sys.executable, script, *map(str, flags), "--work", str(work)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 2:
+        raise InputError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise InputError(f"{script}: {last.removeprefix('error: ')}")
+        raise RuntimeError(f"{script} ended with {done.returncode}: {done.stderr}")
 
 
 def time_cpu(task: Callable[..., Any], *args: Any) -> tuple[float, Any]:

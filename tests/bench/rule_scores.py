@@ -47,7 +47,7 @@ class RuleScores:
         dices = np.empty(len(self.sample))
         for fold, rules in self.decision.folds.items():
             chosen = self.sample.folds == fold
-            part = self.sample.excluding_fold(fold)[chosen]
+            part = self.sample.with_maps_fitted_without(fold)[chosen]
             rule = rules.refitted or self.decision.rule
             p_positive = None if part.features is None else part.features[:, 0]
             dices[chosen] = metrics.dice(*rule.areas(part, p_positive))

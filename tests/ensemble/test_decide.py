@@ -121,7 +121,7 @@ def test_searched_weights_give_a_fold_the_maps_that_were_made_without_it(work: W
     sample = read_sample(ensemble, dataset.read(work))
     for fold in (0, 1):
         without = histograms.load(ensemble.path(f"histograms.without{fold}.npz"))
-        assert (sample.excluding_fold(fold).histograms.pixels == without.pixels).all()
+        assert (sample.with_maps_fitted_without(fold).histograms.pixels == without.pixels).all()
 
 
 # --rule auto
