@@ -69,7 +69,8 @@ def run_stage(work: Path, script: str, *flags: str | Path) -> None:
     command = [sys.executable, script, *map(str, flags), "--work", str(work)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode == 2:
-        raise InputError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
+        reason = done.stderr.strip().splitlines()[-1].removeprefix("error: ")
+        raise InputError(f"{script}: {reason}")
     if done.returncode:
         raise RuntimeError(f"{script} ended with {done.returncode}: {done.stderr}")
 
