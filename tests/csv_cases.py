@@ -14,6 +14,7 @@ from lib.errors import InputError
 FRAME = 4
 HEAD = "ImageId,EncodedPixels\n"
 GOOD = f"{HEAD}a,-1\nb,0 3\n"
+GZIPPED = gzip.compress(GOOD.encode(), mtime=0)
 Content = str | bytes
 Pairs = list[tuple[str, str]]
 
@@ -76,7 +77,7 @@ BAD_TABLES = [
                  id="latin-1-with-cr-only"),
     pytest.param(HEAD + "a,-1\nb\0,-1\n", 3, "a null byte", id="null-byte"),
     pytest.param(b"PK\x03\x04" + b"\0" * 50, 1, "a null byte", id="zip-file"),
-    pytest.param(gzip.compress(GOOD.encode(), mtime=0), 1, "no UTF-8 text", id="gz-by-another-name"),
+    pytest.param(GZIPPED, 1, "no UTF-8 text", id="gz-by-another-name"),
     pytest.param(HEAD + "a,-1\n,-1\n", 3, "ImageId ''", id="no-id"),
     pytest.param(HEAD + "../../etc/passwd,-1\n", 2, "cannot be a file name", id="id-out-of-here"),
     pytest.param(HEAD + "/etc/passwd,-1\n", 2, "cannot be a file name", id="id-from-the-root"),
