@@ -11,8 +11,10 @@ import pandas as pd
 from lib import csv_files
 from lib.errors import InputError
 from lib.files import sha256
-from lib.prepare import folds, labels, patients
+from lib.prepare import dicom, folds, frame, labels, patients
 from lib.prepare.discover import RawFolder
+
+N_SIZES = 20  # images whose size is read from the header
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,17 @@ def _read_annotations(source: RawFolder, rle_size: int) -> pd.DataFrame:
     rows = labels.read(source.labels, rle_size)
     if rows.empty:
         raise InputError(f"{source.labels} has no rows; without labels, take it out of the folder")
+    frame.check_shapes(source.labels, rows, rle_size, _image_side(source, rows))
     return rows
+
+
+def _image_side(source: RawFolder, rows: pd.DataFrame) -> int | None:
+    """Return the side of images with a mask; None if they are not square or differ in size."""
+    with_mask = [name for name in rows["ImageId"][rows["area_px"] > 0] if name in source.images]
+    some = with_mask[:: -(-len(with_mask) // N_SIZES) or 1]
+    sizes = {dicom.read_size(source.root / source.images[name]) for name in some}
+    rows_columns = sizes.pop() if len(sizes) == 1 else None
+    return rows_columns[0] if rows_columns and len({*rows_columns}) == 1 else None
 
 
 def _choose_sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, list[str]]:

@@ -5,12 +5,20 @@ from typing import Any
 
 import pytest
 
-from lib import csv_files
+from lib import csv_files, images
 from lib.errors import InputError
 from lib.prepare import folds
 from lib.prepare.discover import scan_raw_folder
 from lib.prepare.plan import Plan, make_plan
-from tests.raw_folders import POSITIVE, SIDE, write_csv, write_labels, write_raw
+from tests.raw_folders import (
+    POSITIVE,
+    SIDE,
+    noise,
+    write_csv,
+    write_dicom,
+    write_labels,
+    write_raw,
+)
 
 
 def make(root: Path, n_folds: int = 2, **options: Any) -> Plan:
@@ -150,3 +158,16 @@ def test_the_config_does_not_depend_on_the_location(tmp_path: Path) -> None:
     configs = [make(write_raw(tmp_path / name)).config for name in ("one", "two")]
     assert configs[0] == configs[1]
     assert str(tmp_path) not in str(configs)
+
+
+@pytest.mark.parametrize("suffix", ["png", "dcm"])
+def test_labels_that_fit_into_smaller_images_are_refused(tmp_path: Path, suffix: str) -> None:
+    for n in range(3):
+        path = tmp_path / f"{n}.{suffix}"
+        if suffix == "png":
+            images.write_png(path, noise(n, 16))
+        else:
+            write_dicom(path, noise(n, 16))
+    labelled(tmp_path, "0", "1", "2")
+    with pytest.raises(InputError, match=r"train.csv.* 32x32 .*--rle-size 16$"):
+        make(tmp_path)
