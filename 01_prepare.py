@@ -57,6 +57,7 @@ def main() -> None:
         source, rle_size=args.rle_size, n_folds=args.n_folds, limit=args.limit,
         allow_missing=args.allow_missing, folds_csv=args.folds_csv, groups_csv=args.groups,
     )  # fmt: skip
+    print(plan.describe(), flush=True)
     draft = artifacts.begin(work.dataset, plan.config, inputs, args.replace)
     caches = cache.begin(work, sizes, plan.config, args.replace)
     if draft:

@@ -56,6 +56,14 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return frame
 
 
+def read_header(path: Path) -> list[str]:
+    """Return the column names of a CSV (.gz too); none if it is no CSV in UTF-8."""
+    try:
+        return next(_parse_rows(path, _read_text(path)), (1, []))[1]
+    except InputError:
+        return []
+
+
 def read_images(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a table with one row for each image.
 

@@ -83,6 +83,20 @@ def read(path: Path) -> Radiograph:
         raise UnreadableError(reason if is_ours else f"cannot be decoded: {reason}") from error
 
 
+def read_size(path: Path) -> tuple[int, int] | None:
+    """Return rows and columns of an image file from its header; None if it cannot be read."""
+    try:
+        if path.suffix.lower() in DICOM_SUFFIXES:
+            tags = ["Rows", "Columns"]
+            with disable_value_validation():
+                data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+            return int(data.Rows), int(data.Columns)
+        with Image.open(path, formats=("PNG", "JPEG")) as picture:
+            return picture.height, picture.width
+    except Exception:  # `read` says later what is wrong with the file
+        return None
+
+
 def _decode_dicom(content: bytes) -> Radiograph:
     # The competition's UIDs (ID_0011fe81e) are not valid: pydicom would warn at every file.
     with disable_value_validation(), warnings.catch_warnings():

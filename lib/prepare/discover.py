@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lib import artifacts
+from lib import artifacts, csv_files, rle
 from lib.artifacts import Artifact
 from lib.errors import InputError
 from lib.layout import Work, check_image_id
@@ -18,6 +19,7 @@ SAMPLE_NAMES = tuple(f"{stage}sample{mark}submission" for stage in ("", "stage_1
 TABLE_SUFFIXES = (".csv", ".csv.gz")
 SYSTEM_FOLDERS = ("__MACOSX", "lost+found")
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z")  # never unpacked here
+TRAIN_FOLDER = re.compile("(^|[^a-z])train(ing)?([^a-z]|$)")
 MAX_TABLE_DEPTH = 2  # folders below RAW
 DEMO = {"n_train": 120, "n_test": 80, "seed": 0, "size": 1024}
 
@@ -29,6 +31,7 @@ class RawFolder:
     Attributes:
         images: ImageId (the file's stem) -> path relative to `root`, sorted.
         labels: the label file; None without labels.
+        tables: all CSV files.
         samples: sample submissions; the labels decide which one of several counts.
     """
 
@@ -36,6 +39,7 @@ class RawFolder:
     images: Mapping[str, str]
     labels: Path | None
     samples: Sequence[Path]
+    tables: Sequence[Path] = ()
 
     @property
     def digest(self) -> str:
@@ -45,10 +49,26 @@ class RawFolder:
             digest.update(f"{path}\t{(self.root / path).stat().st_size}\n".encode())
         return digest.hexdigest()
 
+    def image_id(self, name: str) -> str:
+        """Return the image that a table names, with or without the extension of its file."""
+        stem, dot, suffix = name.rpartition(".")
+        is_file_name = f"{dot}{suffix.lower()}" in DICOM_SUFFIXES + PICTURE_SUFFIXES
+        return stem if name not in self.images and is_file_name and stem in self.images else name
+
     def in_test_folder(self, image_id: str) -> bool:
         """Return True if the name of a folder around the image marks it as a test image."""
         folders = Path(self.images[image_id].lower()).parent.parts
         return any("test" in folder or folder == "stage_2_images" for folder in folders)
+
+    def in_train_folder(self, image_id: str) -> bool:
+        """Return True if the name of a folder around the image marks it as a training image."""
+        folders = (self.root.resolve().name, *Path(self.images[image_id]).parent.parts)
+        is_train = any(TRAIN_FOLDER.search(folder.lower()) for folder in folders)
+        return is_train and not self.in_test_folder(image_id)
+
+    def relative(self, path: Path) -> str:
+        """Return the path of a table for messages: relative to the raw folder if it lies in it."""
+        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
 
 def scan_raw_folder(root: Path, labels: Path | None = None, work: Path | None = None) -> RawFolder:
@@ -57,7 +77,7 @@ def scan_raw_folder(root: Path, labels: Path | None = None, work: Path | None = 
     Args:
         root: images in it, nested or flat; tables in it or up to two folders down. Archives are
             not unpacked.
-        labels: the label file; None: search for its usual names.
+        labels: the label file; None: search for it by name, columns and content.
         work: the working folder; it must not lie in `root`, because it has images too.
 
     Raises:
@@ -71,14 +91,13 @@ def scan_raw_folder(root: Path, labels: Path | None = None, work: Path | None = 
     if labels and not labels.is_file():
         raise InputError(f"{labels} is not there; --labels wants the label CSV")
     files = list(_walk(root))
-    images = _index_images(root, files)
-    if not labels:
-        tables = _find_tables(root, files, LABEL_NAMES)
-        if len(tables) > 1:
-            names = ", ".join(str(path.relative_to(root)) for path in tables)
-            raise InputError(f"{root} has more than one label file ({names}); choose with --labels")
-        labels = tables[0] if tables else None
-    return RawFolder(root, images, labels, _find_tables(root, files, SAMPLE_NAMES))
+    tables = [
+        path
+        for path in files
+        if path.name.lower().endswith(TABLE_SUFFIXES)
+        and len(path.relative_to(root).parts) <= MAX_TABLE_DEPTH + 1
+    ]
+    return _classify_tables(RawFolder(root, _index_images(root, files), labels, (), tables))
 
 
 def draw_demo(work: Work, workers: int, replace: bool) -> Artifact:
@@ -138,10 +157,46 @@ def _index_images(root: Path, files: list[Path]) -> dict[str, str]:
     return dict(sorted(images.items()))
 
 
-def _find_tables(root: Path, files: list[Path], stems: tuple[str, ...]) -> list[Path]:
+def _classify_tables(source: RawFolder) -> RawFolder:
+    """Add the label file, unless it is given, and the sample submissions.
+
+    Tables of the competition are known by name. Any other one with the columns of an RLE file
+    counts if it names an image: it is a sample submission if all its masks are empty, unless there
+    is one by name or an image of it lies in a training folder; it is a truth or a submission, and
+    ignored, if it names test images alone; otherwise it is a label file.
+
+    Raises:
+        InputError: if there is more than one label file.
+    """
+    label_files = _named(source.tables, LABEL_NAMES)
+    named_samples = _named(source.tables, SAMPLE_NAMES)
+    others: dict[Path, set[str]] = {}
+    samples = list(named_samples)
+    for path in source.tables:
+        is_rle_file = {*csv_files.RLE_COLUMNS} <= {*csv_files.read_header(path)}
+        if path in (source.labels, *label_files, *named_samples) or not is_rle_file:
+            continue
+        rows = csv_files.read_rles(path, allow_blank=True)
+        images = {source.image_id(name) for name in rows["ImageId"]} & source.images.keys()
+        is_training = any(map(source.in_train_folder, images))
+        if images and (rows["EncodedPixels"] == rle.EMPTY).all() and not is_training:
+            samples += [] if named_samples else [path]
+        elif images:
+            others[path] = images
+    if source.labels is None:
+        test = {name for name in source.images if source.in_test_folder(name)}
+        for path in samples:
+            if csv_files.IMAGE_ID in csv_files.read_header(path):
+                test.update(csv_files.read(path, (csv_files.IMAGE_ID,))[csv_files.IMAGE_ID])
+        label_files += [path for path, images in others.items() if not images <= test]
+        if len(label_files) > 1:
+            names = ", ".join(map(source.relative, label_files))
+            raise InputError(
+                f"{source.root} has more than one label file ({names}); choose with --labels"
+            )
+    return replace(source, labels=source.labels or next(iter(label_files), None), samples=samples)
+
+
+def _named(tables: Sequence[Path], stems: Sequence[str]) -> list[Path]:
     names = {stem + suffix for stem in stems for suffix in TABLE_SUFFIXES}
-    return [
-        path
-        for path in files
-        if path.name.lower() in names and len(path.relative_to(root).parts) <= MAX_TABLE_DEPTH + 1
-    ]
+    return [path for path in tables if path.name.lower() in names]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from lib import csv_files, rle
 from lib.errors import InputError
+from lib.prepare import frame
 
 CONFLICT = "labelled both empty and with a mask"
 MIN_AGREEING_DICE = 0.5  # two masks of one image contradict each other below it
@@ -26,9 +27,10 @@ def read(path: Path, frame_size: int) -> pd.DataFrame:
     """
     rows = csv_files.read_rles(path)
     rows["area_px"] = [
-        _area(code, frame_size, f"{path}, line {line}, image {image_id}")
+        _area(code, f"{path}, line {line}, image {image_id}")
         for line, image_id, code in rows[list(csv_files.RLE_COLUMNS)].itertuples()
     ]
+    frame.check_ends(path, rows, frame_size)
     return rows
 
 
@@ -75,17 +77,9 @@ def masks_agree(code: str, other: str, frame_size: int) -> bool:
     return bool(2 * (a & b).sum() >= MIN_AGREEING_DICE * (a.sum() + b.sum()))
 
 
-def _area(code: str, frame_size: int, origin: str) -> int:
+def _area(code: str, origin: str) -> int:
     """Return the area of a code in pixels; refuse a wrong one, with its origin in the message."""
     try:
-        area = rle.area(code)
-        # Offsets count from the end of the run before: their sum is the end of the last run.
-        end = sum(map(int, code.split()))
-        if end > frame_size**2:
-            raise InputError(
-                f"RLE runs past {frame_size}x{frame_size}: it ends at pixel {end} of "
-                f"{frame_size**2}; --rle-size states another frame"
-            )
+        return rle.area(code)
     except InputError as error:
         raise InputError(f"{origin}: {error}") from None
-    return area

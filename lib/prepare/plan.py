@@ -11,8 +11,10 @@ import pandas as pd
 from lib import csv_files
 from lib.errors import InputError
 from lib.files import sha256
-from lib.prepare import folds, labels, patients
+from lib.prepare import dicom, folds, frame, labels, patients
 from lib.prepare.discover import RawFolder
+
+N_SIZES = 20  # images whose size is read from the header
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Plan:
         annotations: the label rows of `roles.train`.
         patients: patient_id, and perhaps sex, age and view, by ImageId; empty without --groups.
         split: the CSV with the folds; None: a split is computed.
+        sample_csv: the sample submission; None without one.
         config: all that determines the dataset. The --allow flags are no part of it: they only
             permit gaps, and change nothing where there are none.
     """
@@ -49,11 +52,23 @@ class Plan:
     annotations: pd.DataFrame
     patients: pd.DataFrame
     split: Path | None
+    sample_csv: Path | None
     config: Mapping[str, Any]
 
     @property
     def image_ids(self) -> list[str]:
         return sorted(self.roles.train | self.roles.test | self.roles.unlabelled)
+
+    def describe(self) -> str:
+        """Return one line that names the tables, the split and the RLE frame in use."""
+        tables = (self.source.labels, self.sample_csv)
+        labels, sample = (self.source.relative(path) if path else "none" for path in tables)
+        split = f"computed, {self.config['n_folds']} folds" if self.roles.train else "none"
+        side = self.config["rle_size"]
+        return (
+            f"labels: {labels}; sample submission: {sample}; split: {self.split or split}; "
+            f"RLE frame: {side}x{side}"
+        )
 
 
 def make_plan(
@@ -84,6 +99,13 @@ def make_plan(
     labelled = set(annotations["ImageId"])
     sample_csv, sample_ids = _choose_sample(source, labelled)
     roles = _assign_roles(source, labelled, sample_ids)
+    if not labelled:
+        _check_unlabelled(source, set(sample_ids))
+    elif labelled.isdisjoint(source.images):
+        raise InputError(
+            f"{source.labels} labels {_first_names(labelled)}, but no image in {source.root} has "
+            f"one of its ids: files are named as {_first_names(source.images)}; give other --labels"
+        )
     if limit:
         roles = _limit_images(roles, source, annotations, limit)
     elif not allow_missing:
@@ -105,16 +127,27 @@ def make_plan(
         "folds_sha256": _digest(split),
         "groups_sha256": _digest(groups_csv),
     }
-    return Plan(source, roles, annotations, patient_table, split, config)
+    return Plan(source, roles, annotations, patient_table, split, sample_csv, config)
 
 
 def _read_annotations(source: RawFolder, rle_size: int) -> pd.DataFrame:
     if source.labels is None:
         return pd.DataFrame(columns=[*csv_files.RLE_COLUMNS, "area_px"])
     rows = labels.read(source.labels, rle_size)
+    rows["ImageId"] = rows["ImageId"].map(source.image_id)
     if rows.empty:
         raise InputError(f"{source.labels} has no rows; without labels, take it out of the folder")
+    frame.check_shapes(source.labels, rows, rle_size, _image_side(source, rows))
     return rows
+
+
+def _image_side(source: RawFolder, rows: pd.DataFrame) -> int | None:
+    """Return the side of images with a mask; None if they are not square or differ in size."""
+    with_mask = [name for name in rows["ImageId"][rows["area_px"] > 0] if name in source.images]
+    some = with_mask[:: -(-len(with_mask) // N_SIZES) or 1]
+    sizes = {dicom.read_size(source.root / source.images[name]) for name in some}
+    rows_columns = sizes.pop() if len(sizes) == 1 else None
+    return rows_columns[0] if rows_columns and len({*rows_columns}) == 1 else None
 
 
 def _choose_sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, list[str]]:
@@ -162,6 +195,20 @@ def _assign_roles(source: RawFolder, labelled: set[str], sample_ids: list[str]) 
         test = {name for name in source.images if source.in_test_folder(name)} - labelled
     unlabelled = source.images.keys() - labelled - test
     return ImageRoles(labelled, test, unlabelled, sample_ids or sorted(test))
+
+
+def _check_unlabelled(source: RawFolder, sample_ids: set[str]) -> None:
+    """Refuse images of a training folder without any labels: they would become test images."""
+    training = [name for name in source.images if source.in_train_folder(name)]
+    if sample_ids.issuperset(training):
+        return
+    unread = ", ".join(map(source.relative, source.tables[:3]))
+    without = f" (no labels in {unread})" if unread else ""
+    raise InputError(
+        f"{source.root} has {len(training)} images in a training folder ({_first_names(training)}) "
+        f"but no label file with the columns ImageId and EncodedPixels{without}; give it by "
+        "--labels CSV, or rename the folder to predict all images"
+    )
 
 
 def _limit_images(

@@ -1,13 +1,15 @@
 """Images and tables of a raw folder are found in any layout; ambiguous folders are refused."""
 
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
 from lib.errors import InputError
+from lib.files import write_bytes
 from lib.prepare.discover import scan_raw_folder
-from tests.raw_folders import write_labels, write_raw
+from tests.raw_folders import write_csv, write_labels, write_raw
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -67,6 +69,46 @@ def test_the_label_file_is_found_under_all_its_names(tmp_path: Path, name: str) 
 )
 def test_other_tables_are_not_labels(tmp_path: Path, name: str) -> None:
     assert scan_raw_folder(touch(tmp_path, "a.dcm", name)).labels is None
+
+
+@pytest.mark.parametrize("name", ["masks.csv", "my_labels.csv.gz", "a/train-rle-sample.csv"])
+def test_a_label_file_of_any_name_is_found_by_its_columns(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, "train/a.png", "train/b.png", "test/c.png", "a/b/c/train.csv")
+    content = "id, EncodedPixels ,ImageId\n1,0 3,a.png\n2,-1,b\n"
+    write_bytes(
+        tmp_path / name, gzip.compress(content.encode()) if "gz" in name else content.encode()
+    )
+    write_csv(tmp_path / "patients.csv", [("ImageId", "patient_id"), ("a", "p")])
+    source = scan_raw_folder(tmp_path)
+    assert (source.labels, source.samples) == (tmp_path / name, [])
+
+
+def test_a_table_without_a_mask_is_a_sample_unless_it_names_training_images(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a.png", "b.png")
+    write_labels(tmp_path / "x.csv", [("b", "-1")])
+    write_labels(tmp_path / "y.csv", [("a", "-1")])
+    source = scan_raw_folder(tmp_path)
+    assert (source.labels, source.samples) == (tmp_path / "y.csv", [tmp_path / "x.csv"])
+
+
+def test_truths_submissions_and_tables_of_other_images_are_not_labels(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png", "test/c.png")
+    write_labels(tmp_path / "sample_submission.csv", [("b", "-1")])
+    write_labels(tmp_path / "truth.csv", [("b", "0 3")])
+    write_labels(tmp_path / "old.csv", [("b", "-1")])
+    write_labels(tmp_path / "test-masks.csv", [("c", "0 3")])
+    write_labels(tmp_path / "other.csv", [("z", "0 3")])
+    source = scan_raw_folder(tmp_path)
+    assert (source.labels, source.samples) == (None, [tmp_path / "sample_submission.csv"])
+
+
+def test_two_tables_with_labels_are_an_error_that_names_both(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    for name in ("train.csv", "mine.csv"):
+        write_labels(tmp_path / name, [("a", "0 3")])
+    with pytest.raises(InputError, match=r"\(train.csv, mine.csv\); choose with --labels"):
+        scan_raw_folder(tmp_path)
+    assert scan_raw_folder(tmp_path, tmp_path / "mine.csv").labels == tmp_path / "mine.csv"
 
 
 @pytest.mark.parametrize(

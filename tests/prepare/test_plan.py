@@ -5,12 +5,20 @@ from typing import Any
 
 import pytest
 
-from lib import csv_files
+from lib import csv_files, images
 from lib.errors import InputError
 from lib.prepare import folds
 from lib.prepare.discover import scan_raw_folder
 from lib.prepare.plan import Plan, make_plan
-from tests.raw_folders import POSITIVE, SIDE, write_csv, write_labels, write_raw
+from tests.raw_folders import (
+    POSITIVE,
+    SIDE,
+    noise,
+    write_csv,
+    write_dicom,
+    write_labels,
+    write_raw,
+)
 
 
 def make(root: Path, n_folds: int = 2, **options: Any) -> Plan:
@@ -53,7 +61,7 @@ def test_without_a_sample_the_unlabelled_images_of_a_test_folder_are_test(tmp_pa
 
 
 def test_without_labels_everything_is_test(tmp_path: Path) -> None:
-    roles = make(files(tmp_path, "b.dcm", "a.png", "train/c.dcm")).roles
+    roles = make(files(tmp_path, "b.dcm", "a.png", "x/c.dcm")).roles
     assert (roles.test, roles.sample, roles.train) == ({"a", "b", "c"}, ["a", "b", "c"], set())
 
 
@@ -150,3 +158,52 @@ def test_the_config_does_not_depend_on_the_location(tmp_path: Path) -> None:
     configs = [make(write_raw(tmp_path / name)).config for name in ("one", "two")]
     assert configs[0] == configs[1]
     assert str(tmp_path) not in str(configs)
+
+
+@pytest.mark.parametrize("suffix", ["png", "dcm"])
+def test_labels_that_fit_into_smaller_images_are_refused(tmp_path: Path, suffix: str) -> None:
+    for n in range(3):
+        path = tmp_path / f"{n}.{suffix}"
+        if suffix == "png":
+            images.write_png(path, noise(n, 16))
+        else:
+            write_dicom(path, noise(n, 16))
+    write_labels(tmp_path / "train.csv", [("0", "40 5"), ("1", "9 1"), ("2", "-1")])
+    with pytest.raises(InputError, match=r"train.csv.* 32x32 .*--rle-size 16$"):
+        make(tmp_path)
+
+
+def test_images_of_a_training_folder_need_labels(tmp_path: Path) -> None:
+    files(tmp_path, "train/a.png", "train/b.png", "test/c.png")
+    write_csv(tmp_path / "notes.csv", [("id", "mask"), ("a", POSITIVE)])
+    for root in (tmp_path, tmp_path / "train"):
+        with pytest.raises(InputError, match=r"2 images in a training folder \(a, b\).*--labels"):
+            make(root)
+    with pytest.raises(InputError, match="no labels in notes.csv"):
+        make(tmp_path)
+    sample(tmp_path, "b", "a")
+    assert make(tmp_path).roles.test == {"a", "b", "c"}
+
+
+def test_label_ids_may_have_the_extension_of_the_file(tmp_path: Path) -> None:
+    files(tmp_path, "a.png", "b.jpg", "c.dcm.png")
+    labelled(tmp_path, "a.png", "b.PNG", "c.dcm")
+    assert make(tmp_path).roles.train == {"a", "b", "c.dcm"}
+
+
+def test_labels_of_other_images_are_refused_whatever_may_be_missing(tmp_path: Path) -> None:
+    files(tmp_path, "a.png")
+    labelled(tmp_path, "x", "y")
+    for options in ({}, {"allow_missing": True}, {"limit": 5}):
+        with pytest.raises(InputError, match="labels x, y, .* named as a; give other --labels"):
+            make(tmp_path, **options)
+
+
+def test_a_plan_names_its_tables_its_split_and_its_frame(tmp_path: Path) -> None:
+    assert make(write_raw(tmp_path)).describe() == (
+        "labels: stage_2_train.csv; sample submission: stage_2_sample_submission.csv; "
+        "split: computed, 2 folds; RLE frame: 32x32"
+    )
+    assert make(files(tmp_path / "x", "a.png")).describe() == (
+        "labels: none; sample submission: none; split: none; RLE frame: 32x32"
+    )
