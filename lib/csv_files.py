@@ -17,6 +17,7 @@ from lib.layout import check_image_id
 
 IMAGE_ID = "ImageId"
 RLE_COLUMNS = (IMAGE_ID, "EncodedPixels")
+IMAGE_EXTENSIONS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 MAX_CELL_CHARS = 2**31 - 1  # an RLE may be longer than the csv module's limit of 128 KiB
 
 
@@ -101,6 +102,12 @@ def read_rles(path: Path, allow_blank: bool = False) -> pd.DataFrame:
     if len(blank) and not allow_blank:
         raise InputError(f"{path}, line {blank[0]}: EncodedPixels is empty; -1 means no mask")
     return frame.assign(EncodedPixels=codes)
+
+
+def without_extension(image_id: str) -> str:
+    """Return an id without the extension of an image file; other dots belong to the id."""
+    stem, dot, extension = image_id.rpartition(".")
+    return stem if (dot + extension).lower() in IMAGE_EXTENSIONS else image_id
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:

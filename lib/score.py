@@ -5,13 +5,14 @@
 Both are CSV files with ImageId and EncodedPixels; several rows of an image are united. The score is
 the mean Dice over the images of the truth. An image that the submission lacks counts as empty and
 is named. So does a row with an empty EncodedPixels in the submission; in a truth it is an error.
+Ids are compared without the extension of an image file where they do not match as they are.
 """
 
 import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,8 @@ class Score:
         missing: ids that the submission lacks; they count as empty.
         unknown: ids that the truth lacks; they do not count.
         blank: ids with an empty EncodedPixels in the submission; they count as no mask.
+        repeated: ids with several rows in the submission; these are united.
+        extensions: ids of the submission that match without the extension of a file only.
     """
 
     ids: tuple[str, ...]
@@ -43,6 +46,8 @@ class Score:
     missing: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     blank: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
 
     @cached_property
     def dices(self) -> np.ndarray:
@@ -97,16 +102,28 @@ def compare(submission: Path, truth: Path, size: int) -> Score:
         size: side of the RLE frame, in pixels.
 
     Raises:
-        InputError: with the line, if a file cannot be read, an RLE is wrong, or the truth is empty.
+        InputError: with the line, if a file cannot be read or an RLE is wrong; if the truth is
+            empty, or the files have no image in common.
     """
     true = _read_truth(truth)
-    predicted, blank = _read_rows(submission, allow_blank=True)
+    rows, blank = _read_rows(submission, allow_blank=True)
+    renamed = _match_without_extension(rows, true)
+    predicted: dict[str, list[Row]] = defaultdict(list)
+    for name in rows:
+        predicted[renamed.get(name, name)] += rows[name]
+    if true.keys().isdisjoint(predicted):
+        raise InputError(
+            f"{submission} has no image of {truth}, such as {next(iter(true))}; give two files "
+            "about the same images"
+        )
     return Score(
         ids=tuple(true),
         areas=np.array([_areas(predicted.get(name, []), true[name], size) for name in true]),
         missing=tuple(name for name in true if name not in predicted),
         unknown=tuple(name for name in predicted if name not in true),
         blank=blank,
+        repeated=tuple(name for name in predicted if len(predicted[name]) > 1),
+        extensions=tuple(renamed),
     )
 
 
@@ -148,6 +165,23 @@ def _read_rows(
         if not code:
             blank.append(name)
     return dict(rows), tuple(blank)
+
+
+def _match_without_extension(predicted: Iterable[str], true: Iterable[str]) -> dict[str, str]:
+    """Return the id of the truth for each predicted one that matches without extensions only.
+
+    An id that several ids of the truth could stand for matches none.
+    """
+    by_stem = defaultdict(list)
+    for name in true:
+        by_stem[csv_files.without_extension(name)].append(name)
+    candidates = {name: by_stem[csv_files.without_extension(name)] for name in predicted}
+    exact = {name for name, names in candidates.items() if name in names}
+    return {
+        name: names[0]
+        for name, names in candidates.items()
+        if name not in exact and len(names) == 1 and names[0] not in exact
+    }
 
 
 def _areas(predicted: list[Row], true: list[Row], size: int) -> tuple[int, int, int]:
@@ -192,6 +226,8 @@ def main() -> None:
     _warn(f"not in {args.submission}, so empty", score.missing, len(score.missing))
     _warn(f"not in {args.truth}, ignored", score.unknown)
     _warn(f"without EncodedPixels in {args.submission}, taken as no mask", score.blank)
+    _warn(f"with several rows in {args.submission}, united", score.repeated)
+    _warn(f"match {args.truth} without their extension only", score.extensions)
     if args.json:
         positive_dice = score.positive_dice if score.positive.any() else None
         counts = {"images": len(score.ids), "missing": len(score.missing)}

@@ -56,6 +56,52 @@ def test_missing_ids_count_as_empty_and_unknown_ones_not_at_all(files) -> None:
     assert (scored.missing, scored.unknown) == (("c", "d"), ("x", "y"))
 
 
+def test_images_with_several_rows_in_the_submission_are_named(files) -> None:
+    """Two rows with the same RLE too: a truth has rows for annotations, a submission for images."""
+    paths = files("a,0 2\na,2 2\nb,-1\nb,-1\nc,-1\nd,-1\n", "a,0 2\na,2 2\nb,-1\nc,-1\nd,-1\n")
+    scored = score.compare(*paths, size=4)
+    assert (scored.dice, scored.repeated) == (1, ("a", "b"))
+    (warning,) = run(*paths, "--size", "4").stderr.splitlines()
+    assert warning == f"2 with several rows in {paths[0]}, united: a, b"
+
+
+@pytest.mark.parametrize(
+    ("submission", "truth"),
+    [
+        ("1.20.png,0 4\n1.5.PNG,-1\nx.png,-1\n", "1.20,0 4\n1.5,-1\n"),
+        ("1.20,0 4\n1.5,-1\nx.dcm,-1\n", "1.20.dcm,0 4\n1.5.dcm,-1\n"),
+    ],
+)
+def test_ids_that_match_without_their_extension_only_are_matched(
+    files, submission: str, truth: str
+) -> None:
+    paths = files(submission, truth)
+    scored = score.compare(*paths, size=4)
+    assert (scored.dice, scored.missing) == (1, ())
+    assert len(scored.extensions) == 2
+    assert len(scored.unknown) == 1
+    warning = run(*paths).stderr
+    assert f"2 match {paths[1]} without their extension only: 1.20" in warning
+
+
+def test_an_id_that_matches_as_it_is_comes_before_one_without_its_extension(files) -> None:
+    scored = score.compare(*files("a.png,-1\na,0 4\n", "a,0 4\n"), size=4)
+    assert (scored.dice, scored.unknown, scored.extensions) == (1, ("a.png",), ())
+
+
+def test_ids_that_differ_in_their_extension_alone_are_not_guessed(files) -> None:
+    with pytest.raises(InputError, match="no image of"):
+        score.compare(*files("a,0 4\n", "a.png,0 4\na.jpg,-1\n"), size=4)
+
+
+@pytest.mark.parametrize("rows", ["x,-1\ny,0 4\n", ""])
+def test_a_submission_of_other_images_is_refused(files, rows: str) -> None:
+    paths = files(rows)
+    done = run(*paths)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {paths[0]} has no image of {paths[1]}, such as a; ")
+
+
 def test_the_interval_holds_the_score(files) -> None:
     low, high = score.compare(*files("a,0 4\nb,-1\nc,-1\nd,-1\n"), size=4).ci95
     assert low <= 0.75 <= high == 1

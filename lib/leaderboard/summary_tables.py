@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
-from lib import artifacts, layout
-from lib.artifacts import Artifact
-from lib.decision import schema
-from lib.decision.schema import DECISION_FILE
 from lib.errors import InputError
 from lib.layout import Work
+from lib.leaderboard import decisions as decision_files
+from lib.leaderboard.decisions import DecisionEntry
 from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.leaderboard import Leaderboard
 from lib.leaderboard.markdown import NONE, below, mean_and_interval, number, table
@@ -52,10 +50,9 @@ def runs(leaderboard: Leaderboard) -> Iterator[str]:
 def decisions(work: Work) -> Iterator[str]:
     """Yield the table of every decision, by name."""
     rows, notes = [], []
-    folders = layout.artifact_folders(work.root, "decision")
-    for name in sorted({folder.name.removesuffix(layout.UNFINISHED) for folder in folders}):
+    for name in decision_files.names(work):
         try:
-            rows.append(_decision_row(artifacts.read(work.decision(name))))
+            rows.append(_decision_row(decision_files.read(work, name)))
         except InputError as error:
             notes.append(f"Left out: {error}.")
     yield from table(DECISIONS, rows)
@@ -75,10 +72,10 @@ def _run_row(metrics: RunMetrics) -> list[str]:
     ]
 
 
-def _decision_row(artifact: Artifact) -> list[str]:
-    decision = schema.load(artifact.path(DECISION_FILE))
+def _decision_row(entry: DecisionEntry) -> list[str]:
+    decision = entry.decision
     return [
-        artifact.location.folder.name,
+        entry.name,
         decision.rule_name,
         str(decision.rule),
         f"{decision.images:,}",

@@ -1,11 +1,12 @@
 """Weight files: plain state_dicts without pickled objects; equal tensors are equal bytes."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from segmentation_models_pytorch.encoders import get_encoder
+from segmentation_models_pytorch.encoders import encoders, get_encoder
 
 from lib.errors import InputError
 from lib.files import sha256, write_bytes
@@ -87,7 +88,7 @@ def init_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> str
         state, origin = _imagenet(recipe.network.encoder, model.encoder), "ImageNet"
     else:
         state, origin = load(Path(source)), source
-    return f"encoder starts from {origin}: {_load_all(model.encoder, state, origin)}"
+    return f"encoder starts from {origin}: {_load_all(model.encoder, recipe, state, origin)}"
 
 
 def _imagenet(name: str, encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -103,7 +104,7 @@ def _imagenet(name: str, encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
     return full.state_dict()
 
 
-def _load_all(encoder: torch.nn.Module, state: Any, origin: str) -> str:
+def _load_all(encoder: torch.nn.Module, recipe: Recipe, state: Any, origin: str) -> str:
     """Load a state_dict, which must have every tensor of the encoder; return a line about it."""
     expected = encoder.state_dict()
     if not isinstance(state, dict):
@@ -112,12 +113,76 @@ def _load_all(encoder: torch.nn.Module, state: Any, origin: str) -> str:
         )
     matched = [k for k, v in expected.items() if getattr(state.get(k), "shape", None) == v.shape]
     if len(matched) < len(expected):
-        missing = sorted(expected.keys() - set(matched))
+        reason = _explain_mismatch(expected, recipe, state)
         raise InputError(
-            f"{origin} matches {len(matched)} of the encoder's {len(expected)} tensors; "
-            f"missing or of another shape: {', '.join(missing)}"
+            f"{origin} matches {len(matched)} of the encoder's {len(expected)} tensors{reason}"
         )
     encoder.load_state_dict({key: state[key] for key in matched})
     unused = sorted(state.keys() - expected.keys())
     ignored = f"; ignored, not in the encoder: {', '.join(unused)}" if unused else ""
     return f"{len(matched)} of {len(expected)} tensors matched{ignored}"
+
+
+def _explain_mismatch(expected: dict[str, Any], recipe: Recipe, state: dict[str, Any]) -> str:
+    """Return the reason why a state_dict does not fit an encoder, as the end of a sentence."""
+    missing = _missing_tensors(expected, state)
+    if not missing:
+        first = _first_convolution(expected)
+        channels = state[first].shape[1]
+        example = "[" + ",".join(["0.5"] * channels) + "]"
+        return (
+            f": its first convolution {first} takes {channels} input channel{'s'[: channels - 1]}, "
+            f"the recipe's {expected[first].shape[1]}; give input.mean and input.std {channels} "
+            f"{'entries' if channels > 1 else 'entry'}, those of the file's training, such as "
+            f"--set input.mean={example} input.std={example}"
+        )
+    similar = _find_encoder(state)
+    if similar and similar != recipe.network.encoder:
+        return (
+            f": it looks like {similar}, not {recipe.network.encoder}; give a file of "
+            f"{recipe.network.encoder}, or --set network.encoder={similar}"
+        )
+    shown = ", ".join(missing[:5])
+    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+    return f"; missing or of another shape: {shown}{more}"
+
+
+def _find_encoder(state: dict[str, Any]) -> str | None:
+    """Return smp's largest encoder that has all its tensors in a state_dict; None without one."""
+    sizes, strangers = {}, set()
+    for name, entry in encoders.items():
+        if entry["encoder"] in strangers:
+            continue
+        try:
+            with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+                expected = get_encoder(name).state_dict()
+        except RuntimeError:  # those of SegFormer cannot be built without memory
+            expected = {}
+        if not expected or _first_convolution(expected) not in state:
+            strangers.add(entry["encoder"])  # a class of encoders: building all takes 16 s
+        elif not _missing_tensors(expected, state):
+            sizes[name] = len(expected)
+    return max(sizes, key=lambda name: sizes[name], default=None)
+
+
+def _missing_tensors(expected: dict[str, Any], state: dict[str, Any]) -> list[str]:
+    """Return the sorted tensors that are missing or of another shape, whatever the channels.
+
+    Args:
+        expected: tensors of an encoder. Its first convolution may have other input channels.
+        state: tensors to look in.
+    """
+    first = _first_convolution(expected)
+    missing = []
+    for name, tensor in expected.items():
+        shape = list(getattr(state.get(name), "shape", ()))
+        if name == first and len(shape) == 4:
+            shape[1] = tensor.shape[1]
+        if name not in state or shape != list(tensor.shape):
+            missing.append(name)
+    return sorted(missing)
+
+
+def _first_convolution(expected: dict[str, Any]) -> str:
+    """Return the first tensor with four axes: the weights of the convolution of the input."""
+    return next(name for name, tensor in expected.items() if tensor.ndim == 4)

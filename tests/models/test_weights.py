@@ -74,6 +74,44 @@ def test_missing_tensors_of_the_encoder_are_listed(tmp_path: Path) -> None:
         weights.init_encoder(build_model(DEMO), DEMO, str(tmp_path / "encoder.pt"))
 
 
+@pytest.mark.parametrize(("of_file", "of_recipe"), [(3, 1), (1, 3)])
+def test_a_first_convolution_of_other_channels_is_named_with_the_cure(
+    tmp_path: Path, of_file: int, of_recipe: int
+) -> None:
+    def with_channels(count: int) -> Recipe:
+        return replace(DEMO, input=Input(mean=(0.5,) * count, std=(0.5,) * count))
+
+    file = tmp_path / "encoder.pt"
+    weights.save(file, build_model(with_channels(of_file)).encoder.state_dict())
+    recipe = with_channels(of_recipe)
+    cure = (
+        rf"conv1.weight .* {of_file} input channels?, the recipe's {of_recipe}.*--set input.mean="
+    )
+    with pytest.raises(InputError, match=cure) as caught:
+        weights.init_encoder(build_model(recipe), recipe, str(file))
+    mean = "[" + ",".join(["0.5"] * of_file) + "]"
+    assert f"--set input.mean={mean} input.std={mean}" in str(caught.value)
+
+
+def test_the_file_of_another_encoder_is_named_with_it(tmp_path: Path) -> None:
+    """The tensors of resnet18 are all in resnet34, so the larger of two is the one."""
+    state = build_model(with_network(encoder="resnet34")).encoder.state_dict()
+    weights.save(tmp_path / "encoder.pt", state)
+    recipe = with_network(encoder="mobilenet_v2")
+    with pytest.raises(InputError, match="looks like resnet34, not mobilenet_v2; ") as caught:
+        weights.init_encoder(build_model(recipe), recipe, str(tmp_path / "encoder.pt"))
+    assert "--set network.encoder=resnet34" in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_file_of_no_known_encoder_is_refused_with_some_of_its_missing_tensors(
+    tmp_path: Path,
+) -> None:
+    weights.save(tmp_path / "encoder.pt", {"a": torch.zeros(3)})
+    with pytest.raises(InputError, match=r"0 of the encoder's 120 .*: bn1.bias, .* and 115 more"):
+        weights.init_encoder(build_model(DEMO), DEMO, str(tmp_path / "encoder.pt"))
+
+
 def test_imagenet_weights_without_a_network_connection_name_the_cure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
