@@ -17,6 +17,7 @@ from lib.decision.histograms import Histograms, OofSample
 from lib.errors import InputError
 
 LEVELS = 255  # a pixel passes level t if v > t; t = 0..254, as no pixel passes 255
+HALF_DIGIT = 0.0005  # half a unit of the last digit that texts print of a threshold
 Fraction = Annotated[float, Interval(ge=0, le=1)]
 Areas = tuple[np.ndarray, np.ndarray, np.ndarray]  # |P|, |T|, |P and T| in pixels, each (N,)
 # Probabilities, numbers of cases in which the event happened, numbers of cases; each (K,)
@@ -222,14 +223,18 @@ class ThresholdRule:
 
 
 def to_level(p: float) -> int:
-    """Return the 8-bit level that passes exactly the pixels with v / 255 > p.
+    """Return the 8-bit level that passes the pixels with v / 255 > p.
+
+    Texts print the fraction of a level with three digits. So a p below such a fraction by up to
+    half a unit of the third digit is read as this level: .749 is 191 / 255.
 
     Raises:
         InputError: if p is outside 0..1, or 1, which no pixel passes.
     """
     if not 0 <= p < 1:
         raise InputError(f"threshold {p:g} is out of range; give 0 or more, and less than 1")
-    return math.floor(LEVELS * p + 1e-9)  # t / 255 * 255 can fall just short of t
+    # The last term: t / 255 * 255 can fall just short of t.
+    return min(math.floor(LEVELS * (p + HALF_DIGIT) + 1e-9), LEVELS - 1)
 
 
 def remove_small_components(mask: np.ndarray, min_area_px: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Decision rules of thresholds and areas, on maps worked by hand and against scipy."""
 
 import json
+import math
 
 import cv2
 import numpy as np
@@ -10,9 +11,13 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from lib.decision.rules import ThresholdRule, to_level
+from lib.ensemble.options import parse_params
 from lib.errors import InputError
+from lib.recipes.published_rules import PUBLISHED
 
 # Thresholds
+
+HALF_DIGIT = 255 * 0.0005  # half a unit of the third decimal, in levels
 
 
 def test_every_level_survives_the_way_to_a_fraction_and_back() -> None:
@@ -24,8 +29,28 @@ def test_every_level_survives_the_way_to_a_fraction_and_back() -> None:
 @given(st.floats(0, 1, exclude_max=True))
 def test_a_level_passes_the_pixels_whose_fraction_is_above_the_threshold(p: float) -> None:
     values = np.arange(256)
-    exact = np.abs(values - 255 * p) > 1e-6  # elsewhere the two ways to divide may differ
+    # Just above p a fraction may be the one that p was printed for: the next test.
+    exact = np.abs(values - 255 * p - HALF_DIGIT / 2) > HALF_DIGIT / 2 + 1e-6
     assert ((values > to_level(p)) == (values / 255 > p))[exact].all()
+
+
+@given(st.integers(0, 254), st.integers(0, 254), st.integers(0, 10**6))
+def test_a_rule_that_is_printed_and_stated_again_has_its_levels(
+    level: int, other: int, min_area: int
+) -> None:
+    rule = ThresholdRule.from_levels(max(level, other), min(level, other), min_area)
+    top, area, bottom = str(rule).split(" / ")
+    stated = parse_params([f"top={top}", f"min_area={area}", f"bottom={bottom}"])
+    assert (stated.levels, stated.min_area) == (rule.levels, min_area)
+
+
+def test_every_printed_level_is_read_as_that_level() -> None:
+    assert [to_level(float(f"{level / 255:.3f}")) for level in range(255)] == list(range(255))
+
+
+def test_published_thresholds_keep_their_exact_levels() -> None:
+    for rule in PUBLISHED.values():
+        assert rule.levels == (math.floor(255 * rule.top), math.floor(255 * rule.bottom))
 
 
 @pytest.mark.parametrize("p", [-0.1, 1, 1.5, float("nan")])
