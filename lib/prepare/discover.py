@@ -143,6 +143,12 @@ def _index_images(root: Path, files: list[Path]) -> dict[str, str]:
         if not path.is_file():
             raise InputError(f"{path} is a link to nothing, or no file; remove it")
         if path.stem in images:
+            masks = [each for each in (images[path.stem], relative) if "mask" in each.lower()]
+            if len(masks) == 1:
+                raise InputError(
+                    f"{root} has masks beside its images: {masks[0]} for the image {path.stem}; "
+                    "move the masks out of it, and give them as RLEs by --labels CSV"
+                )
             raise InputError(
                 f"{root} has two files for the image {path.stem}: {images[path.stem]} and "
                 f"{relative}; remove one, or give a folder with one of them as --raw"
