@@ -185,7 +185,7 @@ def _classify_tables(source: RawFolder) -> RawFolder:
         rows = csv_files.read_rles(path, allow_blank=True)
         images = {source.image_id(name) for name in rows["ImageId"]} & source.images.keys()
         is_training = any(map(source.in_train_folder, images))
-        if images and (rows["EncodedPixels"] == rle.EMPTY).all() and not is_training:
+        if images and rows["EncodedPixels"].isin(["", rle.EMPTY]).all() and not is_training:
             samples += [] if named_samples else [path]
         elif images:
             others[path] = images
