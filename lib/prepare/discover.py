@@ -143,6 +143,12 @@ def _index_images(root: Path, files: list[Path]) -> dict[str, str]:
         if not path.is_file():
             raise InputError(f"{path} is a link to nothing, or no file; remove it")
         if path.stem in images:
+            masks = [each for each in (images[path.stem], relative) if "mask" in each.lower()]
+            if len(masks) == 1:
+                raise InputError(
+                    f"{root} has masks beside its images: {masks[0]} for the image {path.stem}; "
+                    "move the masks out of it, and give them as RLEs by --labels CSV"
+                )
             raise InputError(
                 f"{root} has two files for the image {path.stem}: {images[path.stem]} and "
                 f"{relative}; remove one, or give a folder with one of them as --raw"
@@ -179,7 +185,7 @@ def _classify_tables(source: RawFolder) -> RawFolder:
         rows = csv_files.read_rles(path, allow_blank=True)
         images = {source.image_id(name) for name in rows["ImageId"]} & source.images.keys()
         is_training = any(map(source.in_train_folder, images))
-        if images and (rows["EncodedPixels"] == rle.EMPTY).all() and not is_training:
+        if images and rows["EncodedPixels"].isin(["", rle.EMPTY]).all() and not is_training:
             samples += [] if named_samples else [path]
         elif images:
             others[path] = images

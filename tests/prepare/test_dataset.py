@@ -132,6 +132,7 @@ def test_a_given_split_is_used(stage: Stage, tmp_path: Path) -> None:
 
 def test_without_labels_everything_is_test(stage: Stage) -> None:
     (stage.root / "stage_2_train.csv").unlink()
+    (stage.root / "dicom-images-train").rename(stage.root / "images")
     stage()
     assert set(stage.table("images.csv")["split"]) == {"test"}
     assert len(stage.table("images.csv")) == 15

@@ -130,6 +130,7 @@ def test_two_label_files_are_an_error_that_names_both(tmp_path: Path) -> None:
     ("names", "options", "fault"),
     [
         (["x/a.dcm", "y/a.png"], {}, "image a: x/a.dcm and y/a.png"),
+        (["masks/a.png", "x/a.png"], {}, "masks beside its images: masks/a.png .* --labels CSV"),
         (["a b;c.dcm"], {}, "cannot be a file name"),
         (["train.csv"], {}, "has no images"),
         (["a.dcm"], {"labels": "no.csv"}, "no.csv is not there"),
