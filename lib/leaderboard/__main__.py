@@ -66,7 +66,9 @@ def main() -> None:
         for line in lines:
             print(line, flush=True)
     if args.csv:
-        csv_files.write(args.csv, pd.DataFrame(rows))
+        csv_files.write(
+            args.csv, pd.DataFrame(rows, dtype=object)
+        )  # a count stays whole beside blanks
 
 
 if __name__ == "__main__":

@@ -76,9 +76,9 @@ def plain(table_name: str, record: Record) -> dict[str, object]:
     """Return a record as a row of a CSV file: an interval becomes three columns."""
     row: dict[str, object] = {"table": table_name}
     for column, value in record.items():
+        name = column.removesuffix(" (95 %)")
         if isinstance(value, MeanInterval):
-            name = column.removesuffix(" (95 %)")
             row |= {name: value.mean, f"{name}, low": value.low, f"{name}, high": value.high}
         else:
-            row[column] = value
+            row[name] = value
     return row

@@ -43,6 +43,8 @@ def test_runs_and_decisions_go_into_a_csv(work: Work, truth: Path, tmp_path: Pat
     run("-c", RUN, "--work", work.root, "--truth", truth, "--csv", file)
     mine, final = pd.read_csv(file).to_dict("records")
     assert (mine["table"], mine["run"], mine["images"]) == ("runs", "mine", 2)
+    assert ",2," in file.read_text().splitlines()[1]  # not 2.0
+    assert "(95 %)" not in file.read_text()
     assert mine["Dice, low"] <= mine["Dice"] <= mine["Dice, high"]
     assert (final["table"], final["decision"], final["test"]) == ("decisions", "final-params", 0.5)
 
