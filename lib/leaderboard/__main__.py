@@ -1,31 +1,29 @@
 """Tables of all runs in the shapes of the papers' tables, with the papers' figures beside them.
 
-    python -m lib.leaderboard [--work WORK] [--truth CSV] [--table NAME ...]
+    python -m lib.leaderboard [--work WORK] [--truth CSV] [--table NAME ...] [--csv FILE]
 
 Every run is evaluated at the published rule of its recipe: on out-of-fold images, or with --truth
-on test images. The truth is used for these tables only. Unfinished and damaged artifacts are
-skipped and named.
+on test images. Decisions get a column for test images too. The truth is used for these tables
+only. Unfinished, damaged and outdated artifacts are skipped and named. --csv writes the tables
+runs and decisions, if they are printed.
 
 Reads   WORK/dataset/, WORK/runs/, WORK/probs/, WORK/decisions/
 """
 
 import argparse
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pandas as pd
+
+from lib import csv_files
 from lib.cli import run_stage
+from lib.errors import InputError
 from lib.layout import Work
 from lib.leaderboard import paper_tables, summary_tables
 from lib.leaderboard.leaderboard import Leaderboard
+from lib.leaderboard.markdown import Record, plain
 
-RUN_TABLES: dict[str, Callable[[Leaderboard], Iterator[str]]] = {
-    "runs": summary_tables.runs,
-    "niu": paper_tables.niu,
-    "zhang": paper_tables.zhang,
-    "abedalla": paper_tables.abedalla,
-    "viel": paper_tables.viel,
-}
-DECISIONS = "decisions"
+RUNS, DECISIONS = "runs", "decisions"
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,25 +34,41 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--truth", type=Path, metavar="CSV", help="masks of the test images")
-    tables = [*RUN_TABLES, DECISIONS]
+    tables = [RUNS, *paper_tables.TABLES, DECISIONS]
     parser.add_argument("--table", nargs="+", choices=tables, default=tables, metavar="NAME",
         help=f"of {', '.join(tables)}; default: all")  # fmt: skip
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write runs and decisions to it")
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     work = Work(args.work)
-    if set(args.table) != {DECISIONS}:
+    if args.csv and not args.csv.parent.is_dir():
+        raise InputError(f"--csv {args.csv}: {args.csv.parent} is not a folder; give one that is")
+    leaderboard = None
+    if set(args.table) != {DECISIONS} or args.truth:
         leaderboard = Leaderboard(work, args.truth)
         print(leaderboard.scope)
+    rows = []
     for name in args.table:
         print(f"\n## {name}\n", flush=True)
-        lines = (
-            summary_tables.decisions(work) if name == DECISIONS else RUN_TABLES[name](leaderboard)
-        )
+        records: list[Record] = []
+        if name == DECISIONS:
+            records, notes = summary_tables.decision_records(work, leaderboard)
+            lines = summary_tables.decisions(records, notes)
+        elif name == RUNS and leaderboard:
+            records = summary_tables.run_records(leaderboard)
+            lines = summary_tables.runs(leaderboard, records)
+        elif leaderboard:
+            lines = paper_tables.paper(leaderboard, name)
+        rows += [plain(name, record) for record in records]
         for line in lines:
             print(line, flush=True)
+    if args.csv:
+        csv_files.write(
+            args.csv, pd.DataFrame(rows, dtype=object)
+        )  # a count stays whole beside blanks
 
 
 if __name__ == "__main__":

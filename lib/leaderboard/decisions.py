@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
-from lib import artifacts, layout
+import numpy as np
+
+from lib import artifacts, csv_files, layout
 from lib.artifacts import Artifact
+from lib.dataset import Dataset
 from lib.decision import schema
 from lib.decision.schema import DECISION_FILE, Decision
 from lib.errors import InputError
-from lib.layout import Work
+from lib.layout import CLASSES, Work
+from lib.leaderboard.evaluate import Truth, count_areas, truth_images
+from lib.score import Score
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,27 @@ def read(work: Work, name: str) -> DecisionEntry:
     except InputError as error:
         raise InputError(f"{artifact.location}: {error}") from None
     return DecisionEntry(name, artifact, schema.load(artifact.path(DECISION_FILE)))
+
+
+def score_on_test(entry: DecisionEntry, dataset: Dataset, truth: Truth) -> tuple[Score, np.ndarray]:
+    """Score a decision on the test images of a truth.
+
+    Returns:
+        The score, and (N,) the patient of each image.
+
+    Raises:
+        InputError: if the ensemble or one of its maps is missing or damaged.
+    """
+    work = Work(entry.artifact.location.root)
+    (name,) = [name for name in entry.artifact.inputs if name.startswith("ensembles/")]
+    ensemble = artifacts.read_chained(work.ensemble(name.removeprefix("ensembles/")))
+    owner = entry.artifact if CLASSES in entry.artifact.files else ensemble
+    table = csv_files.read(owner.path(CLASSES), ("ImageId", "p"))
+    p_positive = dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
+    images = truth_images([ensemble.location.folder], p_positive, dataset, truth)
+    areas = count_areas(images, [entry.decision.rule], dataset.rle_size, entry.name)
+    score = Score(tuple(image.image_id for image in images), areas[:, 0])
+    return score, np.array([image.patient_id for image in images])
 
 
 def _check_inputs(artifact: Artifact, checked: set[str]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lib import csv_files, metrics, rle, score
 from lib.dataset import Dataset
-from lib.decision.rules import ThresholdRule
+from lib.decision.rules import DecisionRule
 from lib.layout import ALL_DATA, map_file
 from lib.leaderboard.runs import Run
 from lib.parallel import map_in_processes
@@ -63,6 +63,14 @@ class RunMetrics:
     def gains(self) -> np.ndarray:
         """(N,) Dice of each image minus the Dice of an empty mask."""
         return self.score.dices - ~self.score.positive
+
+    def differences(self, other: "RunMetrics") -> tuple[np.ndarray, np.ndarray]:
+        """Return Dice minus the other run's for each image of both, and the images' patients."""
+        others = dict(zip(other.score.ids, other.score.dices, strict=True))
+        shared = np.array([name in others for name in self.score.ids])
+        names = [name for name in self.score.ids if name in others]
+        dices = self.score.dices[shared] - np.array([others[name] for name in names])
+        return dices, self.patient_ids[shared]
 
     def dice(self) -> float:
         return self.score.dice
@@ -131,6 +139,13 @@ def oof_images(run: Run, dataset: Dataset) -> list[LabelledImage]:
 def test_images(run: Run, dataset: Dataset, truth: Truth) -> list[LabelledImage]:
     """Return the test images of the truth, with the maps of all folds of the run."""
     folders = [fold_run.probs.location.folder for fold_run in run.fold_runs]
+    return truth_images(folders, run.p_positive, dataset, truth)
+
+
+def truth_images(
+    folders: Sequence[Path], p_positive: Mapping[str, float], dataset: Dataset, truth: Truth
+) -> list[LabelledImage]:
+    """Return the test images of the truth, with their maps in folders of probs/ or ensembles/."""
     patients = dataset.images.get("patient_id", dataset.images["ImageId"])
     return [
         LabelledImage(
@@ -138,7 +153,7 @@ def test_images(run: Run, dataset: Dataset, truth: Truth) -> list[LabelledImage]
             patients[name] or name,
             codes,
             [folder / map_file("test", name) for folder in folders],
-            run.p_positive.get(name),
+            p_positive.get(name),
         )
         for name, codes in truth.items()
     ]
@@ -172,9 +187,7 @@ def evaluate_run(run: Run, images: Sequence[LabelledImage], size: int) -> RunMet
         InputError: if a map is damaged.
     """
     variants = list(dict.fromkeys([run.rule, replace(run.rule, min_area=0)]))
-    count = partial(_count_areas, variants=variants, size=size)
-    workers = 1 if len(images) <= ONE_PROCESS_MAX else None
-    areas = np.array(list(map_in_processes(count, images, run.title, workers)))
+    areas = count_areas(images, variants, size, run.title)
     ids = tuple(image.image_id for image in images)
     return RunMetrics(
         run,
@@ -185,8 +198,17 @@ def evaluate_run(run: Run, images: Sequence[LabelledImage], size: int) -> RunMet
     )
 
 
+def count_areas(
+    images: Sequence[LabelledImage], rules: Sequence[DecisionRule], size: int, label: str
+) -> np.ndarray:
+    """Return |P|, |T| and |P and T| in pixels of every image under each rule: (N, rules, 3)."""
+    count = partial(_count_areas, variants=rules, size=size)
+    workers = 1 if len(images) <= ONE_PROCESS_MAX else None
+    return np.array(list(map_in_processes(count, images, label, workers)))
+
+
 def _count_areas(
-    image: LabelledImage, variants: Sequence[ThresholdRule], size: int
+    image: LabelledImage, variants: Sequence[DecisionRule], size: int
 ) -> list[tuple[int, ...]]:
     """Return |P|, |T| and |P and T| in pixels under each variant of the rule."""
     (values,) = blend(image.map_paths, np.ones((1, len(image.map_paths))), size)

@@ -98,6 +98,25 @@ def viel(leaderboard: Leaderboard) -> Iterator[str]:
     yield from _below(leaderboard, ABOUT_VIEL, recipes)
 
 
+# The tables by name, each with the recipes that its rows stand for.
+TABLES: dict[str, tuple[Callable[[Leaderboard], Iterator[str]], Iterable[str]]] = {
+    "niu": (niu, NIU),
+    "zhang": (zhang, ZHANG),
+    "abedalla": (abedalla, [*ABEDALLA_5, *ABEDALLA_10]),
+    "viel": (viel, [f"viel_{'_'.join(on) or 'baseline'}" for on in VIEL]),
+}
+
+
+def paper(leaderboard: Leaderboard, name: str) -> Iterator[str]:
+    """Yield the tables of a paper; one line, and notes, if no run stands for any of its recipes."""
+    tables, recipes = TABLES[name]
+    if any(leaderboard.recipe_run(recipe) for recipe in recipes):
+        yield from tables(leaderboard)
+    else:
+        yield f"No run of {len(list(recipes))} recipes such as {next(iter(recipes))}."
+        yield from (f"- {note}" for note in leaderboard.recipe_notes(recipes))
+
+
 def _model_table(
     leaderboard: Leaderboard,
     paper: Mapping[str, Sequence[str]],

@@ -1,6 +1,6 @@
 """Tables of all runs and of all decisions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from lib.errors import InputError
 from lib.layout import Work
@@ -8,7 +8,7 @@ from lib.leaderboard import decisions as decision_files
 from lib.leaderboard.decisions import DecisionEntry
 from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.leaderboard import Leaderboard
-from lib.leaderboard.markdown import NONE, below, mean_and_interval, number, table
+from lib.leaderboard.markdown import Record, below, cell, mean_and_interval, table
 
 FIGURES = {
     "positive Dice": RunMetrics.positive_dice,
@@ -22,64 +22,112 @@ FIGURES = {
     "loss": RunMetrics.loss,
 }
 RUNS = ("run", "recipe", "folds", "images", "Dice (95 %)", "all-empty",
-        "gain over all-empty (95 %)", *FIGURES)  # fmt: skip
+        "gain over all-empty (95 %)", "shared images", "minus first (95 %)", *FIGURES)  # fmt: skip
 ABOUT_RUNS = """\
 Every run at its recipe's published rule: nothing is tuned. Means over images; an image scores 1
 if both masks are empty, and 0 if one is. Intervals are bootstraps over patients. *All-empty*: the
-Dice of a submission without any mask. *Positive Dice* is over images with a pneumothorax,
-*balanced Dice* the mean of it and of the Dice of the other images. *Sensitivity* and
+Dice of a submission without any mask. *Shared images*: those of the folds that a run shares with
+the run in the first row. *Minus first*: its Dice minus that run's, image by image, on the shared
+images; an interval that holds 0 shows no difference. *Positive Dice* is over images with a
+pneumothorax, *balanced Dice* the mean of it and of the Dice of the other images. *Sensitivity* and
 *specificity*: an image with a mask is a positive prediction. *AUC*: of the image-level output.
 *Loss*: validation loss of the kept checkpoint, the mean over folds; recipes with different losses
 cannot be compared by it."""
 DECISIONS = ("decision", "rule", "top / area / bottom, and more", "images", "tuned", "cross-fitted",
-             "95 %")  # fmt: skip
+             "95 %", "test (95 %)")  # fmt: skip
 ABOUT_DECISIONS = """\
 *Tuned*: out-of-fold Dice on the images that the rule was fitted on. *Cross-fitted*: each fold
 scored by a rule that was fitted on the other folds. The interval, over patients, is of the
-cross-fitted Dice, or of the tuned one if there is no cross-fitted one."""
+cross-fitted Dice, or of the tuned one if there is no cross-fitted one. *Test*: Dice on the test
+images of --truth. The best cross-fitted Dice comes first, or else the best tuned one."""
 
 
-def runs(leaderboard: Leaderboard) -> Iterator[str]:
-    """Yield the table of every run with maps, the largest gain over all-empty first."""
+def run_records(leaderboard: Leaderboard) -> list[Record]:
+    """Return a record of every run with maps, the largest gain over all-empty first."""
     ranked = sorted(leaderboard.all_metrics(), key=lambda metrics: -metrics.gains.mean())
-    yield from table(RUNS, map(_run_row, ranked))
+    return [_run_record(metrics, ranked[0]) for metrics in ranked]
+
+
+def runs(leaderboard: Leaderboard, records: Iterable[Record]) -> Iterator[str]:
+    """Yield the table of all runs."""
+    yield from _table(RUNS, records)
     names = sorted({name for name, _ in leaderboard.index.runs} | set(leaderboard.index.skipped))
     yield from below(ABOUT_RUNS, leaderboard.run_notes(names))
 
 
-def decisions(work: Work) -> Iterator[str]:
-    """Yield the table of every decision, by name."""
-    rows, notes = [], []
+def decision_records(
+    work: Work, leaderboard: Leaderboard | None = None
+) -> tuple[list[Record], list[str]]:
+    """Return a record of every decision, the best Dice first, and notes on those left out.
+
+    Args:
+        work: the working folder.
+        leaderboard: one with a truth, to score the decisions on test images.
+    """
+    ranked, notes = [], []
     for name in decision_files.names(work):
         try:
-            rows.append(_decision_row(decision_files.read(work, name)))
+            entry = decision_files.read(work, name)
+            ranked.append((_rank(entry), _decision_record(entry, leaderboard)))
         except InputError as error:
             notes.append(f"Left out: {error}.")
-    yield from table(DECISIONS, rows)
+    ranked.sort(key=lambda pair: pair[0])
+    return [record for _, record in ranked], notes
+
+
+def decisions(records: Iterable[Record], notes: Sequence[str]) -> Iterator[str]:
+    """Yield the table of all decisions."""
+    yield from _table(DECISIONS, records)
     yield from below(ABOUT_DECISIONS, notes)
 
 
-def _run_row(metrics: RunMetrics) -> list[str]:
-    return [
-        metrics.run.title,
-        metrics.run.recipe.name,
-        " ".join(str(fold_run.fold) for fold_run in metrics.run.fold_runs),
-        f"{len(metrics.patient_ids):,}",
-        mean_and_interval(metrics.score.dices, metrics.patient_ids),
-        number(metrics.score.all_empty_dice),
-        mean_and_interval(metrics.gains, metrics.patient_ids, "+"),
-        *(number(figure(metrics)) for figure in FIGURES.values()),
-    ]
+def _table(columns: Sequence[str], records: Iterable[Record]) -> Iterator[str]:
+    return table(columns, ([cell(record[name]) for name in columns] for record in records))
 
 
-def _decision_row(entry: DecisionEntry) -> list[str]:
+def _run_record(metrics: RunMetrics, first: RunMetrics) -> Record:
+    differences, patients = metrics.differences(first)
+    return {
+        "run": metrics.run.title,
+        "recipe": metrics.run.recipe.name,
+        "folds": " ".join(str(fold_run.fold) for fold_run in metrics.run.fold_runs),
+        "images": len(metrics.patient_ids),
+        "Dice (95 %)": mean_and_interval(metrics.score.dices, metrics.patient_ids),
+        "all-empty": metrics.score.all_empty_dice,
+        "gain over all-empty (95 %)": mean_and_interval(
+            metrics.gains, metrics.patient_ids, is_difference=True
+        ),
+        "shared images": len(differences),
+        "minus first (95 %)": mean_and_interval(differences, patients, is_difference=True)
+        if metrics is not first and len(differences)
+        else None,
+        **{name: figure(metrics) for name, figure in FIGURES.items()},
+    }
+
+
+def _decision_record(entry: DecisionEntry, leaderboard: Leaderboard | None) -> Record:
     decision = entry.decision
-    return [
-        entry.name,
-        decision.rule_name,
-        str(decision.rule),
-        f"{decision.images:,}",
-        number(decision.oof_dice),
-        number(decision.cross_fitted_dice),
-        "{:.4f} to {:.4f}".format(*decision.ci95) if decision.ci95 else NONE,
-    ]
+    test = None
+    if leaderboard and leaderboard.truth is not None:
+        score, patients = decision_files.score_on_test(
+            entry, leaderboard.dataset, leaderboard.truth
+        )
+        test = mean_and_interval(score.dices, patients)
+    return {
+        "decision": entry.name,
+        "rule": decision.rule_name,
+        "top / area / bottom, and more": str(decision.rule),
+        "images": decision.images,
+        "tuned": decision.oof_dice,
+        "cross-fitted": decision.cross_fitted_dice,
+        "95 %": "{:.4f} to {:.4f}".format(*decision.ci95) if decision.ci95 else None,
+        "test (95 %)": test,
+    }
+
+
+def _rank(entry: DecisionEntry) -> tuple[float, str]:
+    """Return the sort key of a decision: best cross-fitted Dice first, the tuned one instead."""
+    decision = entry.decision
+    dice = decision.cross_fitted_dice
+    dice = decision.oof_dice if dice is None else dice
+    return (1.0 if dice is None else -dice), entry.name

@@ -2,16 +2,21 @@
 
 import io
 import warnings
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
+from huggingface_hub import constants, get_session
 from segmentation_models_pytorch.encoders import encoders, get_encoder
 
 from lib.errors import InputError
 from lib.files import sha256, write_bytes
 from lib.models.base import SegmentationNetwork
 from lib.recipes import Recipe
+
+HUB_SECONDS = 4.0
 
 
 def save(path: Path, content: Any) -> None:
@@ -94,14 +99,33 @@ def init_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> str
 def _imagenet(name: str, encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return smp's tensors of an encoder, with as many input channels as `encoder` has."""
     channels = next(encoder.parameters()).shape[1]
+    online = _hub_answers()
+    if not online:
+        constants.HF_HUB_OFFLINE = True  # files of the cache only: the hub is retried for 30 s
     try:
         full = get_encoder(name, channels, weights="imagenet")
     except (OSError, KeyError) as error:
+        unreachable = f"{constants.ENDPOINT} does not answer"
+        reason = str(error).splitlines()[0][:90] if online else unreachable
         raise InputError(
-            f"ImageNet weights of {name} are not available ({str(error).splitlines()[0][:90]}): "
+            f"ImageNet weights of {name} are not available ({reason}): "
             "connect to the internet, or give --encoder-weights FILE or --encoder-weights none"
         ) from None
     return full.state_dict()
+
+
+def _hub_answers() -> bool:
+    """Return True if the server of smp's weights answers within HUB_SECONDS."""
+    answers = []
+
+    def ask() -> None:
+        with suppress(Exception):  # of httpx or requests, which depends on the hub's version
+            answers.append(get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS))
+
+    thread = Thread(target=ask, daemon=True)  # no timeout covers the look-up of the name
+    thread.start()
+    thread.join(HUB_SECONDS)
+    return bool(answers)
 
 
 def _load_all(encoder: torch.nn.Module, recipe: Recipe, state: Any, origin: str) -> str:

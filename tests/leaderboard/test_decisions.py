@@ -20,7 +20,7 @@ def test_a_decision_of_a_replaced_ensemble_is_left_out(work: Work) -> None:
     shutil.rmtree(work.ensemble("final").folder)
     fakes.make_ensemble(work, "final", {"oof": MAPS_ALL_MISSED})
     fakes.make_decision(work, "final", RULE, "good")
-    lines = list(summary_tables.decisions(work))
+    lines = list(summary_tables.decisions(*summary_tables.decision_records(work)))
     assert [row[0] for row in cells(lines)[1:]] == ["final-good"]
     assert lines[-1].startswith(
         "- Left out: decisions/final-stale was made from another ensembles/final than the one here"
@@ -33,7 +33,7 @@ def test_every_decision_below_a_replaced_split_is_left_out(work: Work) -> None:
         fakes.make_decision(work, "final", RULE, tag)
     shutil.rmtree(work.dataset.folder)
     fakes.make_dataset(work, TRUTH, folds=2)
-    lines = list(summary_tables.decisions(work))
+    lines = list(summary_tables.decisions(*summary_tables.decision_records(work)))
     assert len(cells(lines)) == 1
     assert [line for line in lines if "than the one here" in line] == [
         f"- Left out: decisions/final-{tag} was made from another dataset than the one here; "

@@ -1,9 +1,12 @@
 """Tables in the papers' shapes."""
 
+import pytest
+
 from lib.layout import Work
 from lib.leaderboard import paper_tables
 from lib.leaderboard.leaderboard import Leaderboard
-from tests.leaderboard.builders import MAPS_ALL_MISSED, add_run, cells
+from tests import fakes
+from tests.leaderboard.builders import MAPS_ALL_MISSED, RECIPE, add_run, cells
 
 
 def test_niu_has_five_models_with_the_run_beside_them(work: Work) -> None:
@@ -58,3 +61,22 @@ def test_notes_stand_below_the_table(work: Work) -> None:
     for name in ("niu_vgg16", "niu_vgg16_demo"):
         add_run(work, name)
     assert list(paper_tables.niu(Leaderboard(work)))[-1].startswith("- niu_vgg16_demo is not in ")
+
+
+@pytest.mark.parametrize("name", paper_tables.TABLES)
+def test_a_paper_without_a_run_is_one_line(work: Work, name: str) -> None:
+    add_run(work, "demo")
+    (line,) = paper_tables.paper(Leaderboard(work), name)
+    assert line.startswith("No run of ")
+
+
+def test_a_run_without_maps_is_named_below_that_line(work: Work) -> None:
+    fakes.make_run(work, "niu_vgg16", 0, RECIPE)
+    line, note = paper_tables.paper(Leaderboard(work), "niu")
+    assert line == "No run of 5 recipes such as niu_se_resnext50."
+    assert note.startswith("- Left out of niu_vgg16: probs/niu_vgg16/fold0 is not there")
+
+
+def test_a_paper_with_a_run_has_its_tables(work: Work) -> None:
+    add_run(work, "niu_vgg16_demo")
+    assert len(cells(paper_tables.paper(Leaderboard(work), "niu"))) == 6
