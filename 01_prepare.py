@@ -15,8 +15,8 @@ import argparse
 import os
 from pathlib import Path
 
-from lib import artifacts, layout, recipes
 from lib import dataset as datasets
+from lib import layout, recipes
 from lib.prepare import cache, discover, folds
 from lib.prepare.dataset import build_dataset
 from lib.prepare.plan import make_plan
@@ -58,8 +58,7 @@ def main() -> None:
         allow_missing=args.allow_missing, folds_csv=args.folds_csv, groups_csv=args.groups,
     )  # fmt: skip
     print(plan.describe(), flush=True)
-    draft = artifacts.begin(work.dataset, plan.config, inputs, args.replace)
-    caches = cache.begin(work, sizes, plan.config, args.replace)
+    draft, caches = cache.begin(work, sizes, plan.config, inputs, args.replace)
     if draft:
         build_dataset(draft, plan, caches, allow_unreadable=args.allow_unreadable,
                       workers=args.workers)  # fmt: skip

@@ -55,13 +55,15 @@ def main() -> None:
     from lib.models.weights import encoder_fingerprint
     from lib.train.trainer import TrainingJob, summary, train_fold
 
+    config = {"recipe": asdict(recipe), "encoder_weights": encoder_fingerprint(encoder_weights)}
     inputs = [data.artifact, *caches.values()]
-    with distributed.process_group(args.device) as device:
-        for fold in folds:
-            location = work.run(args.name or recipe.name, fold)
-            config = {"recipe": asdict(recipe), "fold": fold}
-            config["encoder_weights"] = encoder_fingerprint(encoder_weights)
-            draft = distributed.begin_artifact(location, config, inputs, args.replace)
+    name = args.name or recipe.name
+    requests = [(work.run(name, fold), config | {"fold": fold}, inputs) for fold in folds]
+    with (
+        distributed.process_group(args.device) as device,
+        distributed.begin_artifacts(requests, args.replace) as drafts,
+    ):
+        for fold, draft in zip(folds, drafts, strict=True):
             if draft is None:
                 continue
             job = TrainingJob(
@@ -71,7 +73,7 @@ def main() -> None:
             )  # fmt: skip
             record = train_fold(job)
             distributed.finish_artifact(draft, device, compiled=args.compile)
-            print(f"{summary(job, record)} -> {location.folder}")
+            print(f"{summary(job, record)} -> {draft.location.folder}")
 
 
 if __name__ == "__main__":

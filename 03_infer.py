@@ -44,27 +44,34 @@ def main() -> None:
     from lib import distributed
     from lib.infer.predict import THREADS, InferenceJob, default_batch, infer_fold, out_of_fold
 
-    with distributed.process_group(args.device) as device:
-        for fold, run in zip(folds, runs, strict=True):
-            recipe = serialize.from_dict(run.config["recipe"])
-            size = recipe.phases[-1].size
-            cache = artifacts.read_chained(work.cache(size))
-            location = work.probs(args.run, fold, args.tta)
-            config = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
-            config["rule"] = asdict(recipe.rule)  # for 04 --rule recipe
-            inputs = [run, cache, data.artifact]
-            draft = distributed.begin_artifact(location, config, inputs, args.replace)
+    oof = [out_of_fold(run, data) for run in runs]
+    run_recipes = [serialize.from_dict(run.config["recipe"]) for run in runs]
+    sizes = [recipe.phases[-1].size for recipe in run_recipes]
+    caches = {size: artifacts.read_chained(work.cache(size)) for size in set(sizes)}
+    requests: list[artifacts.Request] = []
+    for fold, run, recipe, size in zip(folds, runs, run_recipes, sizes, strict=True):
+        config = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
+        config["rule"] = asdict(recipe.rule)  # for 04 --rule recipe
+        inputs = [run, caches[size], data.artifact]
+        requests.append((work.probs(args.run, fold, args.tta), config, inputs))
+    with (
+        distributed.process_group(args.device) as device,
+        distributed.begin_artifacts(requests, args.replace) as drafts,
+    ):
+        for index, draft in enumerate(drafts):
             if draft is None:
                 continue
+            size = sizes[index]
             job = InferenceJob(
-                draft=draft, recipe=recipe, run=run, cache=cache, oof=out_of_fold(run, data),
+                draft=draft, recipe=run_recipes[index], run=runs[index], cache=caches[size],
+                oof=oof[index],
                 test=data.test_ids, flip=args.tta == layout.FLIP, device=device,
                 batch=args.batch or default_batch(size, device), workers=args.workers or THREADS,
             )  # fmt: skip
             infer_fold(job)
             distributed.finish_artifact(draft, device, batch=job.batch)
             counts = f"{len(job.oof)} out-of-fold and {len(job.test)} test maps"
-            print(f"{counts} -> {location.folder}")
+            print(f"{counts} -> {draft.location.folder}")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def stage_parser(doc: str | None) -> argparse.ArgumentParser:
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, default=Path("work"), help="working folder")
-    parser.add_argument("--replace", action="store_true", help="remove and remake what is there")
+    parser.add_argument("--replace", action="store_true", help="make anew what is there")
     return parser
 
 

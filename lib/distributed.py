@@ -5,7 +5,8 @@ the same WORK folder: each reads it, and the main one (rank 0) writes the common
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from datetime import timedelta
 from itertools import chain, zip_longest
@@ -16,9 +17,8 @@ from torch import distributed
 
 from lib import artifacts
 from lib import device as machine
-from lib.artifacts import Artifact, Draft
+from lib.artifacts import Draft, Request
 from lib.errors import InputError
-from lib.layout import ArtifactPath
 
 T = TypeVar("T")
 TIMEOUT = timedelta(hours=1)  # of a collective: the main process may have weights to download
@@ -106,18 +106,29 @@ def run_on_main(function: Callable[[], T]) -> T:
     return result
 
 
-def begin_artifact(
-    location: ArtifactPath, config: Mapping[str, Any], inputs: Iterable[Artifact], replace: bool
-) -> Draft | None:
-    """Begin an artifact that all processes fill; see `artifacts.begin`.
+@contextmanager
+def begin_artifacts(requests: Sequence[Request], replace: bool) -> Iterator[Iterator[Draft | None]]:
+    """Begin artifacts that all processes fill, one after the other; see `artifacts.begin_all`.
 
-    Returns:
-        The same draft in all processes; None, after a line that says so, if it is up to date.
+    Yields:
+        The drafts in turn, the same in all processes; None, after a line that says so, for those
+        that are up to date. At the end, those that have no work yet are removed.
     """
-    draft = run_on_main(lambda: artifacts.begin(location, config, inputs, replace))
-    if draft is None:
-        print(f"up to date: {location}")
-    return draft
+    drafts = run_on_main(lambda: artifacts.begin_all(requests, replace))
+
+    def in_turn() -> Iterator[Draft | None]:
+        for (location, *_), draft in zip(requests, drafts, strict=True):
+            if draft:
+                draft.started = time.time()
+            else:
+                print(f"up to date: {location}")
+            yield draft
+
+    try:
+        yield in_turn()
+    finally:
+        for draft in filter(None, drafts if is_main() else []):
+            draft.close()
 
 
 def finish_artifact(draft: Draft, device: torch.device, **details: Any) -> None:

@@ -83,7 +83,7 @@ class Journal:
             if record and isinstance(record, dict):
                 return record
         raise InputError(
-            f"{self.path} is damaged in line {number}; remove and remake its folder: --replace"
+            f"{self.path} is damaged in line {number}; remove its folder, and run the same command"
         )
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:

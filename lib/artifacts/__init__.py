@@ -9,10 +9,10 @@ the partial one. Meanwhile `<folder>.lock` names the process that makes it.
 """
 
 from lib.artifacts.complete import Artifact, read, read_chained, verify
-from lib.artifacts.draft import Draft, begin
+from lib.artifacts.draft import Draft, Request, begin, begin_all
 from lib.artifacts.manifest import CONFIG, JOURNAL, LOG, MANIFEST, STATE
 
 __all__ = [
     "CONFIG", "JOURNAL", "LOG", "MANIFEST", "STATE",
-    "Artifact", "Draft", "begin", "read", "read_chained", "verify",
+    "Artifact", "Draft", "Request", "begin", "begin_all", "read", "read_chained", "verify",
 ]  # fmt: skip

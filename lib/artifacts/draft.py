@@ -3,8 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,14 +21,22 @@ from lib.files import TEMPORARY, Journal, remove, write_json
 from lib.layout import ArtifactPath
 from lib.provenance import collect
 
+# What an artifact is begun with: location, config and inputs, as in `begin`.
+Request = tuple[ArtifactPath, Mapping[str, Any], Iterable[Artifact]]
+
 
 @dataclass
 class Draft:
-    """An artifact that is being made, in `<folder>.partial`."""
+    """An artifact that is being made, in `<folder>.partial`.
+
+    Attributes:
+        replaces: remove an existing artifact at the end, just before this one gets its name.
+    """
 
     location: ArtifactPath
     config: Mapping[str, Any]
     inputs: dict[str, str]
+    replaces: bool = False
     started: float = field(default_factory=time.time)
 
     @cached_property
@@ -47,6 +55,13 @@ class Draft:
     def path(self, name: str) -> Path:
         """Return the path of a file to write, with the functions of `lib.files`."""
         return self.folder / name
+
+    def close(self) -> None:
+        """Give up the draft: free the lock, and remove the folder if it has no work yet."""
+        if self.lock.is_held:  # else it is finished, and the folder may be another process's
+            if not _has_work(self.folder):
+                remove(self.folder)
+            self.lock.release()
 
     def finish(self, inputs: Iterable[Artifact] = (), **circumstances: Any) -> Artifact:
         """Write the manifest and give the folder its final name.
@@ -73,7 +88,7 @@ class Draft:
         }
         manifest |= {manifests.CHECKSUM: manifests.digest(manifest)}
         write_json(self.folder / MANIFEST, manifest)
-        _publish(self.location)
+        _publish(self)
         self.lock.release()
         return Artifact(self.location, manifest)
 
@@ -90,7 +105,8 @@ def begin(
         location: its folder.
         config: everything that decides its content, apart from the inputs, as JSON can hold it.
         inputs: the artifacts that it is made from.
-        replace: remove an existing one, finished or not, and begin anew.
+        replace: make it anew. A finished one stays until the new one is complete; an unfinished
+            one is removed, unless it was begun by this command: same config, inputs and `replace`.
 
     Returns:
         The draft, locked until it is finished or the process ends; None if the artifact is
@@ -100,21 +116,55 @@ def begin(
         InputError: if an existing one, finished or not, has another config or other inputs, or
             another process is making it.
     """
-    draft = Draft(location, json.loads(json.dumps(config)), _ids(inputs))
+    draft = _new_draft((location, config, inputs), replace)
     if not replace and _is_complete(draft):  # before the lock: WORK may be read-only
         return None
     draft.lock.acquire()
     with ExitStack() as stack:
         stack.callback(draft.lock.release)
-        if replace:
-            remove(location.folder)
+        if replace and not _goes_on(draft):
             remove(location.partial)
-        _publish_if_finished(location)
-        if _is_complete(draft):  # finished by another process since the first look
+        # Without replace, another process may have finished it since the first look.
+        if (_publish_if_finished(draft) or not replace) and _is_complete(draft):
             return None
         _open_partial(draft)
         stack.pop_all()  # the draft keeps the lock
     return draft
+
+
+def begin_all(requests: Sequence[Request], replace: bool = False) -> list[Draft | None]:
+    """Begin the artifacts of one command, which finishes them in this order; see `begin`.
+
+    If the command was interrupted under `replace`, it keeps those that it has finished: the last
+    one is unfinished, so all were begun, and those without a folder for work are finished.
+
+    Raises:
+        InputError: as `begin`; the drafts that were begun before are given up.
+    """
+    planned = [_new_draft(request, replace) for request in requests]
+    interrupted = replace and bool(planned) and _goes_on(planned[-1])
+    drafts = []
+    with ExitStack() as stack:
+        for request, plan in zip(requests, planned, strict=True):
+            finished = interrupted and not os.path.lexists(plan.folder) and _is_same(plan)
+            draft = begin(*request, replace=replace and not finished)
+            if draft:
+                stack.callback(draft.close)
+            drafts.append(draft)
+        stack.pop_all()
+    return drafts
+
+
+def _new_draft(request: Request, replace: bool) -> Draft:
+    location, config, inputs = request
+    return Draft(location, json.loads(json.dumps(config)), _ids(inputs), replace)
+
+
+def _is_same(draft: Draft) -> bool:
+    """Return True if a complete artifact has the config and inputs of the draft."""
+    with suppress(InputError):
+        return _is_complete(draft)
+    return False
 
 
 def _is_complete(draft: Draft) -> bool:
@@ -146,7 +196,30 @@ def _open_partial(draft: Draft) -> None:
         _check_same(draft, config, inputs)
     else:
         remove(location.partial)
-        write_json(location.partial / CONFIG, {"config": draft.config, "inputs": draft.inputs})
+        write_json(location.partial / CONFIG, _begun(draft))
+
+
+def _begun(draft: Draft) -> dict[str, Any]:
+    """Return the content of config.json."""
+    replaces = {"replaces": True} if draft.replaces else {}
+    return {"config": draft.config, "inputs": draft.inputs} | replaces
+
+
+def _goes_on(draft: Draft) -> bool:
+    """Return True if an unfinished folder was begun by the same command under --replace.
+
+    A folder with its manifest counts if config and inputs are the same: it is complete.
+    """
+    partial = draft.folder
+    if partial.is_symlink():
+        return False
+    manifest, fault = manifests.check(draft.location, partial)
+    if not fault:
+        same_inputs = draft.inputs.items() <= manifest["inputs"].items()
+        return bool(manifest["config"] == draft.config) and same_inputs
+    with suppress(OSError, ValueError):
+        return bool(json.loads((partial / CONFIG).read_bytes()) == _begun(draft))
+    return False
 
 
 def _has_work(partial: Path) -> bool:
@@ -155,22 +228,29 @@ def _has_work(partial: Path) -> bool:
     return (partial / CONFIG).exists() and (scratch or bool(manifests.file_names(partial)))
 
 
-def _publish_if_finished(location: ArtifactPath) -> None:
+def _publish_if_finished(draft: Draft) -> bool:
     """Publish a folder whose process was killed between the manifest and the renaming.
 
     A manifest that does not fit the folder is removed, and the work continues.
+
+    Returns:
+        True if it was published.
     """
-    _, fault = manifests.check(location, location.partial)
+    _, fault = manifests.check(draft.location, draft.folder)
     if fault:
-        remove(location.partial / MANIFEST)
+        remove(draft.folder / MANIFEST)
     else:
-        _publish(location)
+        _publish(draft)
+    return fault is None
 
 
-def _publish(location: ArtifactPath) -> None:
-    """Give a folder with its manifest the final name."""
+def _publish(draft: Draft) -> None:
+    """Give a folder with its manifest the final name, in place of one that it replaces."""
+    location = draft.location
     for name in manifests.SCRATCH:
         (location.partial / name).unlink(missing_ok=True)
+    if draft.replaces:
+        remove(location.folder)
     os.replace(location.partial, location.folder)
 
 
@@ -183,7 +263,7 @@ def _check_same(draft: Draft, config: Mapping[str, Any], inputs: Mapping[str, st
     if difference:
         raise InputError(
             f"{draft.location} was made from {difference}; "
-            "choose another name, or --replace to remove and remake it"
+            f"choose another name, or remake it alone: {draft.location.command} --replace"
         )
 
 

@@ -30,6 +30,11 @@ class Lock:
         """Copy without the lock: a copy in another process does not hold it."""
         return Lock, (self.location,)
 
+    @property
+    def is_held(self) -> bool:
+        """True if this process has the lock."""
+        return self._lock.is_locked
+
     def acquire(self) -> None:
         """Take the lock; do nothing if this process has it already.
 
@@ -39,7 +44,7 @@ class Lock:
         path = self.location.lock
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            if not self._lock.is_locked:
+            if not self.is_held:
                 self._lock.acquire()
         except Timeout:
             holder = ""
@@ -52,7 +57,7 @@ class Lock:
 
     def release(self) -> None:
         """Free the lock and remove its file."""
-        if self._lock.is_locked:
+        if self.is_held:
             # Removed first: once the lock is free, the file may be another process's.
             with suppress(PermissionError):  # on Windows, where filelock removes it
                 self.location.lock.unlink(missing_ok=True)

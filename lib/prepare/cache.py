@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib import artifacts, images, rle
-from lib.artifacts import Draft, manifest
+from lib.artifacts import Artifact, Draft, manifest
 from lib.dataset import Dataset
 from lib.errors import InputError
 from lib.layout import Work, image_file, mask_file
@@ -47,24 +47,29 @@ class DecodeJob:
 
 
 def begin(
-    work: Work, sizes: Sequence[int], dataset_config: Mapping[str, Any], replace: bool
-) -> CacheDrafts:
-    """Begin the caches of all sizes, before the dataset: one pass over the files fills them all.
+    work: Work,
+    sizes: Sequence[int],
+    dataset_config: Mapping[str, Any],
+    inputs: Sequence[Artifact] = (),
+    replace: bool = False,
+) -> tuple[Draft | None, CacheDrafts]:
+    """Begin the dataset and the caches of all sizes: one pass over the files fills them all.
 
     Args:
         work: the working folder.
         sizes: sides of the images, in pixels.
-        dataset_config: config of the dataset that the caches belong to.
-        replace: remove existing caches first.
+        dataset_config: config of the dataset, which the caches belong to.
+        inputs: of the dataset.
+        replace: make them anew; see `artifacts.begin_all`.
 
     Raises:
-        InputError: if a cache has another config.
+        InputError: if the dataset or a cache has another config.
     """
     config = {"dataset_config": manifest.digest(dataset_config)}
-    return {
-        size: artifacts.begin(work.cache(size), config | {"size": size}, replace=replace)
-        for size in sizes
-    }
+    requests: list[artifacts.Request] = [(work.dataset, dataset_config, inputs)]
+    requests += [(work.cache(size), config | {"size": size}, ()) for size in sizes]
+    dataset, *caches = artifacts.begin_all(requests, replace)
+    return dataset, dict(zip(sizes, caches, strict=True))
 
 
 def plan_jobs(

@@ -141,8 +141,7 @@ def check_weights(draft: Draft, record: Record) -> None:
         path = draft.path(name)
         if not path.is_file() or sha256(path) != digest:
             raise InputError(
-                f"{path} is damaged or missing; train the fold again with {draft.location.command} "
-                "--replace"
+                f"{path} is damaged or missing; remove {draft.folder} and train the fold again"
             )
 
 
@@ -162,8 +161,8 @@ def resume(draft: Draft, recipe: Recipe) -> tuple[Record, dict[str, Any] | None]
         record = Record(**state["record"])
     except (InputError, KeyError, TypeError):
         raise InputError(
-            f"{path} is damaged, so the training cannot resume; train the fold again with "
-            f"{draft.location.command} --replace"
+            f"{path} is damaged, so the training cannot resume; remove {draft.folder} and train "
+            "the fold again"
         ) from None
     if distributed.is_main():
         check_weights(draft, record)

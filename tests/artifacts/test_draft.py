@@ -136,7 +136,7 @@ class TestKilled:
         child = os.fork()
         if child == 0:
             try:
-                artifacts.begin(location, RECIPE, replace=True)
+                artifacts.begin(location, RECIPE, replace=True).finish()
             finally:
                 os._exit(0)
         with suppress(FileNotFoundError):
@@ -242,6 +242,82 @@ class TestLinksAndFiles:
         assert artifacts.read(work.cache(64)).id == cache.id
 
 
+class TestReplace:
+    def test_the_old_one_stays_until_the_new_one_is_complete(self, work: Work) -> None:
+        old = make(work.run("a", 0))
+        draft = artifacts.begin(old.location, {"limit": 1}, replace=True)
+        assert artifacts.read(old.location).id == old.id
+        new = draft.finish()
+        assert artifacts.read(old.location).id == new.id != old.id
+
+    @pytest.mark.parametrize("existing", [False, True], ids=["first", "again"])
+    def test_the_same_command_goes_on_after_an_interruption(
+        self, work: Work, existing: bool
+    ) -> None:
+        location = work.run("a", 0)
+        if existing:
+            make(location, content=b"old")
+        draft = artifacts.begin(location, RECIPE, replace=True)
+        write_bytes(draft.path("weights/a.pt"), b"epoch 1")
+        again = artifacts.begin(location, RECIPE, replace=True)
+        assert again.path("weights/a.pt").read_bytes() == b"epoch 1"
+        assert again.finish().path("weights/a.pt").read_bytes() == b"epoch 1"
+
+    @pytest.mark.parametrize(
+        "begun", [{"config": RECIPE}, {"config": {"limit": 9}, "replace": True}],
+        ids=["without-replace", "another-config"],
+    )  # fmt: skip
+    def test_an_unfinished_one_that_was_begun_otherwise_is_removed_once(
+        self, work: Work, begun: dict
+    ) -> None:
+        draft = artifacts.begin(work.run("a", 0), **begun)
+        write_bytes(draft.path("weights/a.pt"), b"other")
+        anew = artifacts.begin(work.run("a", 0), RECIPE, replace=True)
+        assert set(files_under(anew.folder)) == {CONFIG}
+
+    @pytest.mark.parametrize("replace", [False, True])
+    def test_after_a_kill_before_the_renaming_the_new_one_is_published(
+        self, work: Work, replace: bool
+    ) -> None:
+        """The old one had been removed just before."""
+        new = make(work.run("a", 0))
+        unpublish(new)
+        assert artifacts.begin(new.location, RECIPE, replace=replace) is None
+        assert artifacts.read(new.location).id == new.id
+
+    def test_a_command_keeps_those_that_it_finished_before_an_interruption(
+        self, work: Work
+    ) -> None:
+        folds = [work.run("a", fold) for fold in range(3)]
+        for location in folds:
+            make(location, content=b"old")
+        requests = [(location, RECIPE, ()) for location in folds]
+        first = artifacts.begin_all(requests, replace=True)[0]
+        write_bytes(first.path("weights/a.pt"), b"new")
+        new = first.finish()
+        assert [draft is None for draft in artifacts.begin_all(requests, replace=True)] == [
+            True, False, False
+        ]  # fmt: skip
+        assert artifacts.read(folds[0]).id == new.id
+        for draft in artifacts.begin_all(requests, replace=True)[1:]:
+            draft.finish()
+        assert all(artifacts.begin_all(requests, replace=True))
+
+    def test_a_refusal_of_one_begins_none(self, work: Work) -> None:
+        make(work.run("a", 1), {"limit": 9})
+        requests = [(work.run("a", fold), RECIPE, ()) for fold in range(2)]
+        with pytest.raises(InputError, match="runs/a/fold1"):
+            artifacts.begin_all(requests)
+        assert [path.name for path in work.run("a", 0).folder.parent.iterdir()] == ["fold1"]
+
+    def test_a_draft_that_is_given_up_stays_if_it_has_work(self, work: Work) -> None:
+        drafts = artifacts.begin_all([(work.run("a", fold), RECIPE, ()) for fold in range(2)])
+        write_bytes(drafts[1].path(STATE), b"epoch 1")
+        for draft in drafts:
+            draft.close()
+        assert [path.name for path in drafts[0].folder.parent.iterdir()] == ["fold1.partial"]
+
+
 class TestOtherConfigOrInputs:
     @pytest.mark.parametrize("finished", [True, False], ids=["finished", "unfinished"])
     def test_it_is_refused_and_named_and_replaced_if_asked_for(
@@ -254,14 +330,13 @@ class TestOtherConfigOrInputs:
             draft.finish()
         with pytest.raises(
             InputError,
-            match="^runs/a/fold0 was made from limit none; asked for: 9; .* name, or --replace",
+            match="^runs/a/fold0 was made from limit none; asked for: 9; .*02_train.py --replace",
         ):
             artifacts.begin(work.run("a", 0), RECIPE | {"limit": 9}, [dataset])
         other = make(work.dataset, {"rle_size": 256}, replace=True)
         with pytest.raises(InputError, match="runs/a/fold0 was made from another dataset; choose"):
             artifacts.begin(work.run("a", 0), RECIPE, [other])
         anew = artifacts.begin(work.run("a", 0), {"limit": 1}, replace=True)
-        assert not work.run("a", 0).folder.exists()
         assert set(files_under(anew.folder)) == {CONFIG}
 
     def test_a_draft_with_its_config_only_takes_another_config(self, work: Work) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lib import artifacts, csv_files
+from lib import csv_files
 from lib import dataset as datasets
 from lib.layout import Work
 from lib.parallel import map_in_processes
@@ -36,9 +36,8 @@ def prepare(
     """Prepare a raw folder as 01_prepare.py does."""
     source = discover.scan_raw_folder(folder)
     planned = plan.make_plan(source, rle_size=frame, n_folds=folds.N_FOLDS)
-    draft = artifacts.begin(work.dataset, planned.config)
+    draft, caches = cache.begin(work, sizes, planned.config)
     assert draft
-    caches = cache.begin(work, sizes, planned.config, replace=False)
     dataset.build_dataset(draft, planned, caches, allow_unreadable=False, workers=workers)
     cache.finish(work, caches, source=source, data=datasets.read(work), workers=workers)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from lib import artifacts
 from lib.errors import InputError
+from lib.files import remove
 from lib.layout import ALL_DATA, Work
 from tests import fakes
 from tests.ensemble.builders import IMAGES, TRUTH, load, load_gate_runs, noisy_p_positive
@@ -84,8 +84,7 @@ def test_maps_of_other_images_than_the_fold_has_are_refused(
 
 
 def test_maps_of_another_dataset_are_refused(work: Work) -> None:
-    artifacts.begin(work.dataset, {}, replace=True)
-    work.dataset.partial.rename(work.dataset.partial.with_name("left"))
+    remove(work.dataset.folder)
     fakes.make_dataset(work, {**TRUTH, "image00": TRUTH["image03"]})
     with pytest.raises(InputError, match="probs/a/fold0 was made from another dataset"):
         load(work, "a")

@@ -31,8 +31,7 @@ def work(tmp_path: Path) -> Work:
 def build(root: Path, work: Work, sizes: Sequence[int], workers: int = 1) -> cache.CacheDrafts:
     """Do the first part of stage 01: the dataset is complete, the caches are filled."""
     plan = make_plan(scan_raw_folder(root), rle_size=SIDE, n_folds=2)
-    draft = artifacts.begin(work.dataset, plan.config)
-    caches = cache.begin(work, sizes, plan.config, replace=False)
+    draft, caches = cache.begin(work, sizes, plan.config)
     if draft:
         build_dataset(draft, plan, caches, allow_unreadable=False, workers=workers)
     return caches
@@ -104,8 +103,7 @@ def test_an_interrupted_run_goes_on_after_its_last_image(root: Path, tmp_path: P
     prepare(root, whole, [8])
     plan = make_plan(scan_raw_folder(root), rle_size=SIDE, n_folds=2)
     *before, sixth = (root / plan.source.images[name] for name in plan.image_ids[:6])
-    draft = artifacts.begin(work.dataset, plan.config)
-    caches = cache.begin(work, [8], plan.config, replace=False)
+    draft, caches = cache.begin(work, [8], plan.config)
     assert draft
     shutil.move(sixth, tmp_path / "away")
     with pytest.raises(FileNotFoundError):
