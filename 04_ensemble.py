@@ -14,11 +14,12 @@ cli.stop_on_signals()  # now: the imports below take a second
 import argparse
 
 from lib import artifacts, dataset
+from lib.decision import schema
 from lib.ensemble import members, options
 from lib.ensemble.average import average, ensemble_config
 from lib.ensemble.decide import decide
 from lib.ensemble.evaluation import summary
-from lib.ensemble.member_weights import find_weights
+from lib.ensemble.member_weights import describe_weights, find_weights
 from lib.layout import Work
 
 
@@ -66,14 +67,19 @@ def main() -> None:
     else:
         print(f"up to date: {work.ensemble(args.name)}")
     ensemble = artifacts.read(work.ensemble(args.name))
+    if search_weights:
+        print(describe_weights(ensemble))
 
     inputs = [ensemble, data.artifact, *(gate.probs for gate in gates)]
     draft = artifacts.begin(decision_path, chosen.config, inputs, args.replace)
     if draft:
-        decision = decide(draft, ensemble, data, chosen, runs, gates)
-        print(f"{summary(decision, data)} -> {decision_path.folder}")
+        decide(draft, ensemble, data, chosen, runs, gates)
     else:
         print(f"up to date: {decision_path}")
+    decision = schema.load(artifacts.read(decision_path).path(schema.DECISION_FILE))
+    print(f"{summary(decision, data)} -> {decision_path.folder}")
+    for line in members.describe_missing_folds(work, runs):
+        print(line)
 
 
 if __name__ == "__main__":

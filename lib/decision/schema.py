@@ -112,6 +112,12 @@ class Decision:
         """True if the rule was published or stated, not fitted."""
         return self.choose is None and self.rule_name != "expected"
 
+    @property
+    def all_empty_dice(self) -> float:
+        """Mean Dice of the labelled images under no mask at all; it needs some."""
+        assert self.confusion
+        return (self.confusion["false"] + self.confusion["neither"]) / self.images
+
     def save(self, path: Path) -> None:
         """Write decision.json; the keys of the rule stand beside the others."""
         write_json(path, self.to_json())

@@ -62,7 +62,7 @@ def unscored_decision(options: DecisionOptions, fitted: FittedRule) -> Decision:
 
 
 def summary(decision: Decision, dataset: Dataset) -> str:
-    """Return the scores of a decision in a line."""
+    """Return the scores of a decision in a line, beside the score of no mask at all."""
     if not decision.images:
         return "a fixed rule, without a score: there are no labelled images"
     images = f"{decision.images} images"
@@ -70,15 +70,23 @@ def summary(decision: Decision, dataset: Dataset) -> str:
         folds = " ".join(map(str, decision.folds))
         images = f"{decision.images} of {len(dataset.truth)} labelled images (folds {folds})"
     assert decision.ci95
-    low, high = decision.ci95
-    ci95 = f"95 % interval {low:.4f} to {high:.4f}"
-    if decision.is_fixed:
-        return f"Dice {decision.oof_dice:.4f} of the fixed rule on {images}, {ci95}"
-    if decision.cross_fitted_dice is None:
-        return f"Dice {decision.oof_dice:.4f} on the {images} that it was tuned on, {ci95}"
+    assert decision.oof_dice is not None
+    score, (low, high) = decision.cross_fitted_dice, decision.ci95
+    ci95 = f"(95 % interval {low:.4f} to {high:.4f})"
+    if score is None:
+        score = decision.oof_dice
+        text = f"Dice {score:.4f} {ci95} on the {images} that it was tuned on"
+    elif decision.cross_fitted_reason:  # nothing was fitted
+        text = f"Dice {score:.4f} {ci95} of the fixed rule on {images}"
+    else:
+        tuned = f"tuned on all of them {decision.oof_dice:.4f}"
+        text = f"cross-fitted Dice {score:.4f} {ci95} on {images}; {tuned}"
+    text += f"; all-empty baseline {decision.all_empty_dice:.4f}"
+    if score < decision.all_empty_dice:
+        text += ": the rule loses to no mask at all"
     if decision.auto:
-        ci95 += f", of {decision.auto['rule']}: {decision.auto['reason']}"
-    return f"cross-fitted Dice {decision.cross_fitted_dice:.4f} on {images}, {ci95}"
+        text += f"; auto took {decision.auto['rule']}: {decision.auto['reason']}"
+    return text
 
 
 def _cross_fit(

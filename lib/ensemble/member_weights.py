@@ -21,6 +21,7 @@ ensemble's own (`OofSample.heldout_histograms`) when the decision is measured on
 fold.
 """
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from lib.artifacts import Draft
+from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.decision.histograms import Histograms
 from lib.decision.rules import ThresholdRule
@@ -85,6 +86,15 @@ def find_weights(draft: Draft, members: Sequence[MemberFold], dataset: Dataset) 
     write_json(draft.path(WEIGHTS_FILE), report)
     weight_of = dict(zip(runs, final.weights, strict=True))
     return [replace(member, weight=weight_of[member.run]) for member in members]
+
+
+def describe_weights(ensemble: Artifact) -> str | None:
+    """Return the weights that were found, in a line; None if none were searched."""
+    if WEIGHTS_FILE not in ensemble.files:
+        return None
+    report = json.loads(ensemble.path(WEIGHTS_FILE).read_bytes())
+    weights = zip(report["members"], report["weights"], strict=True)
+    return "weights found: " + ", ".join(f"{run} {weight:.3f}" for run, weight in weights)
 
 
 @dataclass

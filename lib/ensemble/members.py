@@ -13,7 +13,7 @@ from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
-from lib.layout import ALL_DATA, CLASSES, Fold, Work, fold_name, map_file, parse_fold
+from lib.layout import ALL_DATA, CLASSES, ArtifactPath, Fold, Work, fold_name, map_file, parse_fold
 from lib.prob_maps import read_map
 
 EQUAL, SEARCH = "equal", "search"  # values of --weights
@@ -118,6 +118,21 @@ def load_gates(
     return gates
 
 
+def describe_missing_folds(work: Work, members: Sequence[MemberFold]) -> list[str]:
+    """Return a line for each run with trained folds that the ensemble lacks."""
+    used = list(dict.fromkeys(member.fold for member in members))
+    lines = []
+    for run in dict.fromkeys(member.run for member in members):
+        trained = _numbered_folds(work.run(run.removesuffix(layout.NO_FLIP_SUFFIX), 0))
+        missing = " ".join(str(fold) for fold in trained if fold not in used)
+        if missing and used != [ALL_DATA]:
+            lines.append(
+                f"trained folds of {run} that the ensemble lacks: {missing}; for an ensemble of "
+                f"another name with them: {_infer_command(run)} --folds {missing}"
+            )
+    return lines
+
+
 def is_search(weights: Sequence[str]) -> bool:
     """Return True if --weights asks for a search."""
     return list(weights) == [SEARCH]
@@ -142,12 +157,17 @@ def _parse_weights(weights: Sequence[str], runs: Sequence[str]) -> dict[str, flo
 
 def _folds_of(work: Work, run: str) -> list[Fold]:
     """Return the numbered folds that have maps; all-data if there are none."""
-    parent = work.probs(run, ALL_DATA).folder.parent
-    numbers = [path.name.removeprefix("fold") for path in parent.glob("fold*")]
-    numbered: list[Fold] = sorted(int(number) for number in numbers if number.isdecimal())
-    if not numbered and not (parent / ALL_DATA).exists():
+    all_data = work.probs(run, ALL_DATA)
+    numbered = _numbered_folds(all_data)
+    if not numbered and not all_data.folder.exists():
         raise InputError(f"there are no maps of {run}; run {_infer_command(run)}")
     return numbered or [ALL_DATA]
+
+
+def _numbered_folds(location: ArtifactPath) -> list[Fold]:
+    """Return the finished folds beside an artifact of a run, sorted."""
+    numbers = [path.name.removeprefix("fold") for path in location.folder.parent.glob("fold*")]
+    return sorted(int(number) for number in numbers if number.isdecimal())
 
 
 def _infer_command(run: str) -> str:

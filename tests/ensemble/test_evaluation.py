@@ -125,24 +125,42 @@ def test_the_interval_is_wider_if_images_share_patients(tmp_path: Path) -> None:
 
 # The summary
 
+FITTED = {"choose": "best", "cross_fitted_reason": None}
+
 
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
         (
-            {"choose": "best", "cross_fitted_dice": 0.75},
-            "cross-fitted Dice 0.7500 on 12 images, 95 % interval 0.6000 to 0.9000",
+            FITTED | {"cross_fitted_dice": 0.75},
+            "cross-fitted Dice 0.7500 (95 % interval 0.6000 to 0.9000) on 12 images; "
+            "tuned on all of them 0.8000; all-empty baseline 0.7500",
         ),
         (
-            {"choose": "best", "cross_fitted_dice": 0.75, "auto": {"rule": "R", "reason": "why"}},
-            "cross-fitted Dice 0.7500 on 12 images, 95 % interval 0.6000 to 0.9000, of R: why",
+            FITTED | {"cross_fitted_dice": 0.74},
+            "cross-fitted Dice 0.7400 (95 % interval 0.6000 to 0.9000) on 12 images; tuned on all "
+            "of them 0.8000; all-empty baseline 0.7500: the rule loses to no mask at all",
         ),
-        ({"choose": "best"}, "Dice 0.8000 on the 12 images that it was tuned on, 95 %"),
-        ({"cross_fitted_dice": 0.8}, "Dice 0.8000 of the fixed rule on 12 images, 95 %"),
+        (
+            FITTED | {"cross_fitted_dice": 0.75, "auto": {"rule": "R", "reason": "why"}},
+            "cross-fitted Dice 0.7500 (95 % interval 0.6000 to 0.9000) on 12 images; "
+            "tuned on all of them 0.8000; all-empty baseline 0.7500; auto took R: why",
+        ),
+        (
+            {"choose": "best"},
+            "Dice 0.8000 (95 % interval 0.6000 to 0.9000) on the 12 images that it was tuned on; "
+            "all-empty baseline 0.7500",
+        ),
+        (
+            {"cross_fitted_dice": 0.8, "cross_fitted_reason": "the rule is fixed"},
+            "Dice 0.8000 (95 % interval 0.6000 to 0.9000) of the fixed rule on 12 images; "
+            "all-empty baseline 0.7500",
+        ),
         ({"images": 0}, "a fixed rule, without a score: there are no labelled images"),
     ],
 )
 def test_the_summary_is_a_line(work: Work, fields: dict[str, object], line: str) -> None:
-    scores = {"images": 12, "oof_dice": 0.8, "ci95": (0.6, 0.9)} | fields
+    confusion = {"both": 2, "missed": 1, "false": 1, "neither": 8}
+    scores = {"images": 12, "oof_dice": 0.8, "ci95": (0.6, 0.9), "confusion": confusion} | fields
     decision = Decision("x", ThresholdRule(), **scores)
-    assert summary(decision, dataset.read(work)).startswith(line)
+    assert summary(decision, dataset.read(work)) == line

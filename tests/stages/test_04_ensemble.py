@@ -9,6 +9,7 @@ from lib.decision import schema
 from lib.decision.rules import ThresholdRule
 from lib.decision.schema import Decision
 from lib.layout import Work
+from lib.recipes import RECIPES
 from tests import fakes
 from tests.stages import commands
 
@@ -47,7 +48,8 @@ def test_maps_are_averaged_once_and_decided_on_as_often_as_wanted(work: Work) ->
     first = run(work, *flags)
     assert first.startswith("cross-fitted Dice 0.")
     assert first.rstrip().endswith(f"-> {work.decision('ab-triplet').folder}")
-    assert run(work, *flags) == "up to date: ensembles/ab\nup to date: decisions/ab-triplet\n"
+    up_to_date = "up to date: ensembles/ab\nup to date: decisions/ab-triplet\n"
+    assert run(work, *flags) == up_to_date + first
     by_recipe = run(work, *flags, "--rule", "recipe")
     assert by_recipe.startswith("up to date: ensembles/ab\nDice 0.")
     assert "of the fixed rule on 12 images" in by_recipe
@@ -57,6 +59,19 @@ def test_maps_are_averaged_once_and_decided_on_as_often_as_wanted(work: Work) ->
     error = refusal(work, *flags, "--choose", "best")
     assert all(word in error for word in ("choose", "plateau", "best"))
     assert artifacts.verify(work.root) == []
+
+
+def test_what_was_found_is_printed_with_what_it_must_beat(work: Work) -> None:
+    for fold in (0, 3):
+        fakes.make_run(work, "a", fold, RECIPES["demo"])
+    flags = ["--members", "a", "b", "--name", "ab", "--weights", "search"]
+    for output in (run(work, *flags), run(work, *flags)):
+        assert "weights found: a 1.000, b 0.000" in output
+        assert "; tuned on all of them 0." in output
+        assert "; all-empty baseline 0." in output
+        missing = "trained folds of a that the ensemble lacks: 3;"
+        assert f"{missing} for an ensemble of another name with them: 03_infer.py" in output
+    assert "trained folds" not in run(work, "--members", "b", "--name", "b")
 
 
 def test_a_decision_behind_gates(work: Work) -> None:
