@@ -1,1 +1,1 @@
-"""The library behind the five stages: a room per stage over a shared ground floor."""
+"""Library of the five stages: a package for each stage, over shared modules."""
