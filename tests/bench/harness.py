@@ -56,7 +56,7 @@ def print_table(rows: Iterable[Row]) -> None:
 def format_gain(gains: np.ndarray, patients: np.ndarray | None = None) -> str:
     """Return a mean gain and its interval, drawing patients, or else images."""
     groups = np.arange(len(gains)) if patients is None else patients
-    return markdown.mean_and_interval(gains, groups, "+")
+    return markdown.cell(markdown.mean_and_interval(gains, groups, is_difference=True))
 
 
 def run_stage(work: Path, script: str, *flags: str | Path) -> None:
