@@ -51,9 +51,8 @@ class RawFolder:
 
     def image_id(self, name: str) -> str:
         """Return the image that a table names, with or without the extension of its file."""
-        stem, dot, suffix = name.rpartition(".")
-        is_file_name = f"{dot}{suffix.lower()}" in DICOM_SUFFIXES + PICTURE_SUFFIXES
-        return stem if name not in self.images and is_file_name and stem in self.images else name
+        stem = csv_files.without_extension(name)
+        return stem if name not in self.images and stem in self.images else name
 
     def in_test_folder(self, image_id: str) -> bool:
         """Return True if the name of a folder around the image marks it as a test image."""
