@@ -3,29 +3,36 @@
 #
 #   bash run_all.sh                the demo: phantom radiographs, no data needed
 #   bash run_all.sh RAW_DIR        the competition's data, unpacked
+#   bash run_all.sh RAW_DIR FLAGS  a re-host that 01_prepare.py needs flags for, as --rle-size 384
 #
 # Environment: WORK     working folder (default: work)
 #              RECIPES  recipes to train, separated by blanks (default: demo, or r34_512 with RAW_DIR)
 #              FOLDS    folds to train (default: 0 1 in the demo, or all with RAW_DIR)
 #              NAME     name of the ensemble (default: final)
-#              REPLACE  1: remove existing results and make them again
+#              RULE     rule of the decision (default: triplet)
+#              TAG      of the decision (default: RULE)
+#              LIMIT    maximum of training and of test images (default: all)
+#              REPLACE  1: make the results of all stages again, 01 and 02 too; to make only one
+#                       again, run that stage's command with --replace
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/environment.sh"
 
 work=${WORK:-work}
 name=${NAME:-final}
+rule=${RULE:-triplet}
+decision=$name-${TAG:-$rule}
 if [ $# -eq 0 ]; then
     raw=(--demo)
     truth=(--truth "$work/raw_demo/test-truth.csv")
     recipes=${RECIPES:-demo}
     folds=${FOLDS:-0 1}
-elif [ $# -eq 1 ] && [ -n "$1" ]; then
-    raw=(--raw "$1")
+elif [[ -n $1 && $1 != -* && ${2:--} == -* ]]; then
+    raw=(--raw "$@")
     truth=()
     recipes=${RECIPES:-r34_512}
     folds=${FOLDS:-}
 else
-    echo "usage: bash run_all.sh [RAW_DIR]" >&2
+    echo "usage: bash run_all.sh [RAW_DIR [FLAGS OF 01_prepare.py]]" >&2
     exit 2
 fi
 read -ra recipes <<<"$recipes"
@@ -39,23 +46,43 @@ refuse_repeats() {
 }
 refuse_repeats RECIPES "${recipes[@]}"
 refuse_repeats FOLDS "${folds[@]}"
-"$python" - "$name" "$name-triplet" <<'PYTHON'
+"$python" - "$rule" "$name" "$decision" <<'PYTHON'
 import sys
 from lib import cli, layout
-cli.run_stage(lambda: [layout.check_name(name) for name in sys.argv[1:]])
+from lib.ensemble.options import RULES
+from lib.errors import InputError
+def check(rule, *names):
+    if rule not in RULES:
+        raise InputError(f"RULE {rule} does not exist; give one of {', '.join(RULES)}")
+    for name in names:
+        layout.check_name(name)
+cli.run_stage(lambda: check(*sys.argv[1:]))
 PYTHON
 
 [ ${#folds[@]} -eq 0 ] || folds=(--folds "${folds[@]}")
 common=(--work "$work")
-[ "${REPLACE:-0}" != 1 ] || common+=(--replace)
+limit=()
+[ -z "${LIMIT:-}" ] || limit=(--limit "$LIMIT")
+
+# Stages that REPLACE=1 has finished, so that after a kill they are not made a third time.
+replaced=$work/replaced.txt
+[ "${REPLACE:-0}" = 1 ] || replaced=
 
 # The stage runs in the background, so that a signal to this script alone can be passed on at once:
 # bash would otherwise wait for the end of the stage.
 run_stage() {
+    local words=("${@:2}" "${common[@]}") replace=() code=0
     echo "== $*"
-    "$python" "$home/$1" "${@:2}" "${common[@]}" &
+    if [ -n "$replaced" ] && ! grep -qsxF -- "$*" "$replaced"; then replace=(--replace); fi
+    "$python" "$home/$1" "${words[@]}" "${replace[@]}" &
     running=$!
-    wait "$running"
+    wait "$running" || code=$?
+    if [ "$code" -eq 2 ]; then
+        echo "that was: $python $home/$1 ${words[*]}; give it the flag named above," \
+            "or run_all.sh another NAME, TAG or WORK" >&2
+    fi
+    [ "$code" -eq 0 ] || exit "$code"
+    [ -z "$replaced" ] || echo "$*" >>"$replaced"
 }
 running=
 stop() {
@@ -67,10 +94,12 @@ stop() {
 trap 'stop 130' INT
 trap 'stop 143' TERM
 
-run_stage 01_prepare.py "${raw[@]}" --recipes "${recipes[@]}"
+run_stage 01_prepare.py "${raw[@]}" --recipes "${recipes[@]}" "${limit[@]}"
 for recipe in "${recipes[@]}"; do
     run_stage 02_train.py --recipe "$recipe" "${folds[@]}"
     run_stage 03_infer.py --run "$recipe" "${folds[@]}"
 done
-run_stage 04_ensemble.py --members "${recipes[@]}" --name "$name" "${folds[@]}"
-run_stage 05_submit.py --decision "$name-triplet" "${truth[@]}"
+run_stage 04_ensemble.py --members "${recipes[@]}" --name "$name" "${folds[@]}" \
+    --rule "$rule" --tag "${decision#"$name"-}"
+run_stage 05_submit.py --decision "$decision" "${truth[@]}"
+rm -f "$work/replaced.txt"

@@ -1,1 +1,17 @@
 """Library of the five stages: a package for each stage, over shared modules."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+# Checked here, before any module of lib is imported: otherwise a Python that lacks the packages
+# ends in a traceback of its first import.
+for _package in ("torch", "segmentation_models_pytorch", "albumentations", "pydicom", "skimage"):
+    if find_spec(_package) is None:
+        _venv = Path(__file__).parents[1] / ".venv/bin/python"
+        print(
+            f"error: {sys.executable} lacks the package {_package}; use {_venv}, which "
+            "`bash run_all.sh` sets up, or install requirements.txt",
+            file=sys.stderr,
+        )
+        sys.exit(2)

@@ -54,6 +54,21 @@ def test_a_stage_refuses_numbers_that_it_cannot_use(
     assert f"argument {flags[-2]}: {flags[-1]} is not a whole" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command", [*STAGES, "-m lib.score", "-m lib.recipes", "-m lib.artifacts", "-m lib.leaderboard"]
+)
+def test_a_python_without_the_packages_is_a_line_that_names_another(command: str) -> None:
+    """`-S` leaves out the installed packages."""
+    words = [sys.executable, "-S", *command.split(), "--help"]
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    ended = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"error: {sys.executable} lacks the package ")
+    assert f"{ROOT}/.venv/bin/python" in line
+    assert "bash run_all.sh" in line
+
+
 def stage_that_raises(error: BaseException):
     def main() -> None:
         raise error

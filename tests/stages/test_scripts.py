@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -119,3 +120,23 @@ def test_bad_input_is_one_line_with_value_and_cure_and_writes_nothing(
     assert value in line
     assert cure in line
     assert sorted(work.root.rglob("*")) == before
+
+
+def test_a_refused_training_leaves_no_unfinished_folder(work: Work, raw: Path) -> None:
+    line = error_line(
+        "02_train.py", "--recipe", "demo", "--name", "refused", *TINY, "--work", work.root,
+        "--encoder-weights", raw / "train-rle.csv",
+    )  # fmt: skip
+    assert "train-rle.csv" in line
+    assert list(work.run("refused", 0).folder.parent.iterdir()) == []
+
+
+def test_maps_stay_if_their_replacement_is_refused(work: Work, raw: Path, tmp_path: Path) -> None:
+    other = Work(tmp_path / "other")
+    shutil.copytree(work.root, other.root)
+    prepare, *_ = commands(raw, other.root)
+    run(*prepare, "--limit", 20, "--replace")
+    maps = artifacts.read(other.probs("tiny", 0)).id
+    line = error_line("03_infer.py", "--run", "tiny", "--replace", "--work", other.root)
+    assert "was trained on another dataset" in line
+    assert artifacts.read(other.probs("tiny", 0)).id == maps
