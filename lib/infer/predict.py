@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from lib import csv_files, distributed, images, layout
+from lib import csv_files, disk, distributed, images, layout
 from lib import device as machine
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
@@ -99,6 +99,10 @@ def infer_fold(job: InferenceJob) -> None:
         inputs = prefetch(pool, partial(_read, job), todo, job.workers)
         outputs = zip(todo, _predict(job, inputs), strict=True)
         records = prefetch(pool, partial(_write, job), outputs, job.workers)
+        if distributed.is_main():
+            files = [[job.draft.path(layout.map_file(*key)) for key in batch] for batch in todo]
+            n_remaining = len(todo) * distributed.world_size()
+            records = disk.report_need_early(records, files, n_remaining)
         for batch in tqdm(records, total=len(todo), disable=distributed.progress_disabled()):
             job.draft.journal.append(batch)
     distributed.barrier()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lib import artifacts, images, rle
+from lib import artifacts, disk, images, rle
 from lib.artifacts import Artifact, Draft, manifest
 from lib.dataset import Dataset
 from lib.errors import InputError
@@ -38,12 +38,16 @@ class DecodeJob:
     folders: Mapping[int, Path]
 
     @property
-    def is_cached(self) -> bool:
-        """True if every cache has the image, and the mask of a positive one."""
+    def files(self) -> list[Path]:
+        """The image in every cache, and the mask of a positive one."""
         names = [image_file(self.image_id)]
         if self.code != rle.EMPTY:
             names.append(mask_file(self.image_id))
-        return all((folder / name).exists() for folder in self.folders.values() for name in names)
+        return [folder / name for folder in self.folders.values() for name in names]
+
+    @property
+    def is_cached(self) -> bool:
+        return all(path.exists() for path in self.files)
 
 
 def begin(
@@ -129,8 +133,13 @@ def finish(
 
 
 def decode(jobs: Sequence[DecodeJob], workers: int) -> Iterator[Record]:
-    """Decode files, write images and masks to the caches, and yield a record of each, in order."""
-    return map_in_processes(_decode, jobs, "decode", workers)
+    """Decode files, write images and masks to the caches, and yield a record of each, in order.
+
+    Raises:
+        InputError: if the caches cannot fit on the disk.
+    """
+    records = map_in_processes(_decode, jobs, "decode", workers)
+    return disk.report_need_early(records, [job.files for job in jobs], len(jobs))
 
 
 def _decode(job: DecodeJob) -> Record:

@@ -7,10 +7,11 @@ import torch
 from timm.layers import convert_sync_batchnorm
 
 from lib import device as machine
-from lib import distributed
+from lib import disk, distributed
 from lib.errors import InputError
 from lib.layout import ALL_DATA
 from lib.models import SegmentationNetwork, build_model, weights
+from lib.recipes import Recipe
 from lib.train import checkpoints
 from lib.train.checkpoints import Record
 from lib.train.freezing import check_freezable
@@ -46,6 +47,8 @@ def train_fold(job: TrainingJob) -> Record:
     record, state = checkpoints.resume(job.draft, job.recipe)
     if state is None:
         print(_init_encoder(job, model))
+        if distributed.is_main():
+            disk.report_need(job.draft.folder, _disk_need(job.recipe, model))
     model.to(job.device).to(memory_format=torch.channels_last)
     if sync_norms:
         model = convert_sync_batchnorm(model)  # timm's keeps the activation inside a norm
@@ -70,6 +73,17 @@ def summary(job: TrainingJob, record: Record) -> str:
     name = "train_loss" if job.fold == ALL_DATA else f"valid_{job.recipe.select}"
     metric = f"{name.replace('_', ' ')} {row[name]:.4f} in " if name in row else ""
     return f"fold {job.fold}: {metric}{checkpoints.describe_row(row)}"
+
+
+def _disk_need(recipe: Recipe, model: SegmentationNetwork) -> int:
+    """Return the most bytes that a training has on disk, tables and logs apart.
+
+    These are the checkpoints that a phase keeps and a new one; the state of the training with
+    weights, their moving average and two moments of an optimizer; and the next state beside it.
+    """
+    n_kept = max(phase.keep.count for phase in recipe.phases)
+    n_bytes = sum(tensor.nbytes for tensor in model.state_dict().values())
+    return (n_kept + 1 + 2 * 4) * n_bytes
 
 
 def _init_encoder(job: TrainingJob, model: SegmentationNetwork) -> str:
