@@ -2,6 +2,7 @@
 
     python 04_ensemble.py --members r34_512 see_fpn_r50 --name final --weights search
     python 04_ensemble.py --members r34_512 --name r34 --params top=.7 min_area=800 bottom=.3
+    python 04_ensemble.py --members all --name all --params-from WORK/decisions/r34-triplet
 
 Reads   WORK/dataset/, WORK/probs/<run>/fold<k>/
 Writes  WORK/ensembles/final/, WORK/decisions/final-triplet/
@@ -12,6 +13,7 @@ from lib import cli
 cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
+from pathlib import Path
 
 from lib import artifacts, dataset
 from lib.decision import schema
@@ -39,6 +41,8 @@ def parse_args() -> argparse.Namespace:
         f"{', '.join(options.PUBLISHED)}")  # fmt: skip
     rule.add_argument("--params", nargs="+", metavar="KEY=VALUE", help="a rule without search: "
         "top, min_area, bottom, component_min_area, fill_holes=1, class_min")  # fmt: skip
+    rule.add_argument("--params-from", type=Path, metavar="DECISION", help="take the rule of a "
+        "decision, its folder in any WORK; without search")  # fmt: skip
     parser.add_argument("--choose", choices=["plateau", "best"], default="plateau",
         help="the middle of the rules that score as well as the best, or the best")  # fmt: skip
     parser.add_argument("--gate", nargs="+", default=[], metavar="RUN", help="for p(positive) only")
@@ -51,22 +55,28 @@ def main() -> None:
     args = parse_args()
     work = Work(args.work)
     data = dataset.read(work)
-    runs = members.load_members(work, data, args.members, args.folds, args.weights)
+    location = work.ensemble(args.name)
+    request = (args.members, args.folds, args.weights)
+    recorded = members.recorded_members(work, args.name, *request)
+    loaded = [] if recorded else members.load_members(work, data, *request)
+    runs = recorded or loaded
     gates = members.load_gates(work, data, args.gate, runs)
     chosen = options.parse_options(
-        runs, args.rule, args.choose, args.params, gate=args.gate, gate_fit=args.gate_fit
+        runs, data, args.rule, args.choose, args.params, args.gate, args.gate_fit, args.params_from
     )
     decision_path = work.decision(f"{args.name}-{args.tag or chosen.rule}")
 
     search_weights = members.is_search(args.weights)
-    config = ensemble_config(runs, data, search_weights)
-    inputs = [data.artifact, *(member.probs for member in runs)]
-    draft = artifacts.begin(work.ensemble(args.name), config, inputs, args.replace)
+    draft = None
+    if not recorded:  # else --replace is for the decision alone
+        config = ensemble_config(loaded, data, search_weights)
+        inputs = [data.artifact, *(member.probs for member in loaded)]
+        draft = artifacts.begin(location, config, inputs, args.replace)
     if draft:
-        average(draft, find_weights(draft, runs, data) if search_weights else runs, data)
+        average(draft, find_weights(draft, loaded, data) if search_weights else loaded, data)
     else:
-        print(f"up to date: {work.ensemble(args.name)}")
-    ensemble = artifacts.read(work.ensemble(args.name))
+        print(f"up to date: {location}")
+    ensemble = artifacts.read(location)
     if search_weights:
         print(describe_weights(ensemble))
 

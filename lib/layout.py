@@ -19,6 +19,16 @@ COMMANDS = {
     "submission": "05_submit.py",
 }
 
+# Flag that gives another artifact of a kind, where its stage has one.
+NAME_FLAGS = {
+    "raw_demo": "--work",
+    "dataset": "--work",
+    "cache": "--work",
+    "run": "--name",
+    "ensemble": "--name",
+    "decision": "--tag",
+}
+
 # Folders of each kind under WORK.
 PATTERNS = {
     "raw_demo": "raw_demo",

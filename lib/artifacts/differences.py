@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-MAX_DIFFERENCES = 4
 JSON_MARKS = str.maketrans("", "", '[]{},"')
 
 
@@ -23,15 +22,12 @@ def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str 
     keys = sorted({key for key, _ in old_values.items() ^ new_values.items()})
     if not keys:
         return None
-    shown = keys[:MAX_DIFFERENCES]
     existing, requested = [], []
-    for key in shown:
+    for key in keys:
         old_text, new_text = _describe(old_values.get(key), new_values.get(key))
         existing.append(f"{key} {old_text}")
         requested.append(f"{key} {new_text}" if len(keys) > 1 else new_text)
-    line = f"{', '.join(existing)}; asked for: {', '.join(requested)}"
-    more = len(keys) - len(shown)
-    return f"{line} and {more} more" if more else line
+    return f"{', '.join(existing)}; asked for: {', '.join(requested)}"
 
 
 def _flatten(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

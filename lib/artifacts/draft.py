@@ -256,14 +256,16 @@ def _publish(draft: Draft) -> None:
 
 def _check_same(draft: Draft, config: Mapping[str, Any], inputs: Mapping[str, str]) -> None:
     """Refuse an existing artifact, finished or not, with another config or other inputs."""
-    others = [name for name, used_id in draft.inputs.items() if inputs.get(name) != used_id]
-    difference = describe_differences(config, draft.config) or ", ".join(
-        f"another {name}" for name in others
-    )
-    if difference:
+    remade = [name for name, used_id in draft.inputs.items() if inputs.get(name) != used_id]
+    differences = [f"another {name}" for name in remade]
+    differences += filter(None, [describe_differences(config, draft.config)])
+    if differences:
+        location = draft.location
+        flag = layout.NAME_FLAGS.get(location.kind)
         raise InputError(
-            f"{draft.location} was made from {difference}; "
-            f"choose another name, or remake it alone: {draft.location.command} --replace"
+            f"{location} was made from {', '.join(differences)}; "
+            + (f"give another {flag}, or " if flag else "")
+            + f"remake it alone: {location.command} --replace"
         )
 
 

@@ -71,6 +71,7 @@ class Decision:
         choose: "plateau" or "best"; None for a fixed rule and for the expected Dice.
         gate: runs used for p(positive) only.
         gate_fit: "mean" or "stack", how their probabilities are combined.
+        rle_size: side of the RLE frame, in which areas are counted; None in older files.
         images: number of labelled images with an out-of-fold map.
         oof_dice: mean Dice of these images under the rule.
         cross_fitted_dice: mean Dice with each fold under the rule fitted on the other folds.
@@ -92,10 +93,11 @@ class Decision:
     choose: str | None = None
     gate: tuple[str, ...] = ()
     gate_fit: str = "mean"
+    rle_size: int | None = None
     images: int = 0
     oof_dice: float | None = None
     cross_fitted_dice: float | None = None
-    cross_fitted_reason: str | None = "no labelled images"
+    cross_fitted_reason: str | None = "no labelled images with an out-of-fold map"
     ci95: tuple[float, float] | None = None
     optimism: float | None = None
     best: ThresholdRule | None = None
@@ -158,7 +160,8 @@ def load(path: Path) -> Decision:
 
 def _read_plain(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the plain fields of a dataclass; JSON has lists for their tuples."""
-    values = {key.name: content[key.name] for key in fields(kind) if key.name not in NESTED}
+    names = {key.name for key in fields(kind)} - {*NESTED}
+    values = {name: content[name] for name in names & content.keys()}
     return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 

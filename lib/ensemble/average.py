@@ -13,12 +13,12 @@ from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.decision import histograms
 from lib.decision.histograms import VALUES, Histograms
-from lib.ensemble.members import SEARCH, MemberFold
+from lib.ensemble.members import MEMBERS_FILE, SEARCH, MemberFold, save_members
 from lib.layout import CLASSES, Fold, map_file
 from lib.parallel import map_in_processes
 from lib.prob_maps import blend
 
-HISTOGRAMS_FILE, MEMBERS_FILE = "histograms.npz", "members.csv"
+HISTOGRAMS_FILE = "histograms.npz"
 
 
 def ensemble_config(
@@ -63,7 +63,7 @@ def average(draft: Draft, members: Sequence[MemberFold], dataset: Dataset) -> Ar
         Histograms(ids, pixels, inside).save(draft.path(HISTOGRAMS_FILE))
     for _ in map_in_processes(mean.write_test, dataset.test_ids, "test"):
         pass
-    csv_files.write(draft.path(MEMBERS_FILE), _member_table(members))
+    save_members(draft.path(MEMBERS_FILE), members)
     return draft.finish()
 
 
@@ -173,8 +173,3 @@ def _mean_p_positive(members: Sequence[MemberFold], weights: object) -> pd.DataF
     rows["p"] = rows["p"].astype(float) * rows["weight"]
     sums = rows[rows["weight"] > 0].groupby("ImageId")[["p", "weight"]].sum()
     return (sums["p"] / sums["weight"]).rename("p").reset_index()
-
-
-def _member_table(members: Iterable[MemberFold]) -> pd.DataFrame:
-    rows = [(member.run, member.fold, member.weight, member.probs.id) for member in members]
-    return pd.DataFrame(rows, columns=["member", "fold", "weight", "id"])

@@ -14,15 +14,15 @@ from lib.dataset import Dataset
 from lib.decision import histograms
 from lib.decision.components import ComponentCache
 from lib.decision.histograms import Histograms, OofSample
+from lib.decision.rules import ThresholdRule
 from lib.decision.schema import DECISION_FILE, SURFACE_FILE, Decision
 from lib.decision.tuning import FittedRule, cross_fit, tune
 from lib.ensemble import member_weights
 from lib.ensemble.average import HISTOGRAMS_FILE
 from lib.ensemble.evaluation import evaluate, unscored_decision
-from lib.ensemble.members import MemberFold
+from lib.ensemble.members import Member, MemberFold
 from lib.ensemble.options import AUTO, EXPECTED, STACK, TRIPLET, DecisionOptions
 from lib.ensemble.surface import Marks, draw_surface
-from lib.errors import InputError
 from lib.layout import CLASSES
 
 
@@ -31,7 +31,7 @@ def decide(
     ensemble: Artifact,
     dataset: Dataset,
     options: DecisionOptions,
-    members: Sequence[MemberFold] = (),
+    members: Sequence[Member] = (),
     gates: Sequence[MemberFold] = (),
 ) -> Decision:
     """Fill a decision: decision.json, and surface.png where there are labels.
@@ -52,7 +52,8 @@ def decide(
         tuned = tune(sample, chosen.fitter)
         fitted, search = tuned.fitted, tuned.search
         marked = chosen.fixed_rule or search.rule(chosen.choose)
-        marks = Marks(search.best, marked, tuned.best_of_fold)
+        shown = marked if isinstance(marked, ThresholdRule) else None
+        marks = Marks(search.best, shown, tuned.best_of_fold)
         draw_surface(draft.path(SURFACE_FILE), search.plateau, marks)
         ranked = _checkpoints_ranked([*members, *gates])
         decision = evaluate(sample, options, tuned)
@@ -65,6 +66,7 @@ def decide(
         assert features is not None
         p = pd.DataFrame({"ImageId": features.index, "p": fitted.gate(features.to_numpy())})
         csv_files.write(draft.path(CLASSES), p)
+    decision = replace(decision, rle_size=dataset.rle_size)
     decision.save(draft.path(DECISION_FILE))
     draft.finish()
     return decision
@@ -100,9 +102,6 @@ def read_sample(
 
     Args:
         features: image probabilities, a row an image, if the rule uses them.
-
-    Raises:
-        InputError: if an image has no image probability.
     """
     if HISTOGRAMS_FILE not in ensemble.files:
         return None
@@ -116,7 +115,7 @@ def read_sample(
         counts,
         folds=np.array([dataset.folds[image_id] for image_id in counts.ids]),
         patients=np.array([dataset.patients[image_id] for image_id in counts.ids]),
-        features=None if features is None else _features_of(features, counts.ids),
+        features=None if features is None else features.loc[counts.ids].to_numpy(float),
         components=ComponentCache(ensemble.location.folder, dataset.truth),
         heldout_histograms=load_heldout if weights_were_searched else None,
     )
@@ -174,22 +173,10 @@ def _fixed_rule(options: DecisionOptions, features: pd.DataFrame | None) -> Fitt
     return FittedRule(options.fixed_rule, gate)
 
 
-def _checkpoints_ranked(members: Sequence[MemberFold]) -> bool | None:
+def _checkpoints_ranked(members: Sequence[Member]) -> bool | None:
     """Return True if out-of-fold images ranked the checkpoints; None if the maps do not say."""
-    ranked = [member.probs.config.get("ranked") for member in members if member.has_oof]
+    ranked = [member.ranked for member in members if member.has_oof]
     return None if None in ranked or not ranked else any(ranked)
-
-
-def _features_of(features: pd.DataFrame, ids: np.ndarray) -> np.ndarray:
-    """Return the features of some images, (N, G) float."""
-    values = features.reindex(ids).to_numpy(float)
-    missing = ids[np.isnan(values).any(axis=1)]
-    if len(missing):
-        raise InputError(
-            f"{len(missing)} images have no image probability ({missing[0]}, ...): a member has an "
-            "image head in some folds only; run 03_infer.py --replace for it, or use --gate"
-        )
-    return values
 
 
 def _to_floats(p_positive: pd.DataFrame) -> pd.Series:

@@ -64,7 +64,10 @@ def unscored_decision(options: DecisionOptions, fitted: FittedRule) -> Decision:
 def summary(decision: Decision, dataset: Dataset) -> str:
     """Return the scores of a decision in a line, beside the score of no mask at all."""
     if not decision.images:
-        return "a fixed rule, without a score: there are no labelled images"
+        reason = "there are no labelled images"
+        if dataset.truth:
+            reason = "the labelled images have no out-of-fold map"
+        return f"a fixed rule, without a score: {reason}"
     images = f"{decision.images} images"
     if decision.images < len(dataset.truth):
         folds = " ".join(map(str, decision.folds))

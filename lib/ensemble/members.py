@@ -1,8 +1,9 @@
 """The members of an ensemble: maps of runs and folds, loaded and checked."""
 
+import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,41 +18,51 @@ from lib.layout import ALL_DATA, CLASSES, ArtifactPath, Fold, Work, fold_name, m
 from lib.prob_maps import read_map
 
 EQUAL, SEARCH = "equal", "search"  # values of --weights
+MEMBERS_FILE = "members.csv"
+MEMBERS_COLUMNS = (
+    "member", "fold", "weight", "id", "has_oof", "has_p_positive", "ranked", "recipe_rule",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class MemberFold:
-    """The maps of one fold of a run.
+class Member:
+    """One fold of a run, as an ensemble records it: its maps may be deleted later.
 
     Attributes:
         run: name of the run.
         weight: of the run; the weights of all runs sum to 1.
+        id: of its maps.
+        has_oof: True if it has maps of labelled images.
+        has_p_positive: True if image probabilities come from it: an image head, and no weight of 0.
+        ranked: True if its out-of-fold images ranked the checkpoints; None if the maps do not say.
+        recipe_rule: the published rule of its recipe.
     """
 
     run: str
     fold: Fold
     weight: float
+    id: str
+    has_oof: bool
+    has_p_positive: bool
+    ranked: bool | None
+    recipe_rule: ThresholdRule
+
+
+@dataclass(frozen=True)
+class MemberFold(Member):
+    """One fold of a run with its maps.
+
+    Attributes:
+        p_positive: ImageId and p(positive), as text; no rows without an image head.
+    """
+
     probs: Artifact
+    p_positive: pd.DataFrame = field(repr=False, compare=False)
 
     @cached_property
     def maps(self) -> list[str]:
         """Its maps, as oof/<ImageId>.png and test/<ImageId>.png."""
         return sorted(file for file in self.probs.files if file.endswith(".png"))
-
-    @property
-    def has_oof(self) -> bool:
-        """True if it has maps of labelled images."""
-        return any(file.startswith("oof/") for file in self.maps)
-
-    @cached_property
-    def p_positive(self) -> pd.DataFrame:
-        """ImageId and p(positive), as text; no rows without an image head."""
-        return csv_files.read(self.probs.path(CLASSES), ("ImageId", "p"))[["ImageId", "p"]]
-
-    @property
-    def recipe_rule(self) -> ThresholdRule:
-        """The published rule of its recipe."""
-        return ThresholdRule(**self.probs.config["rule"])
 
     @property
     def remake_command(self) -> str:
@@ -86,8 +97,7 @@ def load_members(
         for fold in chosen_folds:
             if dataset.folds:
                 dataset.check_fold(fold)
-            probs = artifacts.read_chained(work.probs(run, fold))
-            members.append(MemberFold(run, fold, weight_of[run], probs))
+            members.append(_load_member(work, run, fold, weight_of[run]))
             _check_maps(members[-1], dataset)
     if is_search(weights) and not any(member.has_oof for member in members):
         raise InputError(
@@ -97,8 +107,54 @@ def load_members(
     return members
 
 
+def save_members(path: Path, members: Iterable[Member]) -> None:
+    """Write members.csv: a row for each run and fold."""
+    rows = [
+        (member.run, member.fold, member.weight, member.id,
+         *map(json.dumps, (member.has_oof, member.has_p_positive, member.ranked)),
+         json.dumps(asdict(member.recipe_rule)))
+        for member in members
+    ]  # fmt: skip
+    csv_files.write(path, pd.DataFrame(rows, columns=MEMBERS_COLUMNS))
+
+
+def recorded_members(
+    work: Work, name: str, runs: Sequence[str], folds: Sequence[str] | None, weights: Sequence[str]
+) -> list[Member]:
+    """Return the members that a finished ensemble records, so that no maps need be read.
+
+    Args:
+        name: of the ensemble.
+        runs, folds, weights: as in `load_members`; if maps of the ensemble were deleted, its folds
+            are the default.
+
+    Returns:
+        Nothing if the ensemble is missing, unfinished, damaged, made from others than requested or
+        than those now under WORK, or records less.
+    """
+    try:
+        ensemble = artifacts.read_chained(work.ensemble(name))
+        table = csv_files.read(ensemble.path(MEMBERS_FILE), MEMBERS_COLUMNS)
+    except InputError:
+        return []
+    members = [
+        Member(run, parse_fold(fold), float(weight), id_, json.loads(oof), json.loads(p),
+               json.loads(ranked), ThresholdRule(**json.loads(rule)))
+        for run, fold, weight, id_, oof, p, ranked, rule in table[[*MEMBERS_COLUMNS]].to_numpy()
+    ]  # fmt: skip
+    config = ensemble.config
+    is_deleted = not all(work.probs(member.run, member.fold).folder.exists() for member in members)
+    default = config["folds"] if is_deleted else _folds_of(work, runs[0])
+    requested = {
+        "members": list(runs),
+        "folds": [parse_fold(fold) for fold in folds] if folds else default,
+        "weights": SEARCH if is_search(weights) else list(_parse_weights(weights, runs).values()),
+    }
+    return members if requested.items() <= config.items() else []
+
+
 def load_gates(
-    work: Work, dataset: Dataset, runs: Sequence[str], members: Sequence[MemberFold]
+    work: Work, dataset: Dataset, runs: Sequence[str], members: Sequence[Member]
 ) -> list[MemberFold]:
     """Load the runs that are used for p(positive) only, in the folds of the members.
 
@@ -110,7 +166,7 @@ def load_gates(
     folds = [str(fold) for fold in dict.fromkeys(member.fold for member in members)]
     gates = load_members(work, dataset, runs, folds, [EQUAL])
     for gate in gates:
-        if gate.p_positive.empty:
+        if not gate.has_p_positive:
             raise InputError(
                 f"--gate {gate.run}: {gate.probs.location} has no image probabilities; "
                 "name a run whose recipe has an image head"
@@ -118,7 +174,7 @@ def load_gates(
     return gates
 
 
-def describe_missing_folds(work: Work, members: Sequence[MemberFold]) -> list[str]:
+def describe_missing_folds(work: Work, members: Sequence[Member]) -> list[str]:
     """Return a line for each run with trained folds that the ensemble lacks."""
     used = list(dict.fromkeys(member.fold for member in members))
     lines = []
@@ -153,6 +209,24 @@ def _parse_weights(weights: Sequence[str], runs: Sequence[str]) -> dict[str, flo
             "number for each, none negative, of a positive sum"
         )
     return {run: number / total for run, number in zip(runs, numbers, strict=True)}
+
+
+def _load_member(work: Work, run: str, fold: Fold, weight: float) -> MemberFold:
+    """Open the maps of one fold of a run."""
+    probs = artifacts.read_chained(work.probs(run, fold))
+    p_positive = csv_files.read(probs.path(CLASSES), ("ImageId", "p"))[["ImageId", "p"]]
+    return MemberFold(
+        run,
+        fold,
+        weight,
+        probs.id,
+        has_oof=any(file.startswith("oof/") for file in probs.files),
+        has_p_positive=weight > 0 and not p_positive.empty,
+        ranked=probs.config.get("ranked"),
+        recipe_rule=ThresholdRule(**probs.config["rule"]),
+        probs=probs,
+        p_positive=p_positive,
+    )
 
 
 def _folds_of(work: Work, run: str) -> list[Fold]:

@@ -2,15 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from lib.decision.rules import ThresholdRule
+from lib import artifacts
+from lib.dataset import Dataset
+from lib.decision import schema
+from lib.decision.calibration import check_both_kinds
+from lib.decision.rules import DecisionRule, ThresholdRule
+from lib.decision.schema import DECISION_FILE, Decision
 from lib.decision.threshold_search import PRESETS, Preset
 from lib.decision.tuning import GateFit, RuleFitter, identity_gate, mean_gate, stacked_gate
-from lib.ensemble.members import MemberFold
+from lib.ensemble.members import Member
 from lib.errors import InputError
+from lib.layout import ArtifactPath
 from lib.recipes.published_rules import PUBLISHED
 
 TRIPLET, EXPECTED = "triplet", "expected"
@@ -36,15 +44,17 @@ class DecisionOptions:
 
     rule: str
     choose: str | None
-    fixed_rule: ThresholdRule | None = None
+    fixed_rule: DecisionRule | None = None
     gate: tuple[str, ...] = ()
     gate_fit: str = MEAN
 
     @property
     def config(self) -> dict[str, Any]:
         """The options as the decision's manifest holds them."""
-        options = {key: value for key, value in asdict(self).items() if key != "fixed_rule"}
-        return options | {"params": asdict(self.fixed_rule) if self.fixed_rule else None}
+        options = {key: value for key, value in vars(self).items() if key != "fixed_rule"}
+        rule = self.fixed_rule
+        params = asdict(rule) if isinstance(rule, ThresholdRule) else rule and rule.to_json()
+        return options | {"params": params}
 
     @property
     def preset(self) -> Preset:
@@ -75,7 +85,8 @@ class DecisionOptions:
     def needs_components(self) -> bool:
         """True if the rule has component areas or fills holes."""
         if self.fixed_rule:
-            return self.fixed_rule.looks_at_components
+            rule = self.fixed_rule
+            return isinstance(rule, ThresholdRule) and rule.looks_at_components
         return self.preset.extension == "components"
 
     @property
@@ -85,39 +96,47 @@ class DecisionOptions:
 
 
 def parse_options(
-    members: Sequence[MemberFold],
+    members: Sequence[Member],
+    dataset: Dataset,
     rule: str,
     choose: str,
     params: Sequence[str] | None = None,
     gate: Sequence[str] = (),
     gate_fit: str = MEAN,
+    params_from: Path | None = None,
 ) -> DecisionOptions:
-    """Parse the flags, and check that the members' maps can serve them.
+    """Parse the flags, and check that the members' maps and the labels can serve them.
 
     Args:
         members: maps that are averaged.
+        dataset: labels and the frame.
         rule: a name in RULES.
         choose: "plateau" or "best".
         params: key=value words of --params, which state a rule instead; None without.
         gate, gate_fit: as in DecisionOptions.
+        params_from: folder of a decision whose rule is taken instead; None without.
 
     Raises:
-        InputError: if the words are not a rule, or the maps lack labels or image probabilities.
+        InputError: if the words are not a rule, or the maps lack labels or image probabilities, or
+            the decision is not for such maps.
     """
-    name = rule if params is None else PARAMS
-    fixed_rule = PUBLISHED.get(name)
-    if params is not None:
-        fixed_rule = parse_params(params)
-    elif name == RECIPE:
+    name, flag = rule, f"--rule {rule}"
+    fixed_rule: DecisionRule | None = PUBLISHED.get(rule)
+    if params_from is not None:
+        decision = _read_decision(params_from, dataset.rle_size)
+        name, fixed_rule = PARAMS, decision.rule
+        flag = f"--params-from {params_from}: its rule {decision.rule_name}"
+        if fixed_rule.uses_p_positive:
+            _check_same_gate(flag, decision, gate, gate_fit)
+    elif params is not None:
+        stated = parse_params(params)
+        name, fixed_rule, flag = PARAMS, stated, f"--params class_min={stated.class_min or 0:g}"
+    elif rule == RECIPE:
         fixed_rule = _rule_of_recipe(members)
     searched_choice = None if fixed_rule or name == EXPECTED else choose
     options = DecisionOptions(name, searched_choice, fixed_rule, tuple(gate), gate_fit)
-    if options.needs_fitting and not any(member.has_oof for member in members):
-        raise InputError(
-            "there are no out-of-fold maps of labelled images to fit on; "
-            "state a rule: --params top=.7 min_area=800 bottom=.3, and no --gate-fit stack"
-        )
-    _check_gate(options, any(not member.p_positive.empty for member in members))
+    _check_labels(options, members, dataset)
+    _check_gate(options, members, flag)
     return options
 
 
@@ -145,7 +164,48 @@ def parse_params(words: Sequence[str]) -> ThresholdRule:
     return rule
 
 
-def _rule_of_recipe(members: Sequence[MemberFold]) -> ThresholdRule:
+def _read_decision(path: Path, rle_size: int) -> Decision:
+    """Read a decision in any WORK, for maps of a frame.
+
+    Raises:
+        InputError: if it is missing or damaged, or of another frame.
+    """
+    if not path.is_dir():
+        raise InputError(
+            f"--params-from {path}: there is no such folder; give that of a decision, such as "
+            "WORK/decisions/NAME-TAG"
+        )
+    artifact = artifacts.read(ArtifactPath(Path(), str(path), "decision"))
+    decision = schema.load(artifact.path(DECISION_FILE))
+    if decision.rle_size is None:
+        raise InputError(
+            f"--params-from {path}: {DECISION_FILE} is of an older version, without the frame that "
+            "its areas are pixels of; remake it with 04_ensemble.py --replace"
+        )
+    if decision.rle_size != rle_size:
+        raise InputError(
+            f"--params-from {path}: its areas are pixels of a frame of {decision.rle_size} px, and "
+            f"the frame of this dataset is {rle_size} px; take a decision of this frame, or state "
+            "a rule with --params"
+        )
+    return decision
+
+
+def _check_same_gate(flag: str, decision: Decision, gate: Sequence[str], gate_fit: str) -> None:
+    """Raise InputError if p(positive) has another source than the one the rule was fitted to."""
+
+    def describe(gate: Sequence[str], gate_fit: str) -> str:
+        return f"--gate {' '.join(gate)} --gate-fit {gate_fit}" if gate else "the members"
+
+    fitted, given = (decision.gate, decision.gate_fit), (gate, gate_fit)
+    if bool(fitted[0]) != bool(gate) or (gate and fitted[1] != gate_fit):
+        raise InputError(
+            f"{flag} has image probabilities from {describe(*fitted)}, and here they are from "
+            f"{describe(*given)}; give the same flags, with runs of this WORK"
+        )
+
+
+def _rule_of_recipe(members: Sequence[Member]) -> ThresholdRule:
     """Return the published rule of the members' recipe.
 
     Raises:
@@ -161,13 +221,37 @@ def _rule_of_recipe(members: Sequence[MemberFold]) -> ThresholdRule:
     return next(iter(rules.values()))
 
 
-def _check_gate(options: DecisionOptions, members_have_p: bool) -> None:
+def _check_labels(options: DecisionOptions, members: Sequence[Member], dataset: Dataset) -> None:
+    """Raise InputError if something is to be fitted, and the labels do not allow it."""
+    if not options.needs_fitting:
+        return
+    folds = {member.fold for member in members if member.has_oof}
+    if not folds:
+        cure = (
+            "take the rule of a decision: --params-from WORK/decisions/NAME-TAG, or state one: "
+            "--params top=.7 min_area=800 bottom=.3"
+        )
+        raise InputError(
+            "there are no out-of-fold maps of labelled images to fit on (all-data runs and new "
+            f"images have none); {'give --gate-fit mean' if options.fixed_rule else cure}"
+        )
+    ids = [image_id for image_id, fold in dataset.folds.items() if fold in folds]
+    positive = np.array([dataset.positive(image_id) for image_id in ids])
+    fold_of = np.array([dataset.folds[image_id] for image_id in ids])
+    outside = [positive[fold_of != fold] for fold in folds] if len(folds) > 1 else [positive]
+    if options.rule == EXPECTED or (options.rule == AUTO and len(folds) > 1):
+        for part in outside:
+            check_both_kinds(part, "--rule expected", "--rule triplet")
+    if options.gate and options.gate_fit == STACK:  # each fold's best rule has its own gate
+        for part in [*outside, *(positive[fold_of == fold] for fold in folds)]:
+            check_both_kinds(part, "--gate-fit stack", "--gate-fit mean")
+
+
+def _check_gate(options: DecisionOptions, members: Sequence[Member], flag: str) -> None:
     """Raise InputError for a class gate without p(positive), and for gates that nothing uses."""
-    flag = f"--rule {options.rule}"
-    if options.rule == PARAMS:
-        assert options.fixed_rule
-        flag = f"--params class_min={options.fixed_rule.class_min or 0:g}"
-    if options.needs_p_positive and not options.gate and not members_have_p:
+    heads = {member.fold for member in members if member.has_p_positive}
+    headless = {member.fold for member in members if member.has_oof} - heads
+    if options.needs_p_positive and not options.gate and not heads:
         raise InputError(
             f"{flag} needs image probabilities, and no member has an image head; "
             "add --gate RUN, or a member that has one"
@@ -176,4 +260,11 @@ def _check_gate(options: DecisionOptions, members_have_p: bool) -> None:
         raise InputError(
             f"--gate {' '.join(options.gate)} would gate nothing, as the rule has no class gate; "
             "give --rule gated or expected, or class_min in --params"
+        )
+    uses_heads = options.wants_p_positive and (not options.gate or options.gate_fit == STACK)
+    if uses_heads and heads and headless:
+        raise InputError(
+            f"{flag} uses image probabilities, and no member has an image head in fold "
+            f"{min(headless)}; run 03_infer.py --replace for it, or give --gate RUN and "
+            "--gate-fit mean"
         )

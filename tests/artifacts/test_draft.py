@@ -14,7 +14,7 @@ from lib import artifacts
 from lib.artifacts import CONFIG, JOURNAL, MANIFEST, STATE
 from lib.errors import InputError
 from lib.files import remove, write_bytes
-from lib.layout import Work
+from lib.layout import ArtifactPath, Work
 from tests.artifacts.builders import RECIPE, files_under, make, unpublish
 
 
@@ -334,10 +334,29 @@ class TestOtherConfigOrInputs:
         ):
             artifacts.begin(work.run("a", 0), RECIPE | {"limit": 9}, [dataset])
         other = make(work.dataset, {"rle_size": 256}, replace=True)
-        with pytest.raises(InputError, match="runs/a/fold0 was made from another dataset; choose"):
-            artifacts.begin(work.run("a", 0), RECIPE, [other])
+        with pytest.raises(
+            InputError, match="fold0 was made from another dataset, limit none; asked for: 9; give"
+        ):
+            artifacts.begin(work.run("a", 0), RECIPE | {"limit": 9}, [other])
         anew = artifacts.begin(work.run("a", 0), {"limit": 1}, replace=True)
         assert set(files_under(anew.folder)) == {CONFIG}
+
+    @pytest.mark.parametrize(
+        ("kind", "cure"),
+        [
+            ("dataset", "give another --work, or remake it alone: 01_prepare.py --replace"),
+            ("ensemble", "give another --name, or remake it alone: 04_ensemble.py --replace"),
+            ("decision", "give another --tag, or remake it alone: 04_ensemble.py --replace"),
+            ("submission", "asked for: 9; remake it alone: 05_submit.py --replace"),
+        ],
+    )
+    def test_the_flag_that_gives_another_one_is_named(
+        self, tmp_path: Path, kind: str, cure: str
+    ) -> None:
+        location = ArtifactPath(tmp_path, "x", kind)
+        make(location)
+        with pytest.raises(InputError, match=f"{cure}$"):
+            artifacts.begin(location, RECIPE | {"limit": 9})
 
     def test_a_draft_with_its_config_only_takes_another_config(self, work: Work) -> None:
         """As after a mistake that was noticed before any work was done."""

@@ -1,6 +1,7 @@
 """Ensembles and decisions of tiny maps, made as stage 04 makes them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from lib.ensemble.decide import decide, gate_features, read_sample
 from lib.ensemble.evaluation import evaluate
 from lib.ensemble.member_weights import find_weights
 from lib.ensemble.members import MemberFold, is_search, load_gates, load_members
-from lib.ensemble.options import DecisionOptions
+from lib.ensemble.options import DecisionOptions, parse_options
 from lib.layout import ArtifactPath, Work, map_file
 from tests import fakes
 
@@ -35,6 +36,13 @@ def load(
     work: Work, *runs: str, folds: Sequence[str] | None = None, weights: str = "equal"
 ) -> list[MemberFold]:
     return load_members(work, dataset.read(work), runs, folds, weights.split())
+
+
+def parse(
+    work: Work, runs: Sequence[str], rule: str = "triplet", choose: str = "plateau", **flags: Any
+) -> DecisionOptions:
+    """Options of a decision on these runs."""
+    return parse_options(load(work, *runs), dataset.read(work), rule, choose, **flags)
 
 
 def load_gate_runs(work: Work, *runs: str, members: Sequence[MemberFold] = ()) -> list[MemberFold]:

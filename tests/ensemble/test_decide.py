@@ -1,6 +1,7 @@
 """Decisions: image probabilities of gates, --rule auto, and what decision.json holds."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,7 @@ from lib.decision.histograms import Histograms, OofSample
 from lib.decision.rules import ThresholdRule
 from lib.decision.tuning import cross_fit
 from lib.ensemble.decide import choose_rule, gate_features, read_sample
-from lib.ensemble.options import DecisionOptions, parse_options
-from lib.errors import InputError
+from lib.ensemble.options import DecisionOptions
 from lib.layout import ALL_DATA, Work
 from lib.recipes.published_rules import PUBLISHED
 from tests import fakes
@@ -31,6 +31,7 @@ from tests.ensemble.builders import (
     make_ensemble,
     mean_dice,
     noisy_p_positive,
+    parse,
     read_p_positive,
 )
 
@@ -96,19 +97,12 @@ def test_a_fixed_rule_behind_a_stack_is_scored_with_the_stack_refitted(work: Wor
     assert mean.cross_fitted_dice == mean.oof_dice
 
 
-def test_a_member_with_an_image_head_in_one_fold_only_is_refused(work: Work) -> None:
-    fakes.make_probs(work, "z", 0, TRUTH, classes=noisy_p_positive(0, 1))
-    fakes.make_probs(work, "z", 1, TRUTH)
-    with pytest.raises(InputError, match="6 images have no image probability.*03_infer.py"):
-        make_decision(make_ensemble(work, "z"), DecisionOptions("gated", "best"))
-
-
 def test_without_labels_gates_are_averaged(work: Work) -> None:
     for run in ("final", "gate"):
         p = noisy_p_positive(0, 1) if run == "gate" else None
         fakes.make_probs(work, run, ALL_DATA, TRUTH, classes=p)
     members, ensemble = load(work, "final"), make_ensemble(work, "final")
-    options = parse_options(members, "x5", "plateau", gate=["gate"])
+    options = parse(work, ["final"], "x5", gate=["gate"])
     decision = make_decision(ensemble, options, members=members)
     assert decision.rule == PUBLISHED["x5"]
     assert decision.oof_dice is None
@@ -288,9 +282,9 @@ def test_every_kind_of_decision_is_read_back_and_made_again_to_the_byte(
 def test_checkpoints_were_selected_on_these_folds_if_the_maps_say_so(
     work: Work, ranked: tuple[bool | None, ...], expected: bool | None
 ) -> None:
-    members = load(work, "a")
-    for member, value in zip(members, ranked, strict=True):
-        member.probs.config["ranked"] = value
+    members = [
+        replace(member, ranked=value) for member, value in zip(load(work, "a"), ranked, strict=True)
+    ]
     options = DecisionOptions("see", None, PUBLISHED["see"])
     decision = make_decision(make_ensemble(work, "a"), options, members=members)
     assert decision.checkpoints_selected_on_these_folds is expected

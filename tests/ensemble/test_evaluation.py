@@ -8,11 +8,11 @@ from lib import dataset
 from lib.decision.rules import ThresholdRule
 from lib.decision.schema import Decision
 from lib.ensemble.evaluation import summary
-from lib.ensemble.options import DecisionOptions, parse_options
+from lib.ensemble.options import DecisionOptions
 from lib.layout import Work
 from lib.recipes.published_rules import PUBLISHED
 from tests import fakes
-from tests.ensemble.builders import TRUTH, evaluate_on, load, make_ensemble, mean_dice
+from tests.ensemble.builders import TRUTH, evaluate_on, make_ensemble, mean_dice, parse
 
 
 @pytest.mark.parametrize("choose", ["best", "plateau"])
@@ -41,7 +41,7 @@ def test_scores_of_a_searched_rule_are_those_of_the_maps(
 )  # fmt: skip
 def test_scores_of_a_stated_rule_are_those_of_the_maps(work: Work, words: str) -> None:
     ensemble = make_ensemble(work, "x")
-    options = parse_options(load(work, "x"), "triplet", "plateau", words.split())
+    options = parse(work, ["x"], params=words.split())
     decision = evaluate_on(ensemble, options)
     assert 0 < decision.oof_dice < 1
     assert decision.oof_dice == pytest.approx(mean_dice(ensemble, decision.rule), abs=1e-12)
@@ -54,10 +54,10 @@ def test_the_recipe_s_rule_scores_as_if_it_were_stated(work: Work) -> None:
     rule = ThresholdRule(0.45, 9, 0.35, component_min_area=4)
     for fold in (0, 1):
         fakes.make_probs(work, "r34", fold, TRUTH, seed=fold, rule=rule)
-    ensemble, members = make_ensemble(work, "r34"), load(work, "r34")
+    ensemble = make_ensemble(work, "r34")
     words = ["top=.45", "min_area=9", "bottom=.35", "component_min_area=4"]
-    by_recipe = evaluate_on(ensemble, parse_options(members, "recipe", "best"))
-    stated = evaluate_on(ensemble, parse_options(members, "triplet", "best", words))
+    by_recipe = evaluate_on(ensemble, parse(work, ["r34"], "recipe", "best"))
+    stated = evaluate_on(ensemble, parse(work, ["r34"], params=words))
     assert 0 < by_recipe.oof_dice < 1
     assert by_recipe.to_json() == stated.to_json() | {"rule": "recipe"}
     assert by_recipe.choose is None
@@ -156,7 +156,10 @@ FITTED = {"choose": "best", "cross_fitted_reason": None}
             "Dice 0.8000 (95 % interval 0.6000 to 0.9000) of the fixed rule on 12 images; "
             "all-empty baseline 0.7500",
         ),
-        ({"images": 0}, "a fixed rule, without a score: there are no labelled images"),
+        (
+            {"images": 0},
+            "a fixed rule, without a score: the labelled images have no out-of-fold map",
+        ),
     ],
 )
 def test_the_summary_is_a_line(work: Work, fields: dict[str, object], line: str) -> None:
