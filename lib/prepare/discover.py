@@ -49,11 +49,6 @@ class RawFolder:
             digest.update(f"{path}\t{(self.root / path).stat().st_size}\n".encode())
         return digest.hexdigest()
 
-    def image_id(self, name: str) -> str:
-        """Return the image that a table names, with or without the extension of its file."""
-        stem = csv_files.without_extension(name)
-        return stem if name not in self.images and stem in self.images else name
-
     def in_test_folder(self, image_id: str) -> bool:
         """Return True if the name of a folder around the image marks it as a test image."""
         folders = Path(self.images[image_id].lower()).parent.parts
@@ -182,7 +177,7 @@ def _classify_tables(source: RawFolder) -> RawFolder:
         if path in (source.labels, *label_files, *named_samples) or not is_rle_file:
             continue
         rows = csv_files.read_rles(path, allow_blank=True)
-        images = {source.image_id(name) for name in rows["ImageId"]} & source.images.keys()
+        images = {*csv_files.replace_ids(rows["ImageId"], source.images)} & source.images.keys()
         is_training = any(map(source.in_train_folder, images))
         if images and rows["EncodedPixels"].isin(["", rle.EMPTY]).all() and not is_training:
             samples += [] if named_samples else [path]
@@ -192,7 +187,8 @@ def _classify_tables(source: RawFolder) -> RawFolder:
         test = {name for name in source.images if source.in_test_folder(name)}
         for path in samples:
             if csv_files.IMAGE_ID in csv_files.read_header(path):
-                test.update(csv_files.read(path, (csv_files.IMAGE_ID,))[csv_files.IMAGE_ID])
+                rows = csv_files.read(path, (csv_files.IMAGE_ID,))
+                test.update(csv_files.replace_ids(rows[csv_files.IMAGE_ID], source.images))
         label_files += [path for path, images in others.items() if not images <= test]
         if len(label_files) > 1:
             names = ", ".join(map(source.relative, label_files))

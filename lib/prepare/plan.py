@@ -134,7 +134,7 @@ def _read_annotations(source: RawFolder, rle_size: int) -> pd.DataFrame:
     if source.labels is None:
         return pd.DataFrame(columns=[*csv_files.RLE_COLUMNS, "area_px"])
     rows = labels.read(source.labels, rle_size)
-    rows["ImageId"] = rows["ImageId"].map(source.image_id)
+    rows["ImageId"] = csv_files.replace_ids(rows["ImageId"], source.images)
     if rows.empty:
         raise InputError(f"{source.labels} has no rows; without labels, take it out of the folder")
     frame.check_shapes(source.labels, rows, rle_size, _image_side(source, rows))
@@ -156,7 +156,7 @@ def _choose_sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, 
     An image is either labelled or test: a sample submission with labelled ids belongs to an earlier
     stage, whose test images became training images. It is ignored beside one without labelled ids.
     """
-    ids = {path: _read_sample_ids(path) for path in source.samples}
+    ids = {path: _read_sample_ids(path, source.images) for path in source.samples}
     fitting = [path for path in ids if labelled.isdisjoint(ids[path])]
     if len(fitting) > 1:
         names = ", ".join(str(path.relative_to(source.root)) for path in fitting)
@@ -174,8 +174,9 @@ def _choose_sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, 
     return (fitting[0], ids[fitting[0]]) if fitting else (None, [])
 
 
-def _read_sample_ids(path: Path) -> list[str]:
-    ids = list(dict.fromkeys(csv_files.read(path, ("ImageId",))["ImageId"]))
+def _read_sample_ids(path: Path, image_ids: Collection[str]) -> list[str]:
+    names = csv_files.read(path, ("ImageId",))["ImageId"]
+    ids = list(dict.fromkeys(csv_files.replace_ids(names, image_ids)))
     if not ids:
         raise InputError(f"{path} has no rows; a sample submission names the test images")
     return ids
