@@ -185,7 +185,8 @@ def _classify_tables(source: RawFolder) -> RawFolder:
     Tables of the competition are known by name. Any other one with the columns of an RLE file
     counts if it names an image: it is a sample submission if all its masks are empty, unless there
     is one by name or an image of it lies in a training folder; it is a truth or a submission, and
-    ignored, if it names test images alone; otherwise it is a label file.
+    ignored, if it names test images alone; otherwise it is a label file, ignored if another one has
+    all its rows.
 
     Raises:
         InputError: if there is more than one label file.
@@ -213,11 +214,28 @@ def _classify_tables(source: RawFolder) -> RawFolder:
                 test.update(csv_files.replace_ids(rows[csv_files.IMAGE_ID], source.images))
         label_files += [path for path, images in others.items() if not images <= test]
         if len(label_files) > 1:
+            label_files = _without_subsets(label_files)
+        if len(label_files) > 1:
             names = ", ".join(map(source.relative, label_files))
             raise InputError(
                 f"{source.root} has more than one label file ({names}); choose with --labels"
             )
     return replace(source, labels=source.labels or next(iter(label_files), None), samples=samples)
+
+
+def _without_subsets(label_files: Sequence[Path]) -> list[Path]:
+    """Return the label files but those whose rows another one has too; of equal ones, the first."""
+    rows: dict[Path, set[tuple[str, ...]]] = {}
+    for path in label_files:
+        if not {*csv_files.RLE_COLUMNS} <= {*csv_files.read_header(path)}:
+            return list(label_files)
+        table = csv_files.read_rles(path, allow_blank=True)
+        rows[path] = set(table.itertuples(index=False, name=None))
+    kept: list[Path] = []
+    for path in sorted(rows, key=lambda path: len(rows[path]), reverse=True):
+        if not any(rows[path] <= rows[other] for other in kept):
+            kept.append(path)
+    return [path for path in label_files if path in kept]
 
 
 def _named(tables: Sequence[Path], stems: Sequence[str]) -> list[Path]:

@@ -104,11 +104,31 @@ def test_truths_submissions_and_tables_of_other_images_are_not_labels(tmp_path: 
 
 def test_two_tables_with_labels_are_an_error_that_names_both(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
-    for name in ("train.csv", "mine.csv"):
-        write_labels(tmp_path / name, [("a", "0 3")])
+    for start, name in enumerate(("train.csv", "mine.csv")):
+        write_labels(tmp_path / name, [("a", f"{start} 3")])
     with pytest.raises(InputError, match=r"\(train.csv, mine.csv\); choose with --labels"):
         scan_raw_folder(tmp_path)
     assert scan_raw_folder(tmp_path, tmp_path / "mine.csv").labels == tmp_path / "mine.csv"
+
+
+@pytest.mark.parametrize("name", ["train-rle-sample.csv", "stage_1_train.csv"])
+def test_rows_that_another_label_file_has_too_are_no_labels_of_their_own(
+    tmp_path: Path, name: str
+) -> None:
+    touch(tmp_path, "a.png", "b.png")
+    write_labels(tmp_path / "train-rle.csv", [("a", "0 3"), ("a", "9 3"), ("b", "-1")])
+    write_labels(tmp_path / name, [("b", "-1"), ("a", "9 3")])
+    assert scan_raw_folder(tmp_path).labels == tmp_path / "train-rle.csv"
+    write_labels(tmp_path / name, [("a", "9 4")])
+    with pytest.raises(InputError, match=f"{name}.*choose with --labels"):
+        scan_raw_folder(tmp_path)
+
+
+def test_the_first_of_equal_label_files_is_taken(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    for name in ("train.csv", "copy/train.csv", "mine.csv"):
+        write_labels(tmp_path / name, [("a", "0 3")])
+    assert scan_raw_folder(tmp_path).labels == tmp_path / "train.csv"
 
 
 @pytest.mark.parametrize(
