@@ -33,12 +33,14 @@ def parse_args() -> argparse.Namespace:
     source.add_argument("--demo", action="store_true", help="draw phantoms and use them")
     parser.add_argument("--sizes", type=size, nargs="+", default=[], help="of the cached images")
     parser.add_argument("--recipes", nargs="+", default=[], help="cache the sizes that they need")
-    parser.add_argument("--labels", type=Path, metavar="CSV", help="if RAW has several")
+    labels = parser.add_mutually_exclusive_group()
+    labels.add_argument("--labels", type=Path, metavar="CSV", help="if RAW has several")
+    labels.add_argument("--masks", type=Path, metavar="DIR", help="a mask for each image instead")
     parser.add_argument("--groups", type=Path, metavar="CSV", help="ImageId, patient_id, ...")
     split = parser.add_mutually_exclusive_group()
     split.add_argument("--folds-csv", type=Path, metavar="CSV", help="a split: ImageId, fold")
     split.add_argument("--n-folds", type=count, default=folds.N_FOLDS)
-    parser.add_argument("--rle-size", type=size, default=1024, help="side of the RLE frame")
+    parser.add_argument("--rle-size", type=size, help="side of the RLE frame (1024, or the masks')")
     parser.add_argument("--limit", type=count, help="maximum of training and of test images")
     parser.add_argument("--allow-missing", action="store_true", help="leave out ids without a file")
     parser.add_argument("--allow-unreadable", action="store_true", help="also in test")
@@ -52,10 +54,12 @@ def main() -> None:
     recipe_sizes = (phase.size for name in args.recipes for phase in recipes.get(name).phases)
     sizes = sorted({*args.sizes, *recipe_sizes}) or [DEFAULT_SIZE]
     inputs = [discover.draw_demo(work, args.workers, args.replace)] if args.demo else []
-    source = discover.scan_raw_folder(args.raw or work.raw_demo.folder, args.labels, work.root)
+    raw = args.raw or work.raw_demo.folder
+    source = discover.scan_raw_folder(raw, args.labels, work.root, args.masks)
     plan = make_plan(
         source, rle_size=args.rle_size, n_folds=args.n_folds, limit=args.limit,
         allow_missing=args.allow_missing, folds_csv=args.folds_csv, groups_csv=args.groups,
+        workers=args.workers,
     )  # fmt: skip
     print(plan.describe(), flush=True)
     draft, caches = cache.begin(work, sizes, plan.config, inputs, args.replace)

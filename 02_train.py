@@ -26,7 +26,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: all folds")
     parser.add_argument("--name", help="of the run; default: the recipe's name")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE")
+    parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE|sum:FILE",
+                        help="sum: the first convolution over RGB, for a gray recipe")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument(
         "--workers", type=cli.int_in_range(0, 1024), help="processes that load images"

@@ -4,7 +4,8 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -65,13 +66,19 @@ def read_header(path: Path) -> list[str]:
         return []
 
 
-def read_images(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_images(path: Path, columns: Sequence[str], image_ids: Iterable[str] = ()) -> pd.DataFrame:
     """Read a table with one row for each image.
+
+    Args:
+        path: the file.
+        columns: required columns, ImageId among them.
+        image_ids: images that the table may name with or without an extension, see `match_ids`.
 
     Raises:
         InputError: as `read`, and for an image that occurs twice.
     """
     frame = read(path, columns)
+    frame[IMAGE_ID] = replace_ids(frame[IMAGE_ID], image_ids)
     first_lines: dict[str, object] = {}
     for line, name in frame[IMAGE_ID].items():
         if name in first_lines:
@@ -104,16 +111,45 @@ def read_rles(path: Path, allow_blank: bool = False) -> pd.DataFrame:
     return frame.assign(EncodedPixels=codes)
 
 
-def without_extension(image_id: str) -> str:
-    """Return an id without the extension of an image file; other dots belong to the id."""
-    stem, dot, extension = image_id.rpartition(".")
-    return stem if (dot + extension).lower() in IMAGE_EXTENSIONS else image_id
+def match_ids(names: Iterable[str], image_ids: Iterable[str]) -> dict[str, str]:
+    """Return the image of each name that matches one only without the extensions of image files.
+
+    A name that several images could stand for matches none.
+
+    Args:
+        names: from a table.
+        image_ids: the images that it may name.
+    """
+    images = dict.fromkeys(image_ids)
+    by_stem = defaultdict(list)
+    for image_id in images:
+        by_stem[_without_extension(image_id)].append(image_id)
+    by_stem |= {image_id: [image_id] for image_id in images}
+    names = dict.fromkeys(names)
+    matches = {name: by_stem[_without_extension(name)] for name in names if name not in images}
+    return {
+        name: found[0]
+        for name, found in matches.items()
+        if len(found) == 1 and found[0] not in names
+    }
+
+
+def replace_ids(names: pd.Series, image_ids: Iterable[str]) -> pd.Series:
+    """Return names from a table with the image in place of each that `match_ids` matches."""
+    matches = match_ids(names, image_ids)
+    return names.map(lambda name: matches.get(name, name))
 
 
 def write(path: Path, frame: pd.DataFrame) -> None:
     """Write a CSV under a temporary name and rename it; equal tables give equal bytes."""
     with write_aside(path) as aside:
         frame.to_csv(aside, index=False, lineterminator="\n")
+
+
+def _without_extension(image_id: str) -> str:
+    """Return an id without the extension of an image file; other dots belong to the id."""
+    stem, dot, extension = image_id.rpartition(".")
+    return stem if (dot + extension).lower() in IMAGE_EXTENSIONS else image_id
 
 
 def _read_text(path: Path) -> str:

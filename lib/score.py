@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,7 +107,7 @@ def compare(submission: Path, truth: Path, size: int) -> Score:
     """
     true = _read_truth(truth)
     rows, blank = _read_rows(submission, allow_blank=True)
-    renamed = _match_without_extension(rows, true)
+    renamed = csv_files.match_ids(rows, true)
     predicted: dict[str, list[Row]] = defaultdict(list)
     for name in rows:
         predicted[renamed.get(name, name)] += rows[name]
@@ -142,7 +142,7 @@ def check_test(truth: Path, size: int, images: Sequence[str], owner: ArtifactPat
     true = _read_truth(truth)
     for rows in true.values():
         _union(rows, size)
-    if true.keys().isdisjoint(images):
+    if true.keys().isdisjoint(images) and not csv_files.match_ids(images, true):
         example = f", such as {images[0]}" if images else ""
         raise InputError(f"{truth} has no test image of {owner}{example}; give their truth")
 
@@ -165,23 +165,6 @@ def _read_rows(
         if not code:
             blank.append(name)
     return dict(rows), tuple(blank)
-
-
-def _match_without_extension(predicted: Iterable[str], true: Iterable[str]) -> dict[str, str]:
-    """Return the id of the truth for each predicted one that matches without extensions only.
-
-    An id that several ids of the truth could stand for matches none.
-    """
-    by_stem = defaultdict(list)
-    for name in true:
-        by_stem[csv_files.without_extension(name)].append(name)
-    candidates = {name: by_stem[csv_files.without_extension(name)] for name in predicted}
-    exact = {name for name, names in candidates.items() if name in names}
-    return {
-        name: names[0]
-        for name, names in candidates.items()
-        if name not in exact and len(names) == 1 and names[0] not in exact
-    }
 
 
 def _areas(predicted: list[Row], true: list[Row], size: int) -> tuple[int, int, int]:

@@ -81,6 +81,14 @@ def test_a_table_of_images_has_no_image_twice(tmp_path: Path) -> None:
         csv_files.read_images(path, ("ImageId", "fold"))
 
 
+def test_a_table_names_no_image_twice_with_other_extensions(tmp_path: Path) -> None:
+    path = saved(tmp_path, "ImageId\na.png\nb\na.jpg\n")
+    names = csv_files.read_images(path, ("ImageId",), ["b"])["ImageId"]
+    assert names.tolist() == ["a.png", "b", "a.jpg"]
+    with pytest.raises(InputError, match="line 4: a is there twice, first in line 2"):
+        csv_files.read_images(path, ("ImageId",), ["a", "b"])
+
+
 def test_a_damaged_gz_is_refused_wherever_it_is_damaged(tmp_path: Path) -> None:
     whole = gzip.compress((HEAD + "a,-1\nb,1 2\n" * 50).encode(), mtime=0)
     for position in range(10, len(whole)):

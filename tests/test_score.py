@@ -9,6 +9,7 @@ import pytest
 
 from lib import score
 from lib.errors import InputError
+from lib.layout import Work
 
 ROOT = Path(__file__).resolve().parents[1]
 TRUTH = "a,0 4\nb,-1\nc,0 4\nd,-1\n"
@@ -82,6 +83,14 @@ def test_ids_that_match_without_their_extension_only_are_matched(
     assert len(scored.unknown) == 1
     warning = run(*paths).stderr
     assert f"2 match {paths[1]} without their extension only: 1.20" in warning
+
+
+def test_a_truth_is_checked_by_the_same_match_of_ids(files, tmp_path: Path) -> None:
+    _, truth = files("", "a.png,0 4\nb.png,-1\n")
+    dataset = Work(tmp_path).dataset
+    score.check_test(truth, 4, ["b", "c"], dataset)
+    with pytest.raises(InputError, match=r"no test image of dataset.*, such as c"):
+        score.check_test(truth, 4, ["c"], dataset)
 
 
 def test_an_id_that_matches_as_it_is_comes_before_one_without_its_extension(files) -> None:

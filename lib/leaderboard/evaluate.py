@@ -170,8 +170,10 @@ def read_truth(path: Path, dataset: Dataset) -> tuple[Truth, int]:
     """
     score.check_test(path, dataset.rle_size, dataset.test_ids, dataset.artifact.location)
     frame = csv_files.read_rles(path)
-    codes = frame.groupby("ImageId", sort=False)["EncodedPixels"].agg(list).to_dict()
-    truth = {name: codes[name] for name in dataset.test_ids if name in codes}
+    groups = frame.groupby("ImageId", sort=False)["EncodedPixels"]
+    codes = {str(name): list(annotations) for name, annotations in groups}
+    names = {name: name for name in codes} | csv_files.match_ids(dataset.test_ids, codes)
+    truth = {name: codes[names[name]] for name in dataset.test_ids if name in names}
     return truth, len(codes) - len(truth)
 
 

@@ -17,6 +17,7 @@ from lib.models.base import SegmentationNetwork
 from lib.recipes import Recipe
 
 HUB_SECONDS = 4.0
+SUM = "sum:"  # before a file: its first convolution is summed over the input channels
 
 
 def save(path: Path, content: Any) -> None:
@@ -65,23 +66,25 @@ def encoder_fingerprint(source: str) -> str:
     """
     if source in ("imagenet", "none"):
         return source
-    if not Path(source).is_file():
-        raise InputError(f"--encoder-weights {source} is no file; give imagenet, none or a file")
-    return f"sha256 {sha256(Path(source))}"
+    file = Path(source.removeprefix(SUM))
+    if not file.is_file():
+        raise InputError(f"--encoder-weights {file} is no file; give imagenet, none or a file")
+    return f"{SUM if source.startswith(SUM) else ''}sha256 {sha256(file)}"
 
 
 def init_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> str:
     """Load the pretrained weights of a network's encoder.
 
     Args:
-        source: "imagenet" (downloaded by smp), "none", or a file with a state_dict of the encoder.
+        source: "imagenet" (downloaded by smp), "none", a file with a state_dict of the encoder, or
+            "sum:" and such a file, to sum its first convolution over the channels for gray input.
 
     Returns:
         A line about the weights, for the log.
 
     Raises:
-        InputError: if the weights are not available, or lack a tensor of the encoder: training
-            never starts from random weights by accident.
+        InputError: if the weights are not available, lack a tensor of the encoder, or are those of
+            another encoder: training never starts from random weights by accident.
     """
     if source == "none":
         return "encoder starts from random weights"
@@ -92,8 +95,17 @@ def init_encoder(model: SegmentationNetwork, recipe: Recipe, source: str) -> str
     if source == "imagenet":
         state, origin = _imagenet(recipe.network.encoder, model.encoder), "ImageNet"
     else:
-        state, origin = load(Path(source)), source
-    return f"encoder starts from {origin}: {_load_all(model.encoder, recipe, state, origin)}"
+        origin = source.removeprefix(SUM)
+        state = load(Path(origin))
+    if not isinstance(state, dict):
+        raise InputError(
+            f"{origin} holds a {type(state).__name__}, not the state_dict of an encoder"
+        )
+    summed = ""
+    if source.startswith(SUM):
+        state, summed = _sum_channels(model.encoder, recipe, state, origin)
+    matched = _load_all(model.encoder, recipe, state, origin)
+    return f"encoder starts from {origin}{summed}: {matched}"
 
 
 def _imagenet(name: str, encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -128,51 +140,78 @@ def _hub_answers() -> bool:
     return bool(answers)
 
 
-def _load_all(encoder: torch.nn.Module, recipe: Recipe, state: Any, origin: str) -> str:
+def _sum_channels(
+    encoder: torch.nn.Module, recipe: Recipe, state: dict[str, Any], origin: str
+) -> tuple[dict[str, Any], str]:
+    """Return a state_dict for gray input, as smp adapts its own weights, and a note on it."""
+    channels = len(recipe.input.mean)
+    if channels != 1:
+        raise InputError(
+            f"--encoder-weights {SUM}{origin} sums the first convolution for gray input, but the "
+            f"recipe's input.mean has {channels} entries; give --encoder-weights {origin}"
+        )
+    first = _first_convolution(encoder.state_dict())
+    if getattr(state.get(first), "ndim", 0) != 4:  # of another encoder; refused later
+        return state, ""
+    return state | {first: state[first].sum(1, keepdim=True)}, (
+        f", {first} summed over {state[first].shape[1]} channels"
+    )
+
+
+def _load_all(encoder: torch.nn.Module, recipe: Recipe, state: dict[str, Any], origin: str) -> str:
     """Load a state_dict, which must have every tensor of the encoder; return a line about it."""
     expected = encoder.state_dict()
-    if not isinstance(state, dict):
-        raise InputError(
-            f"{origin} holds a {type(state).__name__}, not the state_dict of an encoder"
-        )
     matched = [k for k, v in expected.items() if getattr(state.get(k), "shape", None) == v.shape]
-    if len(matched) < len(expected):
-        reason = _explain_mismatch(expected, recipe, state)
-        raise InputError(
-            f"{origin} matches {len(matched)} of the encoder's {len(expected)} tensors{reason}"
-        )
-    encoder.load_state_dict({key: state[key] for key in matched})
     unused = sorted(state.keys() - expected.keys())
+    if unused or len(matched) < len(expected):
+        reason = _explain_mismatch(expected, recipe, state, origin)
+        if reason:
+            raise InputError(
+                f"{origin} matches {len(matched)} of the encoder's {len(expected)} tensors{reason}"
+            )
+    encoder.load_state_dict({key: state[key] for key in matched})
     ignored = f"; ignored, not in the encoder: {', '.join(unused)}" if unused else ""
     return f"{len(matched)} of {len(expected)} tensors matched{ignored}"
 
 
-def _explain_mismatch(expected: dict[str, Any], recipe: Recipe, state: dict[str, Any]) -> str:
-    """Return the reason why a state_dict does not fit an encoder, as the end of a sentence."""
+def _explain_mismatch(
+    expected: dict[str, Any], recipe: Recipe, state: dict[str, Any], origin: str
+) -> str | None:
+    """Return the reason why a state_dict does not fit an encoder, as the end of a sentence.
+
+    None if it fits, with tensors that the encoder has no use for, such as those of a classifier.
+    """
+    name = recipe.network.encoder
     missing = _missing_tensors(expected, state)
-    if not missing:
-        first = _first_convolution(expected)
-        channels = state[first].shape[1]
-        example = "[" + ",".join(["0.5"] * channels) + "]"
+    similar = _find_encoder(state, name) if missing or name in encoders else None
+    if similar and similar != name:
         return (
-            f": its first convolution {first} takes {channels} input channel{'s'[: channels - 1]}, "
-            f"the recipe's {expected[first].shape[1]}; give input.mean and input.std {channels} "
-            f"{'entries' if channels > 1 else 'entry'}, those of the file's training, such as "
-            f"--set input.mean={example} input.std={example}"
+            f": it looks like {similar}, not {name}; give a file of {name}, or "
+            f"--set network.encoder={similar}"
         )
-    similar = _find_encoder(state)
-    if similar and similar != recipe.network.encoder:
-        return (
-            f": it looks like {similar}, not {recipe.network.encoder}; give a file of "
-            f"{recipe.network.encoder}, or --set network.encoder={similar}"
-        )
-    shown = ", ".join(missing[:5])
-    more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-    return f"; missing or of another shape: {shown}{more}"
+    if missing:
+        shown = ", ".join(missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        return f"; missing or of another shape: {shown}{more}"
+    first = _first_convolution(expected)
+    channels, needed = state[first].shape[1], expected[first].shape[1]
+    if channels == needed:
+        return None
+    example = "[" + ",".join(["0.5"] * channels) + "]"
+    summed = f"sum it over them by --encoder-weights {SUM}{origin}, or " if needed == 1 else ""
+    return (
+        f": its first convolution {first} takes {channels} input channel{'s'[: channels - 1]}, "
+        f"the recipe's {needed}; {summed}give input.mean and input.std {channels} "
+        f"{'entries' if channels > 1 else 'entry'}, those of the file's training, such as "
+        f"--set input.mean={example} input.std={example}"
+    )
 
 
-def _find_encoder(state: dict[str, Any]) -> str | None:
-    """Return smp's largest encoder that has all its tensors in a state_dict; None without one."""
+def _find_encoder(state: dict[str, Any], preferred: str) -> str | None:
+    """Return smp's largest encoder that has all its tensors in a state_dict; None without one.
+
+    Among encoders with equal tensors, it is the preferred one.
+    """
     sizes, strangers = {}, set()
     for name, entry in encoders.items():
         if entry["encoder"] in strangers:
@@ -186,7 +225,7 @@ def _find_encoder(state: dict[str, Any]) -> str | None:
             strangers.add(entry["encoder"])  # a class of encoders: building all takes 16 s
         elif not _missing_tensors(expected, state):
             sizes[name] = len(expected)
-    return max(sizes, key=lambda name: sizes[name], default=None)
+    return max(sizes, key=lambda name: (sizes[name], name == preferred), default=None)
 
 
 def _missing_tensors(expected: dict[str, Any], state: dict[str, Any]) -> list[str]:

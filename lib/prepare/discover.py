@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lib import artifacts, csv_files, rle
@@ -30,7 +30,9 @@ class RawFolder:
 
     Attributes:
         images: ImageId (the file's stem) -> path relative to `root`, sorted.
-        labels: the label file; None without labels.
+        labels: the label file, or the folder of masks; None without labels.
+        masks: name of the image -> path of its mask relative to `labels`, sorted; empty with a
+            label file.
         tables: all CSV files.
         samples: sample submissions; the labels decide which one of several counts.
     """
@@ -40,6 +42,7 @@ class RawFolder:
     labels: Path | None
     samples: Sequence[Path]
     tables: Sequence[Path] = ()
+    masks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -48,11 +51,6 @@ class RawFolder:
         for path in self.images.values():
             digest.update(f"{path}\t{(self.root / path).stat().st_size}\n".encode())
         return digest.hexdigest()
-
-    def image_id(self, name: str) -> str:
-        """Return the image that a table names, with or without the extension of its file."""
-        stem = csv_files.without_extension(name)
-        return stem if name not in self.images and stem in self.images else name
 
     def in_test_folder(self, image_id: str) -> bool:
         """Return True if the name of a folder around the image marks it as a test image."""
@@ -70,7 +68,9 @@ class RawFolder:
         return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
 
-def scan_raw_folder(root: Path, labels: Path | None = None, work: Path | None = None) -> RawFolder:
+def scan_raw_folder(
+    root: Path, labels: Path | None = None, work: Path | None = None, masks: Path | None = None
+) -> RawFolder:
     """Find the images and tables in a raw folder.
 
     Args:
@@ -78,9 +78,10 @@ def scan_raw_folder(root: Path, labels: Path | None = None, work: Path | None = 
             not unpacked.
         labels: the label file; None: search for it by name, columns and content.
         work: the working folder; it must not lie in `root`, because it has images too.
+        masks: a folder of masks in place of a label file; it may lie in `root`.
 
     Raises:
-        InputError: if the folder is missing, or has no image, two files for an image, more than
+        InputError: if a folder is missing, or has no image, two files for an image, more than
             one label file, or the working folder in it.
     """
     if not root.is_dir():
@@ -89,14 +90,20 @@ def scan_raw_folder(root: Path, labels: Path | None = None, work: Path | None = 
         raise InputError(f"{work} lies in {root}; choose a --work outside the raw data")
     if labels and not labels.is_file():
         raise InputError(f"{labels} is not there; --labels wants the label CSV")
-    files = list(_walk(root))
+    if masks and not masks.is_dir():
+        raise InputError(f"{masks} is not a folder; --masks wants the folder with the masks")
+    if masks and root.resolve().is_relative_to(masks.resolve()):
+        raise InputError(f"{masks} has the images in it; --masks wants a folder of masks alone")
+    files = list(_walk(root, masks))
     tables = [
         path
         for path in files
         if path.name.lower().endswith(TABLE_SUFFIXES)
         and len(path.relative_to(root).parts) <= MAX_TABLE_DEPTH + 1
     ]
-    return _classify_tables(RawFolder(root, _index_images(root, files), labels, (), tables))
+    images = _index_images(root, files)
+    mask_paths = _index_images(masks, list(_walk(masks)), "--masks") if masks else {}
+    return _classify_tables(RawFolder(root, images, labels or masks, (), tables, mask_paths))
 
 
 def draw_demo(work: Work, workers: int, replace: bool) -> Artifact:
@@ -110,9 +117,12 @@ def draw_demo(work: Work, workers: int, replace: bool) -> Artifact:
     return draft.finish()
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    """Yield all files but hidden ones, sorted; links to folders are followed, once each."""
-    visited = set()
+def _walk(root: Path, excluded: Path | None = None) -> Iterator[Path]:
+    """Yield all files but hidden ones, sorted; links to folders are followed, once each.
+
+    Nothing in the excluded folder is yielded.
+    """
+    visited = {os.path.realpath(excluded)} if excluded else set()
     for parent, folders, names in os.walk(root, onerror=_raise_unreadable, followlinks=True):
         real_path = os.path.realpath(parent)
         if real_path in visited:
@@ -132,8 +142,9 @@ def _raise_unreadable(error: OSError) -> None:
     )
 
 
-def _index_images(root: Path, files: list[Path]) -> dict[str, str]:
-    """Return ImageId -> path relative to root, sorted."""
+def _index_images(root: Path, files: list[Path], flag: str = "--raw") -> dict[str, str]:
+    """Return ImageId -> path relative to root, sorted; the flag is the one that names root."""
+    kind = "masks" if flag == "--masks" else "images"
     images: dict[str, str] = {}
     for path in files:
         if path.suffix.lower() not in DICOM_SUFFIXES + PICTURE_SUFFIXES:
@@ -143,23 +154,29 @@ def _index_images(root: Path, files: list[Path]) -> dict[str, str]:
             raise InputError(f"{path} is a link to nothing, or no file; remove it")
         if path.stem in images:
             masks = [each for each in (images[path.stem], relative) if "mask" in each.lower()]
-            if len(masks) == 1:
+            if len(masks) == 1 and kind == "images":
                 raise InputError(
                     f"{root} has masks beside its images: {masks[0]} for the image {path.stem}; "
-                    "move the masks out of it, and give them as RLEs by --labels CSV"
+                    f"give --masks {_mask_folder(root / masks[0])}, or move it out of {root}"
                 )
             raise InputError(
                 f"{root} has two files for the image {path.stem}: {images[path.stem]} and "
-                f"{relative}; remove one, or give a folder with one of them as --raw"
+                f"{relative}; remove one, or give a folder with one of them as {flag}"
             )
         images[check_image_id(path.stem)] = relative
     if not images:
         archives = [path.name for path in files if path.suffix.lower() in ARCHIVE_SUFFIXES]
-        cure = f"unpack {archives[0]}" if archives else "--raw wants the folder with the images"
+        cure = f"unpack {archives[0]}" if archives else f"{flag} wants the folder with the {kind}"
         raise InputError(
-            f"{root} has no images (.dcm, .png or .jpg), nor has a folder in it; {cure}"
+            f"{root} has no {kind} (.dcm, .png or .jpg), nor has a folder in it; {cure}"
         )
     return dict(sorted(images.items()))
+
+
+def _mask_folder(path: Path) -> Path:
+    """Return the innermost folder around a mask that is named as one of masks."""
+    named = (folder for folder in path.parents if "mask" in folder.name.lower())
+    return next(named, path.parent)
 
 
 def _classify_tables(source: RawFolder) -> RawFolder:
@@ -168,7 +185,8 @@ def _classify_tables(source: RawFolder) -> RawFolder:
     Tables of the competition are known by name. Any other one with the columns of an RLE file
     counts if it names an image: it is a sample submission if all its masks are empty, unless there
     is one by name or an image of it lies in a training folder; it is a truth or a submission, and
-    ignored, if it names test images alone; otherwise it is a label file.
+    ignored, if it names test images alone; otherwise it is a label file, ignored if another one has
+    all its rows.
 
     Raises:
         InputError: if there is more than one label file.
@@ -182,7 +200,7 @@ def _classify_tables(source: RawFolder) -> RawFolder:
         if path in (source.labels, *label_files, *named_samples) or not is_rle_file:
             continue
         rows = csv_files.read_rles(path, allow_blank=True)
-        images = {source.image_id(name) for name in rows["ImageId"]} & source.images.keys()
+        images = {*csv_files.replace_ids(rows["ImageId"], source.images)} & source.images.keys()
         is_training = any(map(source.in_train_folder, images))
         if images and rows["EncodedPixels"].isin(["", rle.EMPTY]).all() and not is_training:
             samples += [] if named_samples else [path]
@@ -192,14 +210,32 @@ def _classify_tables(source: RawFolder) -> RawFolder:
         test = {name for name in source.images if source.in_test_folder(name)}
         for path in samples:
             if csv_files.IMAGE_ID in csv_files.read_header(path):
-                test.update(csv_files.read(path, (csv_files.IMAGE_ID,))[csv_files.IMAGE_ID])
+                rows = csv_files.read(path, (csv_files.IMAGE_ID,))
+                test.update(csv_files.replace_ids(rows[csv_files.IMAGE_ID], source.images))
         label_files += [path for path, images in others.items() if not images <= test]
+        if len(label_files) > 1:
+            label_files = _without_subsets(label_files)
         if len(label_files) > 1:
             names = ", ".join(map(source.relative, label_files))
             raise InputError(
                 f"{source.root} has more than one label file ({names}); choose with --labels"
             )
     return replace(source, labels=source.labels or next(iter(label_files), None), samples=samples)
+
+
+def _without_subsets(label_files: Sequence[Path]) -> list[Path]:
+    """Return the label files but those whose rows another one has too; of equal ones, the first."""
+    rows: dict[Path, set[tuple[str, ...]]] = {}
+    for path in label_files:
+        if not {*csv_files.RLE_COLUMNS} <= {*csv_files.read_header(path)}:
+            return list(label_files)
+        table = csv_files.read_rles(path, allow_blank=True)
+        rows[path] = set(table.itertuples(index=False, name=None))
+    kept: list[Path] = []
+    for path in sorted(rows, key=lambda path: len(rows[path]), reverse=True):
+        if not any(rows[path] <= rows[other] for other in kept):
+            kept.append(path)
+    return [path for path in label_files if path in kept]
 
 
 def _named(tables: Sequence[Path], stems: Sequence[str]) -> list[Path]:

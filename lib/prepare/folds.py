@@ -78,7 +78,7 @@ def read_split(path: Path, image_ids: Collection[str]) -> pd.Series:
         InputError: if an image is missing or there twice, a fold is not a number from 0 to 999, or
             all images are in one fold.
     """
-    rows = csv_files.read_images(path, ("ImageId", "fold"))
+    rows = csv_files.read_images(path, ("ImageId", "fold"), image_ids)
     for line, image_id, fold in rows[["ImageId", "fold"]].itertuples():
         if not re.fullmatch("[0-9]{1,3}", fold):
             raise InputError(

@@ -1,6 +1,7 @@
 """The label file: a row an annotation, several rows an image; united to one mask an image."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -10,6 +11,22 @@ from lib.prepare import frame
 
 CONFLICT = "labelled both empty and with a mask"
 MIN_AGREEING_DICE = 0.5  # two masks of one image contradict each other below it
+
+
+class Labels(NamedTuple):
+    """The labels of a raw folder, from a label file or a folder of masks.
+
+    Attributes:
+        rows: ImageId, EncodedPixels and area_px: a row an annotation.
+        frame_size: the side of the RLE frame, in pixels.
+        sha256: digest of the source; None without labels.
+        note: for the log; "" without one.
+    """
+
+    rows: pd.DataFrame
+    frame_size: int
+    sha256: str | None = None
+    note: str = ""
 
 
 def read(path: Path, frame_size: int) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def read(path: Path, image_ids: Collection[str]) -> pd.DataFrame:
     Raises:
         InputError: if the table has none of the images, or an image twice.
     """
-    table = csv_files.read_images(path, ("ImageId", "patient_id")).set_index("ImageId")
+    table = csv_files.read_images(path, ("ImageId", "patient_id"), image_ids).set_index("ImageId")
     if table.index.isin(list(image_ids)).any():
         return table.assign(patient_id=[clean_patient(raw)[0] for raw in table["patient_id"]])
     raise InputError(f"{path} has none of the images; a table of patients has their ImageIds")
@@ -39,7 +39,7 @@ def check_split(path: Path, patients: pd.Series) -> None:
     Raises:
         InputError: with the line of the first image in another fold than an earlier one.
     """
-    rows = csv_files.read_images(path, ("ImageId", "fold"))
+    rows = csv_files.read_images(path, ("ImageId", "fold"), patients.index)
     rows = rows.assign(patient=rows["ImageId"].map(patients))
     rows = rows[rows["patient"].notna() & (rows["patient"] != "")]
     first_folds = rows.groupby("patient")["fold"].transform("first")

@@ -1,7 +1,7 @@
 """Plan of a dataset: the role of each image, chosen and checked before any is decoded."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import pandas as pd
 from lib import csv_files
 from lib.errors import InputError
 from lib.files import sha256
-from lib.prepare import dicom, folds, frame, labels, patients
+from lib.prepare import dicom, folds, frame, labels, masks, patients
 from lib.prepare.discover import RawFolder
+from lib.prepare.labels import Labels
 
 N_SIZES = 20  # images whose size is read from the header
 
@@ -43,6 +44,7 @@ class Plan:
         patients: patient_id, and perhaps sex, age and view, by ImageId; empty without --groups.
         split: the CSV with the folds; None: a split is computed.
         sample_csv: the sample submission; None without one.
+        notes: lines for the log.
         config: all that determines the dataset. The --allow flags are no part of it: they only
             permit gaps, and change nothing where there are none.
     """
@@ -53,6 +55,7 @@ class Plan:
     patients: pd.DataFrame
     split: Path | None
     sample_csv: Path | None
+    notes: Sequence[str]
     config: Mapping[str, Any]
 
     @property
@@ -60,42 +63,46 @@ class Plan:
         return sorted(self.roles.train | self.roles.test | self.roles.unlabelled)
 
     def describe(self) -> str:
-        """Return one line that names the tables, the split and the RLE frame in use."""
+        """Return a line that names the tables, the split and the RLE frame in use, and notes."""
         tables = (self.source.labels, self.sample_csv)
         labels, sample = (self.source.relative(path) if path else "none" for path in tables)
         split = f"computed, {self.config['n_folds']} folds" if self.roles.train else "none"
         side = self.config["rle_size"]
-        return (
+        inputs = (
             f"labels: {labels}; sample submission: {sample}; split: {self.split or split}; "
             f"RLE frame: {side}x{side}"
         )
+        return "\n".join([inputs, *self.notes])
 
 
 def make_plan(
     source: RawFolder,
     *,
-    rle_size: int,
+    rle_size: int | None,
     n_folds: int,
     limit: int | None = None,
     allow_missing: bool = False,
     folds_csv: Path | None = None,
     groups_csv: Path | None = None,
+    workers: int | None = None,
 ) -> Plan:
     """Plan a dataset.
 
     Args:
         source: the raw folder.
-        rle_size: the side of the RLE frame, in pixels.
+        rle_size: the side of the RLE frame, in pixels; None: that of the masks, else 1024.
         n_folds: number of folds of a computed split.
         limit: maximum number of training images, and of test images, among those with a file.
         allow_missing: accept labelled and test images without a file.
         folds_csv: a given split, instead of a computed one.
         groups_csv: ImageId and patient_id; it may have sex, age and view too.
+        workers: processes that read masks.
 
     Raises:
         InputError: if labels, sample submission, folds or patients do not fit the images.
     """
-    annotations = _read_annotations(source, rle_size)
+    all_labels = _read_labels(source, rle_size, workers)
+    annotations = all_labels.rows
     labelled = set(annotations["ImageId"])
     sample_csv, sample_ids = _choose_sample(source, labelled)
     roles = _assign_roles(source, labelled, sample_ids)
@@ -104,7 +111,8 @@ def make_plan(
     elif labelled.isdisjoint(source.images):
         raise InputError(
             f"{source.labels} labels {_first_names(labelled)}, but no image in {source.root} has "
-            f"one of its ids: files are named as {_first_names(source.images)}; give other --labels"
+            f"one of its ids: files are named as {_first_names(source.images)}; give other "
+            "--labels or --masks"
         )
     if limit:
         roles = _limit_images(roles, source, annotations, limit)
@@ -117,28 +125,47 @@ def make_plan(
     if folds_csv:
         patients.check_split(folds_csv, patient_table["patient_id"])
     config = {
-        "rle_size": rle_size,
+        "rle_size": all_labels.frame_size,
         "n_folds": None if split else n_folds,
         "seed": None if split else folds.SEED,
         "limit": limit,
         "image_files_sha256": source.digest,
-        "labels_sha256": _digest(source.labels),
+        "labels_sha256": all_labels.sha256,
         "sample_sha256": _digest(sample_csv),
         "folds_sha256": _digest(split),
         "groups_sha256": _digest(groups_csv),
     }
-    return Plan(source, roles, annotations, patient_table, split, sample_csv, config)
+    notes = [all_labels.note] if all_labels.note else []
+    sample_names = csv_files.read(sample_csv, ("ImageId",))["ImageId"] if sample_csv else ()
+    renamed = csv_files.match_ids(sample_names, source.images)
+    if renamed:
+        notes.append(
+            f"{len(renamed)} ids of the sample submission differ from the files' in their "
+            f"extension ({_first_names(renamed)}); submission.csv has those of the files"
+        )
+    if source.masks and roles.unlabelled:
+        notes.append(
+            f"{len(roles.unlabelled)} images without a mask are left out; without a pneumothorax, "
+            "an image has a mask of zeros"
+        )
+    return Plan(source, roles, annotations, patient_table, split, sample_csv, notes, config)
 
 
-def _read_annotations(source: RawFolder, rle_size: int) -> pd.DataFrame:
+def _read_labels(source: RawFolder, rle_size: int | None, workers: int | None) -> Labels:
+    frame_size = rle_size or folds.COMPETITION_FRAME
     if source.labels is None:
-        return pd.DataFrame(columns=[*csv_files.RLE_COLUMNS, "area_px"])
-    rows = labels.read(source.labels, rle_size)
-    rows["ImageId"] = rows["ImageId"].map(source.image_id)
+        return Labels(pd.DataFrame(columns=[*csv_files.RLE_COLUMNS, "area_px"]), frame_size)
+    if source.masks:
+        found = masks.read(source.labels, source.masks, rle_size, workers)
+    else:
+        found = Labels(labels.read(source.labels, frame_size), frame_size, sha256(source.labels))
+    rows = found.rows
+    rows["ImageId"] = csv_files.replace_ids(rows["ImageId"], source.images)
     if rows.empty:
         raise InputError(f"{source.labels} has no rows; without labels, take it out of the folder")
-    frame.check_shapes(source.labels, rows, rle_size, _image_side(source, rows))
-    return rows
+    if not source.masks:
+        frame.check_shapes(source.labels, rows, frame_size, _image_side(source, rows))
+    return found
 
 
 def _image_side(source: RawFolder, rows: pd.DataFrame) -> int | None:
@@ -156,7 +183,7 @@ def _choose_sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, 
     An image is either labelled or test: a sample submission with labelled ids belongs to an earlier
     stage, whose test images became training images. It is ignored beside one without labelled ids.
     """
-    ids = {path: _read_sample_ids(path) for path in source.samples}
+    ids = {path: _read_sample_ids(path, source.images) for path in source.samples}
     fitting = [path for path in ids if labelled.isdisjoint(ids[path])]
     if len(fitting) > 1:
         names = ", ".join(str(path.relative_to(source.root)) for path in fitting)
@@ -174,8 +201,9 @@ def _choose_sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, 
     return (fitting[0], ids[fitting[0]]) if fitting else (None, [])
 
 
-def _read_sample_ids(path: Path) -> list[str]:
-    ids = list(dict.fromkeys(csv_files.read(path, ("ImageId",))["ImageId"]))
+def _read_sample_ids(path: Path, image_ids: Collection[str]) -> list[str]:
+    names = csv_files.read(path, ("ImageId",))["ImageId"]
+    ids = list(dict.fromkeys(csv_files.replace_ids(names, image_ids)))
     if not ids:
         raise InputError(f"{path} has no rows; a sample submission names the test images")
     return ids

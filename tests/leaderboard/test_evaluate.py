@@ -101,3 +101,11 @@ def test_annotations_of_a_truth_are_united(work: Work, truth: Path) -> None:
     add_run(work, "mine")
     truth.write_text("ImageId,EncodedPixels\ntest0,0 4\ntest0,2 4\n")
     assert metrics_of(Leaderboard(work, truth), "mine").score.areas[0, 1] == 6
+
+
+def test_ids_of_a_truth_may_have_an_extension(work: Work, truth: Path) -> None:
+    add_run(work, "mine")
+    truth.write_text("ImageId,EncodedPixels\ntest0.png,0 4\nother.png,-1\n")
+    board = Leaderboard(work, truth)
+    assert metrics_of(board, "mine").score.areas[0, 1] == 4
+    assert "1 other ids" in board.scope

@@ -78,13 +78,14 @@ def test_missing_tensors_of_the_encoder_are_listed(tmp_path: Path) -> None:
         weights.init_encoder(build_model(DEMO), DEMO, str(tmp_path / "encoder.pt"))
 
 
+def with_channels(count: int) -> Recipe:
+    return replace(DEMO, input=Input(mean=(0.5,) * count, std=(0.5,) * count))
+
+
 @pytest.mark.parametrize(("of_file", "of_recipe"), [(3, 1), (1, 3)])
 def test_a_first_convolution_of_other_channels_is_named_with_the_cure(
     tmp_path: Path, of_file: int, of_recipe: int
 ) -> None:
-    def with_channels(count: int) -> Recipe:
-        return replace(DEMO, input=Input(mean=(0.5,) * count, std=(0.5,) * count))
-
     file = tmp_path / "encoder.pt"
     weights.save(file, build_model(with_channels(of_file)).encoder.state_dict())
     recipe = with_channels(of_recipe)
@@ -95,14 +96,39 @@ def test_a_first_convolution_of_other_channels_is_named_with_the_cure(
         weights.init_encoder(build_model(recipe), recipe, str(file))
     mean = "[" + ",".join(["0.5"] * of_file) + "]"
     assert f"--set input.mean={mean} input.std={mean}" in str(caught.value)
+    assert (f"--encoder-weights sum:{file}" in str(caught.value)) is (of_recipe == 1)
 
 
-def test_the_file_of_another_encoder_is_named_with_it(tmp_path: Path) -> None:
+def test_a_first_convolution_is_summed_over_its_channels_on_request(tmp_path: Path) -> None:
+    """The encoder then computes what the file's does for gray repeated in three channels."""
+    file, gray = tmp_path / "encoder.pt", torch.rand(1, 1, 64, 64)
+    rgb_model, model = build_model(with_channels(3)).eval(), build_model(DEMO).eval()
+    weights.save(file, rgb_model.encoder.state_dict())
+    message = weights.init_encoder(model, DEMO, f"sum:{file}")
+    assert f"{file}, conv1.weight summed over 3 channels: 120 of 120" in message
+    with torch.no_grad():
+        features = model.encoder(gray)[-1], rgb_model.encoder(gray.expand(-1, 3, -1, -1))[-1]
+    torch.testing.assert_close(*features)
+    plain = weights.encoder_fingerprint(str(file))
+    assert weights.encoder_fingerprint(f"sum:{file}") == f"sum:{plain}"
+
+
+def test_sums_for_colour_input_are_refused(tmp_path: Path) -> None:
+    recipe, file = with_channels(3), tmp_path / "encoder.pt"
+    model = build_model(recipe)
+    weights.save(file, model.encoder.state_dict())
+    with pytest.raises(InputError, match=f"has 3 entries; give --encoder-weights {file}"):
+        weights.init_encoder(model, recipe, f"sum:{file}")
+
+
+@pytest.mark.parametrize("encoder", ["mobilenet_v2", "resnet18"])
+def test_the_file_of_another_encoder_is_named_with_it(tmp_path: Path, encoder: str) -> None:
     """The tensors of resnet18 are all in resnet34, so the larger of two is the one."""
-    state = build_model(with_network(encoder="resnet34")).encoder.state_dict()
-    weights.save(tmp_path / "encoder.pt", state)
-    recipe = with_network(encoder="mobilenet_v2")
-    with pytest.raises(InputError, match="looks like resnet34, not mobilenet_v2; ") as caught:
+    rgb = with_channels(3)
+    rgb = replace(rgb, network=replace(rgb.network, encoder="resnet34"))
+    weights.save(tmp_path / "encoder.pt", build_model(rgb).encoder.state_dict())
+    recipe = with_network(encoder=encoder)
+    with pytest.raises(InputError, match=f"looks like resnet34, not {encoder}; ") as caught:
         weights.init_encoder(build_model(recipe), recipe, str(tmp_path / "encoder.pt"))
     assert "--set network.encoder=resnet34" in str(caught.value)
     assert len(str(caught.value)) < 400

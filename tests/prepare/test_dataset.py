@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib import artifacts, csv_files
+from lib import artifacts, csv_files, rle
 from lib.layout import image_file
 from tests.prepare.stage import Stage
 from tests.raw_folders import POSITIVE, SIDE, noise, write_csv, write_dicom, write_labels
@@ -152,6 +152,53 @@ def test_a_rehost_in_png_and_jpeg(stage: Stage, tmp_path: Path) -> None:
     assert stage.table("sample.csv")["ImageId"].tolist() == ["i6", "i7"]
     row = stage.table("images.csv").set_index("ImageId").loc["i0"]
     assert (row["area_px"], row["rows"], row["source"]) == ("10", "16", "jpeg 8-bit")
+
+
+def write_rehost(root: Path, masks: Path, levels: tuple[int, int] = (0, 255)) -> Path:
+    """Twelve images of 16 px, their labels as RLEs in a CSV, and as masks of 32 px beside them."""
+    labels = []
+    for number in range(12):
+        name = f"i{number:02}"
+        folder, suffix = ("test", "png") if number > 9 else ("train", "jpg")
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise(number, side=16)).save(root / folder / f"{name}.{suffix}")
+        if number in (9, 10, 11):  # one unlabelled image, and those for test
+            continue
+        mask = np.zeros((SIDE, SIDE), bool)
+        if number % 2:
+            mask[number : number + 9, 5:20] = True
+        labels.append((name, rle.encode(mask)))
+        masks.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.where(mask, *reversed(levels)).astype(np.uint8)).save(
+            masks / f"{name}.png"
+        )
+    write_labels(root.parent / "labels.csv", labels)
+    return root
+
+
+@pytest.mark.parametrize("levels", [(0, 255), (0, 1)])
+def test_masks_give_the_same_bytes_as_their_codes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+    levels: tuple[int, int],
+) -> None:  # fmt: skip
+    by_labels, by_masks = (Stage(tmp_path / name, monkeypatch) for name in ("labels", "masks"))
+    masks = tmp_path / "raw" / "train_masks"
+    root = write_rehost(tmp_path / "raw", masks, levels)
+    by_masks("--masks", masks, source=["--raw", root])
+    output = capsys.readouterr().out
+    assert "labels: train_masks; " in output
+    assert "RLE frame: 32x32" in output
+    assert "1 images without a mask are left out" in output
+    assert by_masks.reason("i09") == "no label row"
+    masks.rename(tmp_path / "train_masks")
+    by_labels("--labels", tmp_path / "labels.csv", source=["--raw", root])
+    for folder in ("dataset", "cache(8)"):
+        first, second = (
+            artifacts.read(stage.work.dataset if folder == "dataset" else stage.work.cache(8))
+            for stage in (by_labels, by_masks)
+        )
+        assert first.files
+        assert first.files == second.files
 
 
 def test_real_radiographs(shared_data: Path, stage: Stage) -> None:

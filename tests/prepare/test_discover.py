@@ -104,11 +104,31 @@ def test_truths_submissions_and_tables_of_other_images_are_not_labels(tmp_path: 
 
 def test_two_tables_with_labels_are_an_error_that_names_both(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
-    for name in ("train.csv", "mine.csv"):
-        write_labels(tmp_path / name, [("a", "0 3")])
+    for start, name in enumerate(("train.csv", "mine.csv")):
+        write_labels(tmp_path / name, [("a", f"{start} 3")])
     with pytest.raises(InputError, match=r"\(train.csv, mine.csv\); choose with --labels"):
         scan_raw_folder(tmp_path)
     assert scan_raw_folder(tmp_path, tmp_path / "mine.csv").labels == tmp_path / "mine.csv"
+
+
+@pytest.mark.parametrize("name", ["train-rle-sample.csv", "stage_1_train.csv"])
+def test_rows_that_another_label_file_has_too_are_no_labels_of_their_own(
+    tmp_path: Path, name: str
+) -> None:
+    touch(tmp_path, "a.png", "b.png")
+    write_labels(tmp_path / "train-rle.csv", [("a", "0 3"), ("a", "9 3"), ("b", "-1")])
+    write_labels(tmp_path / name, [("b", "-1"), ("a", "9 3")])
+    assert scan_raw_folder(tmp_path).labels == tmp_path / "train-rle.csv"
+    write_labels(tmp_path / name, [("a", "9 4")])
+    with pytest.raises(InputError, match=f"{name}.*choose with --labels"):
+        scan_raw_folder(tmp_path)
+
+
+def test_the_first_of_equal_label_files_is_taken(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    for name in ("train.csv", "copy/train.csv", "mine.csv"):
+        write_labels(tmp_path / name, [("a", "0 3")])
+    assert scan_raw_folder(tmp_path).labels == tmp_path / "train.csv"
 
 
 @pytest.mark.parametrize(
@@ -130,11 +150,15 @@ def test_two_label_files_are_an_error_that_names_both(tmp_path: Path) -> None:
     ("names", "options", "fault"),
     [
         (["x/a.dcm", "y/a.png"], {}, "image a: x/a.dcm and y/a.png"),
-        (["masks/a.png", "x/a.png"], {}, "masks beside its images: masks/a.png .* --labels CSV"),
+        (["masks/a.png", "x/a.png"], {}, r"beside its .*: masks/a.png .* --masks \S*/masks,"),
         (["a b;c.dcm"], {}, "cannot be a file name"),
         (["train.csv"], {}, "has no images"),
         (["a.dcm"], {"labels": "no.csv"}, "no.csv is not there"),
         (["a.dcm"], {"work": "work"}, "outside the raw data"),
+        (["a.dcm"], {"masks": "no"}, "no is not a folder; --masks"),
+        (["a.dcm"], {"masks": "."}, "has the images in it; --masks"),
+        (["a.dcm", "m/x.txt"], {"masks": "m"}, "has no masks .*; --masks wants"),
+        (["a.dcm", "m/a.png", "m/a.jpg"], {"masks": "m"}, "image a: a.jpg and a.png; .*--masks"),
     ],
 )
 def test_what_does_not_fit_is_an_error(
@@ -144,6 +168,16 @@ def test_what_does_not_fit_is_an_error(
     paths = {option: tmp_path / name for option, name in options.items()}
     with pytest.raises(InputError, match=fault):
         scan_raw_folder(tmp_path, **paths)
+
+
+def test_a_folder_of_masks_replaces_a_label_file_and_holds_no_images(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "b.jpg", "masks/a.png", "masks/x/b.dcm.png", "masks/train.csv")
+    labels = write_labels(tmp_path / "train.csv", [("a", "0 3")])
+    source = scan_raw_folder(tmp_path, masks=tmp_path / "masks")
+    assert set(source.images) == {"a", "b"}
+    assert source.labels == tmp_path / "masks"
+    assert source.masks == {"a": "a.png", "b.dcm": "x/b.dcm.png"}
+    assert source.tables == [labels]
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

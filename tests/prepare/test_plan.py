@@ -185,10 +185,29 @@ def test_images_of_a_training_folder_need_labels(tmp_path: Path) -> None:
     assert make(tmp_path).roles.test == {"a", "b", "c"}
 
 
-def test_label_ids_may_have_the_extension_of_the_file(tmp_path: Path) -> None:
-    files(tmp_path, "a.png", "b.jpg", "c.dcm.png")
-    labelled(tmp_path, "a.png", "b.PNG", "c.dcm")
-    assert make(tmp_path).roles.train == {"a", "b", "c.dcm"}
+def test_ids_of_all_tables_may_have_the_extension_of_the_file(tmp_path: Path) -> None:
+    files(tmp_path, "a.png", "b.jpg", "c.dcm.png", "d.png", "e.png", "f.dcm", "g.dcm")
+    write_labels(tmp_path / "train.csv", [("a.png", POSITIVE), ("b.PNG", "-1"), ("c.dcm", "-1"),
+                                          ("d.png", POSITIVE)])  # fmt: skip
+    sample(tmp_path, "f.dcm", "e.png", "g")
+    rows = [("a.png", "p", 0), ("b", "p", 0), ("c.dcm.png", "q", 1), ("d.jpg", "q", 1)]
+    table = write_csv(tmp_path / "p.csv", [("ImageId", "patient_id", "fold"), *rows])
+    plan = make(tmp_path, groups_csv=table, folds_csv=table)
+    assert plan.roles.train == {"a", "b", "c.dcm", "d"}
+    assert plan.roles.sample == ["f", "e", "g"]
+    assert "2 ids of the sample submission differ" in plan.describe()
+    assert plan.patients["patient_id"].to_dict() == {"a": "p", "b": "p", "c.dcm": "q", "d": "q"}
+
+
+def test_a_patient_in_two_folds_is_refused_whatever_the_extensions(tmp_path: Path) -> None:
+    files(tmp_path, *(f"{name}.png" for name in "abcd"))
+    write_labels(tmp_path / "train.csv", [("a", POSITIVE), ("b", "-1"), ("c", POSITIVE),
+                                          ("d", "-1")])  # fmt: skip
+    table = [("ImageId", "patient_id", "fold"), ("a.png", "p", 0), ("b.png", "q", 0)]
+    table += [("c.png", "p", 1), ("d.png", "r", 1)]
+    path = write_csv(tmp_path / "p.csv", table)
+    with pytest.raises(InputError, match="line 4: c is in fold 1, another image .* 'p'.* fold 0"):
+        make(tmp_path, groups_csv=path, folds_csv=path)
 
 
 def test_labels_of_other_images_are_refused_whatever_may_be_missing(tmp_path: Path) -> None:

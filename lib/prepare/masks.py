@@ -1,0 +1,99 @@
+"""Masks as a folder of pictures (--masks), in place of a label file: one for each image."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lib import files, rle
+from lib.errors import InputError
+from lib.parallel import map_in_processes
+from lib.prepare import dicom
+from lib.prepare.labels import Labels
+
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
+MAX_OUTSIDE = 127  # of a JPEG, which blurs the edge of a mask
+
+
+class Mask(NamedTuple):
+    """A mask file: its RLE, rows and columns, digest, and True if a JPEG blurred it."""
+
+    code: str
+    shape: tuple[int, int]
+    sha256: str
+    blurred: bool
+
+
+def read(
+    root: Path, paths: Mapping[str, str], frame_size: int | None, workers: int | None = None
+) -> Labels:
+    """Read all masks; their size is the RLE frame.
+
+    Args:
+        root: the folder of masks.
+        paths: name of the image -> path of its mask, relative to `root`.
+        frame_size: the side of the RLE frame, in pixels; None: that of the masks.
+        workers: processes.
+
+    Raises:
+        InputError: with the file, if a mask cannot be read, is not square, has another size than
+            the others or the frame, or is no mask of two values.
+    """
+    masks: dict[str, Mask] = {}
+    results = map_in_processes(partial(_read_mask, root), list(paths.values()), "masks", workers)
+    for path, mask in zip(paths.values(), results, strict=True):
+        masks[path] = mask
+        first = next(iter(masks.values()))
+        _check_size(root / path, mask.shape, first.shape, frame_size)
+    codes = [mask.code for mask in masks.values()]
+    columns = {"ImageId": list(paths), "EncodedPixels": codes, "area_px": map(rle.area, codes)}
+    digest = hashlib.sha256()
+    for path, mask in masks.items():
+        digest.update(f"{path}\t{mask.sha256}\n".encode())
+    blurred = [path for path, mask in masks.items() if mask.blurred]
+    note = ""
+    if blurred:
+        note = f"{len(blurred)} JPEG masks are cut at half of 255, such as {blurred[0]}"
+    return Labels(pd.DataFrame(columns), first.shape[0], digest.hexdigest(), note)
+
+
+def _check_size(
+    file: Path, shape: tuple[int, int], expected: tuple[int, int], frame_size: int | None
+) -> None:
+    """Refuse a mask that is not square, or has another size than the first one or the frame."""
+    rows, columns = shape
+    if rows != columns:
+        fault = "masks have the size of the RLE frame, which is square"
+    elif shape != expected:
+        fault = f"others have {expected[0]} x {expected[1]}; resize the masks to one size"
+    elif frame_size and rows != frame_size:
+        fault = f"--rle-size states {frame_size}; leave it out, or resize the masks"
+    else:
+        return
+    raise InputError(f"{file} has {rows} x {columns} pixels: {fault}")
+
+
+def _read_mask(root: Path, path: str) -> Mask:
+    file = root / path
+    try:
+        pixels = dicom.read(file).pixels
+    except dicom.UnreadableError as error:
+        raise InputError(f"{file} is unreadable: {error}; get it again, or take it out") from None
+    is_lossy = file.suffix.lower() in LOSSY_SUFFIXES
+    high = pixels.max()
+    if is_lossy and 0 < high <= MAX_OUTSIDE:
+        raise InputError(f"{file} has values up to {high} of 255 only; save masks as PNG")
+    has_two_values = np.count_nonzero(pixels == high) == np.count_nonzero(pixels)
+    if high and not has_two_values and not is_lossy:
+        levels = np.unique(pixels)
+        raise InputError(
+            f"{file} has {len(levels)} values, such as {', '.join(map(str, levels[:4]))}; a mask "
+            "has two, 0 outside and another one inside: threshold it first"
+        )
+    blurred = bool(high) and not has_two_values
+    inside = pixels > (MAX_OUTSIDE if blurred else 0)
+    return Mask(rle.encode(inside), pixels.shape, files.sha256(file), blurred)

@@ -1,0 +1,82 @@
+"""Masks as a folder of pictures: their frame, their values, and the refusals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lib.errors import InputError
+from lib.prepare import masks
+from lib.prepare.labels import Labels
+
+SIDE = 16
+
+
+def disc(inside: int = 255, side: int = SIDE) -> np.ndarray:
+    rows, columns = np.ogrid[:side, :side]
+    radius = np.hypot(rows - side / 2, columns - side / 2)
+    return np.where(radius < side / 4, inside, 0).astype(np.uint8)
+
+
+def read(
+    root: Path, frame_size: int | None = None, mode: str = "L", **pictures: np.ndarray
+) -> Labels:
+    """Read masks that are saved under the names of the arguments, "_" for "."."""
+    paths = {}
+    for name, pixels in pictures.items():
+        file = name.replace("_", ".")
+        Image.fromarray(pixels).convert(mode).save(root / file)
+        paths[name.partition("_")[0]] = file
+    return masks.read(root, paths, frame_size)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1"])
+def test_what_is_not_zero_is_inside_whatever_the_kind_of_file(tmp_path: Path, mode: str) -> None:
+    empty = np.zeros((SIDE, SIDE), np.uint8)
+    labels = read(tmp_path, mode=mode, a_png=disc(), b_png=empty)
+    assert (labels.frame_size, labels.note) == (SIDE, "")
+    assert labels.rows["ImageId"].tolist() == ["a", "b"]
+    assert labels.rows["area_px"].tolist() == [(disc() > 0).sum(), 0]
+    assert labels.rows["EncodedPixels"][1] == "-1"
+
+
+def test_values_of_zero_and_one_are_the_same_mask(tmp_path: Path) -> None:
+    labels = read(tmp_path, a_png=disc(255), b_png=disc(1))
+    first, second = labels.rows["EncodedPixels"]
+    assert first == second
+
+
+def test_the_digest_depends_on_the_content_of_the_masks(tmp_path: Path) -> None:
+    first, again, other = (read(tmp_path, a_png=disc(level)).sha256 for level in (255, 255, 1))
+    assert first == again != other
+
+
+def test_a_jpeg_is_cut_at_half_with_a_note(tmp_path: Path) -> None:
+    labels = read(tmp_path, a_jpg=disc(side=64), b_png=disc(side=64))
+    assert labels.note.startswith("1 JPEG masks are cut at half of 255, such as a.jpg")
+    first, second = labels.rows["area_px"]
+    assert first == pytest.approx(second, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "frame_size", "fault"),
+    [
+        ({"a_png": np.arange(256, dtype=np.uint8).reshape(16, 16)}, None, "a.png has 256 values"),
+        ({"a_jpg": disc(90)}, None, "a.jpg has values up to [0-9]+ of 255"),
+        ({"a_png": disc(), "b_png": disc(side=8)}, None, "b.png has 8 x 8 pixels.* 16 x 16"),
+        ({"a_png": disc()[:8]}, None, "a.png has 8 x 16 pixels.* square"),
+        ({"a_png": disc()}, 32, "a.png has 16 x 16 pixels.*--rle-size states 32; leave it out"),
+    ],
+)
+def test_what_is_no_mask_of_the_frame_is_refused_with_its_file(
+    tmp_path: Path, pictures: dict[str, np.ndarray], frame_size: int | None, fault: str
+) -> None:
+    with pytest.raises(InputError, match=fault):
+        read(tmp_path, frame_size, **pictures)
+
+
+def test_an_unreadable_mask_is_refused_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    with pytest.raises(InputError, match="a.png is unreadable: .*; get it again"):
+        masks.read(tmp_path, {"a": "a.png"}, None)
