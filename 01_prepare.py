@@ -31,19 +31,25 @@ def parse_args() -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--raw", type=Path, metavar="DIR", help="folder with images and tables")
     source.add_argument("--demo", action="store_true", help="draw phantoms and use them")
-    parser.add_argument("--sizes", type=size, nargs="+", default=[], help="of the cached images")
+    parser.add_argument("--sizes", type=size, nargs="+", default=[],
+        help="sides of cached images, in pixels (default: 512, or those of --recipes)")  # fmt: skip
     parser.add_argument("--recipes", nargs="+", default=[], help="cache the sizes that they need")
     labels = parser.add_mutually_exclusive_group()
-    labels.add_argument("--labels", type=Path, metavar="CSV", help="if RAW has several")
-    labels.add_argument("--masks", type=Path, metavar="DIR", help="a mask for each image instead")
-    parser.add_argument("--groups", type=Path, metavar="CSV", help="ImageId, patient_id, ...")
+    labels.add_argument("--labels", type=Path, metavar="CSV",
+        help="the label file, if it is not in RAW, or RAW has several")  # fmt: skip
+    labels.add_argument("--masks", type=Path, metavar="DIR",
+        help="instead of a label file: pictures of masks, named as the images")  # fmt: skip
+    parser.add_argument("--groups", type=Path, metavar="CSV",
+        help="patients: ImageId, patient_id, and sex, age, view if known")  # fmt: skip
     split = parser.add_mutually_exclusive_group()
     split.add_argument("--folds-csv", type=Path, metavar="CSV", help="a split: ImageId, fold")
-    split.add_argument("--n-folds", type=count, default=folds.N_FOLDS)
+    split.add_argument("--n-folds", type=count, default=folds.N_FOLDS,
+        help="of a computed split, by patient (default: %(default)s)")  # fmt: skip
     parser.add_argument("--rle-size", type=size, help="side of the RLE frame (1024, or the masks')")
     parser.add_argument("--limit", type=count, help="maximum of training and of test images")
     parser.add_argument("--allow-missing", action="store_true", help="leave out ids without a file")
-    parser.add_argument("--allow-unreadable", action="store_true", help="also in test")
+    parser.add_argument("--allow-unreadable", action="store_true", 
+        help="leave out test images that cannot be read, as training images are")  # fmt: skip
     parser.add_argument("--workers", type=count, default=os.cpu_count(), help="processes")
     return parser.parse_args()
 
@@ -74,6 +80,8 @@ def main() -> None:
         return
     n_positive = sum(map(data.positive, data.truth))
     n_excluded = int((data.images["split"] == "excluded").sum())
+    if not data.test_ids:
+        print("no test images: 05_submit.py will have nothing to submit")
     print(f"{len(data.truth)} training images ({n_positive} positive), {len(data.test_ids)} test, "
           f"{n_excluded} excluded (see census.md) -> {outputs}")  # fmt: skip
 

@@ -25,7 +25,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--recipe", required=True, help="python -m lib.recipes lists them")
     parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: all folds")
     parser.add_argument("--name", help="of the run; default: the recipe's name")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        help="change values of the recipe, such as phases.0.lr=1e-3; needs --name")  # fmt: skip
     parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE|sum:FILE",
                         help="sum: the first convolution over RGB, for a gray recipe")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")

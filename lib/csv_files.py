@@ -199,8 +199,8 @@ def _check_header(location: str, header: Sequence[str], required: Sequence[str])
     for name in required:
         if name not in columns:
             raise InputError(
-                f"{location}: the table has no column {name}, it has {columns!r:.200}; the first "
-                "line names the columns, with commas between them"
+                f"{location}: the table has no column {name}, it has {columns!r:.200}; name the "
+                "columns in the first line, with commas between them"
             )
     for name in columns:
         if columns.count(name) > 1:

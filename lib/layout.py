@@ -10,13 +10,13 @@ from lib.errors import InputError
 # Command that makes each kind of artifact: the cure in every "not there" error.
 COMMANDS = {
     "raw_demo": "01_prepare.py --demo",
-    "dataset": "01_prepare.py",
-    "cache": "01_prepare.py --sizes {last}",
-    "run": "02_train.py",
-    "probs": "03_infer.py",
-    "ensemble": "04_ensemble.py",
-    "decision": "04_ensemble.py",
-    "submission": "05_submit.py",
+    "dataset": "01_prepare.py --raw DIR",
+    "cache": "01_prepare.py --raw DIR --sizes {last}",
+    "run": "02_train.py --recipe NAME --name {parent}",
+    "probs": "03_infer.py --run {parent}",
+    "ensemble": "04_ensemble.py --members RUN --name {last}",
+    "decision": "04_ensemble.py --members RUN --name NAME",
+    "submission": "05_submit.py --decision {last}",
 }
 
 # Flag that gives another artifact of a kind, where its stage has one.
@@ -72,7 +72,7 @@ class ArtifactPath:
     @property
     def command(self) -> str:
         """Command that makes the artifact, for error messages."""
-        return COMMANDS[self.kind].format(last=self.name.rsplit("/", 1)[-1])
+        return _command(self.kind, self.folder)
 
     def __str__(self) -> str:
         return self.name
@@ -162,8 +162,13 @@ def command_for(path: Path) -> str:
     for folder in path.parents:
         for kind, pattern in PATTERNS.items():
             if folder.match(pattern):
-                return COMMANDS[kind].format(last=folder.name)
+                return _command(kind, folder)
     return "the stage that made it"
+
+
+def _command(kind: str, folder: Path) -> str:
+    """Return the command of an artifact; in capitals what its folder does not say."""
+    return COMMANDS[kind].format(last=folder.name, parent=folder.parent.name)
 
 
 def parse_fold(text: str) -> Fold:

@@ -3,8 +3,8 @@
     python -m lib.score SUBMISSION TRUTH [--json] [--size 1024]
 
 Both are CSV files with ImageId and EncodedPixels; several rows of an image are united. The score is
-the mean Dice over the images of the truth. An image that the submission lacks counts as empty and
-is named. So does a row with an empty EncodedPixels in the submission; in a truth it is an error.
+the mean Dice over the images of the truth. An image that the submission lacks counts as empty, with
+a warning. So does a row with an empty EncodedPixels in the submission; in a truth it is an error.
 Ids are compared without the extension of an image file where they do not match as they are.
 """
 
@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from lib.cli import int_in_range, run_stage
 from lib.errors import InputError
 from lib.layout import ArtifactPath
 
+MIN_MASKS = 20  # fewer say too little about the frame
 MAX_SIDE = 16_384  # side of a frame, in pixels: a mask of it takes 256 MiB
 
 
@@ -103,7 +104,7 @@ def compare(submission: Path, truth: Path, size: int) -> Score:
 
     Raises:
         InputError: with the line, if a file cannot be read or an RLE is wrong; if the truth is
-            empty, or the files have no image in common.
+            empty, the files have no image in common, or one of them is of a smaller frame.
     """
     true = _read_truth(truth)
     rows, blank = _read_rows(submission, allow_blank=True)
@@ -116,9 +117,12 @@ def compare(submission: Path, truth: Path, size: int) -> Score:
             f"{submission} has no image of {truth}, such as {next(iter(true))}; give two files "
             "about the same images"
         )
+    areas = np.array([_areas(predicted.get(name, []), true[name], size) for name in true])
+    for rows_of_file in (true, rows):
+        _check_frame(rows_of_file, size)
     return Score(
         ids=tuple(true),
-        areas=np.array([_areas(predicted.get(name, []), true[name], size) for name in true]),
+        areas=areas,
         missing=tuple(name for name in true if name not in predicted),
         unknown=tuple(name for name in predicted if name not in true),
         blank=blank,
@@ -175,6 +179,22 @@ def _areas(predicted: list[Row], true: list[Row], size: int) -> tuple[int, int, 
     return int(counts[0]), int(counts[1]), int(counts[2])
 
 
+def _check_frame(rows: Mapping[str, Sequence[Row]], size: int) -> None:
+    """Refuse codes of a much smaller frame, which would be scored without an error.
+
+    They end in the first quarter of this one, so at its left border; true masks are on both sides.
+    """
+    masks = [row for rows_of_image in rows.values() for row in rows_of_image]
+    masks = [row for row in masks if row.code != rle.EMPTY]
+    last = max((sum(map(int, row.code.split())) for row in masks), default=0)
+    if len(masks) >= MIN_MASKS and last <= size**2 // 4:
+        raise InputError(
+            f"{masks[0].path}: all {len(masks)} masks end at pixel {last} or before, in the first "
+            f"quarter of a {size}x{size} frame, so they are of a smaller one; give both files in "
+            "one frame, and its side by --size"
+        )
+
+
 def _union(rows: list[Row], size: int) -> np.ndarray:
     """Return the united mask of an image, (size, size) bool."""
     united = np.zeros((size, size), bool)
@@ -206,7 +226,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     score = compare(args.submission, args.truth, args.size)
-    _warn(f"not in {args.submission}, so empty", score.missing, len(score.missing))
+    _warn(f"not in {args.submission}, so empty", score.missing)
     _warn(f"not in {args.truth}, ignored", score.unknown)
     _warn(f"without EncodedPixels in {args.submission}, taken as no mask", score.blank)
     _warn(f"with several rows in {args.submission}, united", score.repeated)

@@ -86,7 +86,7 @@ def _draw_pairs(axes: Axes, plateau: Plateau, marks: Marks) -> None:
     axes.plot([], [], **FOLD, label="best on one fold's images alone")
     for rule, style in marks.styled:
         axes.plot(*rule.levels, **style)
-    axes.set(xlabel="top (level): the gate counts pixels above it")
+    axes.set(xlabel="top (level): the minimum area counts pixels above it")
     axes.set(ylabel="bottom (level): the mask is what is above it")
     axes.secondary_xaxis("top", functions=PROBABILITY).set_xlabel("top (probability)")
     axes.secondary_yaxis("right", functions=PROBABILITY).set_ylabel("bottom (probability)")
@@ -123,7 +123,7 @@ def _draw_areas(axes: Axes, plateau: Plateau, marks: Marks) -> None:
     axes.set_xscale("symlog", linthresh=1, linscale=0.3)
     axes.set_xlim(left=min(shown_from) - 0.1)
     axes.set_ylim(low - (high - low) / 20, high + (high - low) / 20)
-    axes.set(xlabel="minimum area above top (px); 0 is no gate", ylabel="mean Dice")
+    axes.set(xlabel="minimum area above top (px); 0 is no limit", ylabel="mean Dice")
     axes.grid(alpha=0.3)
 
 

@@ -165,7 +165,12 @@ def _index_images(root: Path, files: list[Path], flag: str = "--raw") -> dict[st
             )
         images[check_image_id(path.stem)] = relative
     if not images:
-        archives = [path.name for path in files if path.suffix.lower() in ARCHIVE_SUFFIXES]
+        archives = [
+            path.name
+            for path in files
+            if path.suffix.lower() in ARCHIVE_SUFFIXES
+            and not path.name.lower().endswith(TABLE_SUFFIXES)
+        ]
         cure = f"unpack {archives[0]}" if archives else f"{flag} wants the folder with the {kind}"
         raise InputError(
             f"{root} has no {kind} (.dcm, .png or .jpg), nor has a folder in it; {cure}"

@@ -165,7 +165,9 @@ class WeightedLoss:
                 raise InputError(f"loss.{name} needs network.image_head = true")
             parts[name] = loss(image_logits, masks.amax(dim=(1, 2, 3)))
         if not parts:
-            raise InputError("the phase's loss has no weight above 0")
+            raise InputError(
+                "phases.N.loss has no weight above 0: --set phases.N.loss.bce=1, for example"
+            )
         total = sum(getattr(self.weights, name) * value for name, value in parts.items())
         return {"loss": torch.as_tensor(total), **parts}
 
