@@ -13,6 +13,7 @@ import numpy as np
 from lib.errors import InputError
 
 EMPTY = "-1"
+COMPETITION_FRAME = 1024  # side of its masks, in pixels
 MAX_NUMBER = 2**31 - 1  # so that no sum of them overflows 64 bits
 # Narrower than int(), which also takes 1_0, +1 and the digits of other scripts.
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")

@@ -57,6 +57,18 @@ def test_missing_ids_count_as_empty_and_unknown_ones_not_at_all(files) -> None:
     assert (scored.missing, scored.unknown) == (("c", "d"), ("x", "y"))
 
 
+def test_masks_of_a_smaller_frame_are_refused_on_either_side(files) -> None:
+    """A mask in each column of a frame of 32 px is a mask in the first columns of 64 px."""
+    small = "".join(f"i{column},{column * 32 + 3} 9\n" for column in range(32))
+    large = "".join(f"i{column},{column * 128 + 6} 18\n" for column in range(32))
+    assert score.compare(*files(small, small), size=32).dice == 1
+    for submission, truth in ((small, large), (large, small)):
+        paths = files(submission, truth)
+        wrong = paths[submission is large]
+        with pytest.raises(InputError, match=f"{wrong}: all 32 masks end at pixel 1004 or before"):
+            score.compare(*paths, size=64)
+
+
 def test_images_with_several_rows_in_the_submission_are_named(files) -> None:
     """Two rows with the same RLE too: a truth has rows for annotations, a submission for images."""
     paths = files("a,0 2\na,2 2\nb,-1\nb,-1\nc,-1\nd,-1\n", "a,0 2\na,2 2\nb,-1\nc,-1\nd,-1\n")

@@ -5,7 +5,7 @@ Every published post-processing is a ThresholdRule; the other rule is in `expect
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Protocol
 
 import cv2
@@ -15,6 +15,7 @@ from annotated_types import Ge, Interval
 from lib import metrics
 from lib.decision.histograms import Histograms, OofSample
 from lib.errors import InputError
+from lib.rle import COMPETITION_FRAME
 
 LEVELS = 255  # a pixel passes level t if v > t; t = 0..254, as no pixel passes 255
 HALF_DIGIT = 0.0005  # half a unit of the last digit that texts print of a threshold
@@ -83,7 +84,8 @@ class ThresholdRule:
     An image is emptied if p(positive) is below `class_min`, or if fewer than `min_area` pixels
     have p > `top`. Otherwise its mask is every pixel with p > `bottom`, without 8-connected
     components of fewer than `component_min_area` pixels, and with its holes filled if `fill_holes`.
-    Areas are pixels of the RLE frame (1024 x 1024 in the competition).
+    Areas are pixels of the RLE frame. Those of recipes and published rules are pixels of the
+    competition's frame, 1024 x 1024: see `in_frame`.
     """
 
     top: Fraction = 0.5
@@ -119,6 +121,15 @@ class ThresholdRule:
                 "be the higher one: swap them"
             )
         return to_level(self.top), to_level(self.bottom)
+
+    def in_frame(self, side: int) -> "ThresholdRule":
+        """Return a rule of the competition's frame with its areas in pixels of another frame."""
+        factor = (side / COMPETITION_FRAME) ** 2
+        return replace(
+            self,
+            min_area=round(self.min_area * factor),
+            component_min_area=round(self.component_min_area * factor),
+        )
 
     @property
     def uses_p_positive(self) -> bool:

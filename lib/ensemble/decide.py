@@ -127,8 +127,7 @@ def choose_rule(
     """Turn --rule auto into triplet or expected; other options stay.
 
     The choice uses the cross-fitted scores that are then reported. A required gain of one standard
-    error keeps it small. `expected` must also not lose to no mask at all: where it does, the maps are
-    too weak, and the triplet stays.
+    error keeps its influence on them small.
 
     Returns:
         The options, and the choice as decision.json holds it; None if there was none.
@@ -151,7 +150,7 @@ def choose_rule(
     scores = {rule: float(values.mean()) for rule, values in dice.items()}
     all_empty = float(sample.histograms.all_empty_dice.mean())
     is_significant = gain.mean() > error
-    rule = EXPECTED if is_significant and scores[EXPECTED] >= all_empty else TRIPLET
+    rule = EXPECTED if is_significant else TRIPLET
     better = [name for name in (TRIPLET, EXPECTED) if scores[name] > all_empty]
     verdict = {2: "both beat", 1: f"only {''.join(better[:1])} beats", 0: "neither beats"}
     return of_rule[rule], {

@@ -121,7 +121,7 @@ def parse_options(
             the decision is not for such maps.
     """
     name, flag = rule, f"--rule {rule}"
-    fixed_rule: DecisionRule | None = PUBLISHED.get(rule)
+    fixed_rule: DecisionRule | None = None
     if params_from is not None:
         decision = _read_decision(params_from, dataset.rle_size)
         name, fixed_rule = PARAMS, decision.rule
@@ -132,7 +132,9 @@ def parse_options(
         stated = parse_params(params)
         name, fixed_rule, flag = PARAMS, stated, f"--params class_min={stated.class_min or 0:g}"
     elif rule == RECIPE:
-        fixed_rule = _rule_of_recipe(members)
+        fixed_rule = _rule_of_recipe(members).in_frame(dataset.rle_size)
+    elif rule in PUBLISHED:
+        fixed_rule = PUBLISHED[rule].in_frame(dataset.rle_size)
     searched_choice = None if fixed_rule or name == EXPECTED else choose
     options = DecisionOptions(name, searched_choice, fixed_rule, tuple(gate), gate_fit)
     _check_labels(options, members, dataset)

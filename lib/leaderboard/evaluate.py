@@ -188,7 +188,8 @@ def evaluate_run(run: Run, images: Sequence[LabelledImage], size: int) -> RunMet
     Raises:
         InputError: if a map is damaged.
     """
-    variants = list(dict.fromkeys([run.rule, replace(run.rule, min_area=0)]))
+    rule = run.rule.in_frame(size)
+    variants = list(dict.fromkeys([rule, replace(rule, min_area=0)]))
     areas = count_areas(images, variants, size, run.title)
     ids = tuple(image.image_id for image in images)
     return RunMetrics(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import csv_files
+from lib import csv_files, rle
 from lib.cli import int_in_range, run_stage
 from lib.errors import InputError
 from lib.prepare import labels, patients
@@ -20,7 +20,6 @@ N_FOLDS, SEED = 5, 42
 MAX_SEED = 2**32 - 1  # of NumPy's legacy generator, with which scikit-learn shuffles
 AREA_BINS = 4
 COMMITTED_SPLIT = Path(__file__).parents[2] / "folds" / "siim_stage2.csv"
-COMPETITION_FRAME = 1024  # side of the RLE frame, in pixels
 
 
 def split(images: pd.DataFrame, n_folds: int, seed: int = SEED) -> pd.Series:
@@ -160,7 +159,7 @@ def main() -> None:
     parser.add_argument("--n-folds", type=int_in_range(2), default=N_FOLDS)
     parser.add_argument("--seed", type=int_in_range(0, MAX_SEED), default=SEED)
     args = parser.parse_args()
-    images = labels.unite(labels.read(args.labels, COMPETITION_FRAME), COMPETITION_FRAME)
+    images = labels.unite(labels.read(args.labels, rle.COMPETITION_FRAME), rle.COMPETITION_FRAME)
     patient_ids = patients.read(args.patients, images.index)["patient_id"]
     inputs = (args.labels, args.patients)
     if args.out.exists() and any(args.out.samefile(path) for path in inputs):

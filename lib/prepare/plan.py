@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lib import csv_files
+from lib import csv_files, rle
 from lib.errors import InputError
 from lib.files import sha256
 from lib.prepare import dicom, folds, frame, labels, masks, patients
@@ -152,7 +152,7 @@ def make_plan(
 
 
 def _read_labels(source: RawFolder, rle_size: int | None, workers: int | None) -> Labels:
-    frame_size = rle_size or folds.COMPETITION_FRAME
+    frame_size = rle_size or rle.COMPETITION_FRAME
     if source.labels is None:
         return Labels(pd.DataFrame(columns=[*csv_files.RLE_COLUMNS, "area_px"]), frame_size)
     if source.masks:

@@ -227,7 +227,7 @@ class PhaseTraining:
         recipe = self.job.recipe
         if self.job.fold == ALL_DATA:
             return {}
-        rule = recipe.select_rule or recipe.rule
+        rule = (recipe.select_rule or recipe.rule).in_frame(self.job.dataset.rle_size)
         metrics = validate(model, self.valid_loader, self.criterion, rule, self.job.device)
         self._check_finite("validation", metrics["loss"], stage)
         return {f"valid_{name}": value for name, value in metrics.items()}
