@@ -139,9 +139,10 @@ def make_plan(
     sample_names = csv_files.read(sample_csv, ("ImageId",))["ImageId"] if sample_csv else ()
     renamed = csv_files.match_ids(sample_names, source.images)
     if renamed:
+        name, image_id = next(iter(renamed.items()))
         notes.append(
-            f"{len(renamed)} ids of the sample submission differ from the files' in their "
-            f"extension ({_first_names(renamed)}); submission.csv has those of the files"
+            f"{len(renamed)} ids of the sample submission match images without an extension only; "
+            f"submission.csv has {image_id} for {name}"
         )
     if source.masks and roles.unlabelled:
         notes.append(

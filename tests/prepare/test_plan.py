@@ -195,7 +195,7 @@ def test_ids_of_all_tables_may_have_the_extension_of_the_file(tmp_path: Path) ->
     plan = make(tmp_path, groups_csv=table, folds_csv=table)
     assert plan.roles.train == {"a", "b", "c.dcm", "d"}
     assert plan.roles.sample == ["f", "e", "g"]
-    assert "2 ids of the sample submission differ" in plan.describe()
+    assert "submission.csv has f for f.dcm" in plan.describe()
     assert plan.patients["patient_id"].to_dict() == {"a": "p", "b": "p", "c.dcm": "q", "d": "q"}
 
 
