@@ -43,10 +43,11 @@ def parse_args() -> argparse.Namespace:
         "top, min_area, bottom, component_min_area, fill_holes=1, class_min")  # fmt: skip
     rule.add_argument("--params-from", type=Path, metavar="DECISION", help="take the rule of a "
         "decision, its folder in any WORK; without search")  # fmt: skip
-    parser.add_argument("--choose", choices=["plateau", "best"], default="plateau",
-        help="the middle of the rules that score as well as the best, or the best")  # fmt: skip
+    parser.add_argument("--choose", choices=["plateau", "best"],
+        help="the middle of the rules as good as the best (default), or the best")  # fmt: skip
     parser.add_argument("--gate", nargs="+", default=[], metavar="RUN", help="for p(positive) only")
-    parser.add_argument("--gate-fit", choices=list(options.GATE_FITS), default=options.MEAN)
+    parser.add_argument("--gate-fit", choices=list(options.GATE_FITS),
+        help="mean (default) or stack of the gates' probabilities")  # fmt: skip
     parser.add_argument("--tag", help="of the decision; default: the rule's name, or params")
     return parser.parse_args()
 

@@ -12,8 +12,8 @@ COMMANDS = {
     "raw_demo": "01_prepare.py --demo",
     "dataset": "01_prepare.py --raw DIR",
     "cache": "01_prepare.py --raw DIR --sizes {last}",
-    "run": "02_train.py --recipe NAME --name {parent}",
-    "probs": "03_infer.py --run {parent}",
+    "run": "02_train.py --recipe NAME --name {run}",
+    "probs": "03_infer.py --run {run}",
     "ensemble": "04_ensemble.py --members RUN --name {last}",
     "decision": "04_ensemble.py --members RUN --name NAME",
     "submission": "05_submit.py --decision {last}",
@@ -168,7 +168,9 @@ def command_for(path: Path) -> str:
 
 def _command(kind: str, folder: Path) -> str:
     """Return the command of an artifact; in capitals what its folder does not say."""
-    return COMMANDS[kind].format(last=folder.name, parent=folder.parent.name)
+    run = folder.parent.name.removesuffix(NO_FLIP_SUFFIX)
+    command = COMMANDS[kind].format(last=folder.name, run=run)
+    return command if run == folder.parent.name else f"{command} --tta {NO_FLIP}"
 
 
 def parse_fold(text: str) -> Fold:

@@ -12,7 +12,7 @@ from lib import artifacts
 from lib.dataset import Dataset
 from lib.decision import schema
 from lib.decision.calibration import check_both_kinds
-from lib.decision.rules import DecisionRule, ThresholdRule
+from lib.decision.rules import LEVELS, DecisionRule, ThresholdRule
 from lib.decision.schema import DECISION_FILE, Decision
 from lib.decision.threshold_search import PRESETS, Preset
 from lib.decision.tuning import GateFit, RuleFitter, identity_gate, mean_gate, stacked_gate
@@ -23,6 +23,7 @@ from lib.recipes.published_rules import PUBLISHED
 
 TRIPLET, EXPECTED = "triplet", "expected"
 AUTO = "auto"  # one of these two, chosen by cross-fitted scores
+PLATEAU = "plateau"  # the default of --choose
 RECIPE = "recipe"  # the published rule of the members' recipe
 RULES = (*PRESETS, AUTO, RECIPE, *PUBLISHED)  # values of --rule
 PARAMS = "params"  # the name of a rule that --params states
@@ -99,10 +100,10 @@ def parse_options(
     members: Sequence[Member],
     dataset: Dataset,
     rule: str,
-    choose: str,
+    choose: str | None = None,
     params: Sequence[str] | None = None,
     gate: Sequence[str] = (),
-    gate_fit: str = MEAN,
+    gate_fit: str | None = None,
     params_from: Path | None = None,
 ) -> DecisionOptions:
     """Parse the flags, and check that the members' maps and the labels can serve them.
@@ -111,9 +112,9 @@ def parse_options(
         members: maps that are averaged.
         dataset: labels and the frame.
         rule: a name in RULES.
-        choose: "plateau" or "best".
+        choose: "plateau" or "best"; None: the plateau, for a rule that is searched.
         params: key=value words of --params, which state a rule instead; None without.
-        gate, gate_fit: as in DecisionOptions.
+        gate, gate_fit: as in DecisionOptions; None: the mean.
         params_from: folder of a decision whose rule is taken instead; None without.
 
     Raises:
@@ -127,7 +128,7 @@ def parse_options(
         name, fixed_rule = PARAMS, decision.rule
         flag = f"--params-from {params_from}: its rule {decision.rule_name}"
         if fixed_rule.uses_p_positive:
-            _check_same_gate(flag, decision, gate, gate_fit)
+            _check_same_gate(flag, decision, gate, gate_fit or MEAN)
     elif params is not None:
         stated = parse_params(params)
         name, fixed_rule, flag = PARAMS, stated, f"--params class_min={stated.class_min or 0:g}"
@@ -135,8 +136,17 @@ def parse_options(
         fixed_rule = _rule_of_recipe(members).in_frame(dataset.rle_size)
     elif rule in PUBLISHED:
         fixed_rule = PUBLISHED[rule].in_frame(dataset.rle_size)
-    searched_choice = None if fixed_rule or name == EXPECTED else choose
-    options = DecisionOptions(name, searched_choice, fixed_rule, tuple(gate), gate_fit)
+    is_searched = not fixed_rule and name != EXPECTED
+    if choose and not is_searched:
+        raise InputError(f"--choose {choose}: nothing is chosen for {flag}; leave it out")
+    if gate_fit and not gate:
+        raise InputError(
+            f"--gate-fit {gate_fit} combines gates, and there are none; add --gate RUN"
+        )
+    options = DecisionOptions(
+        name, (choose or PLATEAU) if is_searched else None, fixed_rule, tuple(gate),
+        gate_fit or MEAN,
+    )  # fmt: skip
     _check_labels(options, members, dataset)
     _check_gate(options, members, flag)
     return options
@@ -161,7 +171,11 @@ def parse_params(words: Sequence[str]) -> ThresholdRule:
         rule = TypeAdapter(ThresholdRule).validate_strings(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"--params {first['loc'][0]}={first['input']}: {first['msg']}") from None
+        key, value = first["loc"][0], str(first["input"])
+        hint = ""
+        if key in ("top", "bottom") and value.isdigit() and 1 < int(value) < LEVELS:
+            hint = f"; level {value} of decision.json is {int(value) / LEVELS:.3f}"
+        raise InputError(f"--params {key}={value}: {first['msg']}{hint}") from None
     _ = rule.levels  # raises for thresholds that do not fit together
     return rule
 

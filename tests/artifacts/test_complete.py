@@ -41,7 +41,7 @@ class TestReading:
         run = make(work.run("a", 0))
         (run.location.folder / "weights/a.pt").write_bytes(b"weightS")
         read = artifacts.read(work.run("a", 0))  # the size fits, and hashing all takes minutes
-        with pytest.raises(InputError, match=r"a.pt is damaged.*02_train.py --replace"):
+        with pytest.raises(InputError, match=r"a.pt is damaged.*02_train.py .*--replace"):
             read.path("weights/a.pt")
 
 
@@ -56,7 +56,7 @@ class TestReadingWithInputs:
     def test_a_damaged_input_names_its_own_stage(self, work: Work) -> None:
         make(work.run("a", 0), inputs=[make(work.dataset)])
         (work.dataset.folder / MANIFEST).write_text("{")
-        with pytest.raises(InputError, match="dataset has a damaged .*01_prepare.py --replace"):
+        with pytest.raises(InputError, match="dataset has a damaged .*01_prepare.py .*--replace"):
             artifacts.read_chained(work.run("a", 0))
 
 
@@ -86,7 +86,7 @@ class TestVerify:
         flip_bit(chain.run("a", 0).folder / "weights" / "a.pt")
         (fault,) = artifacts.verify(chain.root)
         assert fault.startswith("runs/a/fold0/weights/a.pt is damaged")
-        assert fault.endswith("02_train.py --replace")
+        assert fault.endswith("02_train.py --recipe NAME --name a --replace")
 
     @pytest.mark.parametrize("kind", ["lost", "folder", "loop", "pipe"])
     def test_a_manifest_that_is_not_a_file_is_found_beside_the_other_faults(
@@ -121,7 +121,7 @@ class TestVerify:
         make(chain.run("a", 0), RECIPE | {"limit": 2}, replace=True)
         (fault,) = artifacts.verify(chain.root)
         assert fault.startswith("probs/a/fold0 was made from another runs/a/fold0 than")
-        assert fault.endswith("03_infer.py --replace")
+        assert fault.endswith("03_infer.py --run a --replace")
 
     def test_inputs_made_elsewhere_may_be_missing(self, chain: Work) -> None:
         os.replace(chain.dataset.folder, chain.root / "gone.removed")

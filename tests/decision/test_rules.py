@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -190,3 +191,10 @@ def test_a_rule_in_a_table(rule: ThresholdRule, text: str) -> None:
 def test_a_rule_in_sentences(rule: ThresholdRule, sentences: list[str]) -> None:
     for sentence, part in zip(rule.explain(1024), sentences, strict=True):
         assert part in sentence
+
+
+def test_areas_of_the_competition_s_frame_are_brought_to_another() -> None:
+    """At half the side, a quarter of the pixels."""
+    rule = ThresholdRule(0.7, 800, 0.3, component_min_area=101, fill_holes=True, class_min=0.4)
+    assert rule.in_frame(1024) == rule
+    assert rule.in_frame(512) == replace(rule, min_area=200, component_min_area=25)

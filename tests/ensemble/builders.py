@@ -39,7 +39,7 @@ def load(
 
 
 def parse(
-    work: Work, runs: Sequence[str], rule: str = "triplet", choose: str = "plateau", **flags: Any
+    work: Work, runs: Sequence[str], rule: str = "triplet", choose: str | None = None, **flags: Any
 ) -> DecisionOptions:
     """Options of a decision on these runs."""
     return parse_options(load(work, *runs), dataset.read(work), rule, choose, **flags)

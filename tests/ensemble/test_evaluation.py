@@ -11,6 +11,7 @@ from lib.ensemble.evaluation import summary
 from lib.ensemble.options import DecisionOptions
 from lib.layout import Work
 from lib.recipes.published_rules import PUBLISHED
+from lib.rle import COMPETITION_FRAME
 from tests import fakes
 from tests.ensemble.builders import TRUTH, evaluate_on, make_ensemble, mean_dice, parse
 
@@ -51,12 +52,13 @@ def test_scores_of_a_stated_rule_are_those_of_the_maps(work: Work, words: str) -
 
 
 def test_the_recipe_s_rule_scores_as_if_it_were_stated(work: Work) -> None:
-    rule = ThresholdRule(0.45, 9, 0.35, component_min_area=4)
+    px = (COMPETITION_FRAME // fakes.FRAME) ** 2  # a recipe's areas are in that frame
+    rule = ThresholdRule(0.45, 9 * px, 0.35, component_min_area=4 * px)
     for fold in (0, 1):
         fakes.make_probs(work, "r34", fold, TRUTH, seed=fold, rule=rule)
     ensemble = make_ensemble(work, "r34")
     words = ["top=.45", "min_area=9", "bottom=.35", "component_min_area=4"]
-    by_recipe = evaluate_on(ensemble, parse(work, ["r34"], "recipe", "best"))
+    by_recipe = evaluate_on(ensemble, parse(work, ["r34"], "recipe"))
     stated = evaluate_on(ensemble, parse(work, ["r34"], params=words))
     assert 0 < by_recipe.oof_dice < 1
     assert by_recipe.to_json() == stated.to_json() | {"rule": "recipe"}

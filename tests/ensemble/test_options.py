@@ -34,6 +34,7 @@ def test_params_are_in_published_units() -> None:
         ("top=.7 top=.8", "--params top=.8: top is given twice"),
         ("top=seven", "--params top=seven: .*valid number"),
         ("top=1.2", "--params top=1.2: .*less than or equal to 1"),
+        ("top=90", r"--params top=90: .*level 90 of decision.json is 0\.353"),
         ("top=1", "threshold 1 is out of range"),
         ("top=nan", "--params top=nan"),
         ("min_area=-1", "--params min_area=-1: .*greater than or equal to 0"),
@@ -52,8 +53,18 @@ def test_params_that_state_no_rule_are_refused(words: str, message: str) -> None
 
 def test_a_published_rule_is_fixed(work: Work) -> None:
     options = parse(work, ["a"], "see")
-    assert options == DecisionOptions("see", None, PUBLISHED["see"])
+    assert options == DecisionOptions("see", None, PUBLISHED["see"].in_frame(fakes.FRAME))
     assert not options.needs_fitting
+
+
+def test_published_areas_are_brought_to_the_frame_of_the_dataset(tmp_path: Path) -> None:
+    """1,500 px of 1024 x 1024 are 375 px of 512 x 512; stated areas stay."""
+    work = Work(tmp_path)
+    fakes.make_dataset(work, size=512)
+    for fold in (0, 1):
+        fakes.make_probs(work, "a", fold, TRUTH)
+    assert parse(work, ["a"], "sneddy_v2").fixed_rule.min_area == 375
+    assert parse(work, ["a"], params=["min_area=1500"]).fixed_rule.min_area == 1500
 
 
 def test_expected_needs_no_image_heads_and_has_nothing_to_choose(work: Work) -> None:
@@ -86,7 +97,7 @@ def make_runs(work: Work, **rules: ThresholdRule) -> None:
 def test_recipe_is_the_rule_of_the_members_recipe(work: Work) -> None:
     make_runs(work, r34=SEE, r50=SEE)
     options = parse(work, ["r34", "r50"], "recipe")
-    assert options == DecisionOptions("recipe", None, SEE)
+    assert options == DecisionOptions("recipe", None, SEE.in_frame(fakes.FRAME))
     assert not options.needs_fitting
     assert "recipe" in RULES
 
@@ -107,7 +118,21 @@ def test_a_recipe_s_class_gate_needs_image_probabilities(work: Work) -> None:
 
 def test_without_labels_the_recipe_s_rule_can_be_applied(work: Work) -> None:
     fakes.make_probs(work, "final", ALL_DATA, TRUTH, rule=SEE)
-    assert parse(work, ["final"], "recipe").fixed_rule == SEE
+    assert parse(work, ["final"], "recipe").fixed_rule == SEE.in_frame(fakes.FRAME)
+
+
+@pytest.mark.parametrize(
+    ("flags", "cure"),
+    [
+        ({"rule": "expected", "choose": "best"}, "--choose best: .*--rule expected; leave it out"),
+        ({"rule": "see", "choose": "plateau"}, "--choose plateau: .*--rule see"),
+        ({"params": ["top=.5"], "choose": "best"}, "--choose best: "),
+        ({"rule": "gated", "gate_fit": "stack"}, "--gate-fit stack .*add --gate RUN"),
+    ],
+)
+def test_flags_without_effect_are_refused(work: Work, flags: dict[str, Any], cure: str) -> None:
+    with pytest.raises(InputError, match=cure):
+        parse(work, ["x"], **flags)
 
 
 # --gate

@@ -10,14 +10,16 @@ from lib.layout import Work
 from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.leaderboard import Leaderboard
 from lib.recipes.schema import Phase, Recipe
+from lib.rle import COMPETITION_FRAME
 from tests import fakes
 
+PX = (COMPETITION_FRAME // fakes.FRAME) ** 2  # a pixel of the tests' frame, in the competition's
 RECIPE = Recipe(
     name="mine",
     source="test",
     summary="",
     phases=(Phase(size=16, epochs=3, batch=2, lr=1e-3),),
-    rule=ThresholdRule(top=0.5, min_area=3, bottom=0.5),
+    rule=ThresholdRule(top=0.5, min_area=3 * PX, bottom=0.5),
 )
 P_POSITIVE = {"found": 0.9, "clean": 0.2, "speck": 0.6, "missed": 0.4}
 

@@ -12,7 +12,7 @@ from lib.ensemble import average, members
 from lib.layout import Work, map_file
 from lib.leaderboard.leaderboard import Leaderboard
 from tests import fakes
-from tests.leaderboard.builders import P_POSITIVE, RECIPE, add_run, metrics_of
+from tests.leaderboard.builders import P_POSITIVE, PX, RECIPE, add_run, metrics_of
 
 
 def test_figures_are_those_worked_by_hand(work: Work) -> None:
@@ -46,7 +46,7 @@ def test_balanced_accuracy_counts_positives_and_negatives_alike(work: Work) -> N
 def test_noisy_maps_of_two_folds_score_as_sets_of_pixels_do(tmp_path: Path) -> None:
     work, masks = Work(tmp_path), fakes.masks(12)
     fakes.make_dataset(work)
-    recipe = replace(RECIPE, rule=ThresholdRule(top=0.5, min_area=20, bottom=0.3))
+    recipe = replace(RECIPE, rule=ThresholdRule(top=0.5, min_area=20 * PX, bottom=0.3))
     for fold in (0, 1):
         fakes.make_run(work, "noisy", fold, recipe)
         fakes.make_probs(work, "noisy", fold, seed=fold)
@@ -92,7 +92,9 @@ def test_maps_of_test_images_are_averaged_over_folds_as_stage_04_does(
     assert draft
     ensemble = average.average(draft, sources, data)
     for name, areas in zip(metrics.score.ids, metrics.score.areas, strict=True):
-        mask = RECIPE.rule.apply(images.read_png(ensemble.path(map_file("test", name))))
+        mask = RECIPE.rule.in_frame(fakes.FRAME).apply(
+            images.read_png(ensemble.path(map_file("test", name)))
+        )
         true = rle.decode("-1" if name == "test0" else "0 9", size, size)
         assert areas.tolist() == [mask.sum(), true.sum(), (mask & true).sum()]
 

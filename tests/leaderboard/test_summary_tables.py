@@ -104,4 +104,7 @@ def test_the_test_score_needs_the_ensemble(work: Work, truth: Path) -> None:
     fakes.make_decision(work, "final", ThresholdRule())
     shutil.rmtree(work.ensemble("final").folder)
     records, (note,) = summary_tables.decision_records(work, Leaderboard(work, truth))
-    assert (records, note) == ([], "Left out: ensembles/final is not there; run 04_ensemble.py.")
+    assert (records, note) == (
+        [],
+        "Left out: ensembles/final is not there; run 04_ensemble.py --members RUN --name final.",
+    )

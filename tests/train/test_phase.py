@@ -64,7 +64,7 @@ def test_linear_rates_change_within_an_epoch(work: Work) -> None:
 
 def test_epochs_are_ranked_at_the_rule_for_ranking(work: Work) -> None:
     """One rule predicts every pixel and misses all negatives, the other predicts no pixel."""
-    everything, nothing = ThresholdRule(0.0, 0, 0.0), ThresholdRule(0.5, SIZE**2 + 1, 0.5)
+    everything, nothing = ThresholdRule(0.0, 0, 0.0), ThresholdRule(0.5, 1024**2 + 1024, 0.5)
     last = replace(SHORT, epochs=1, keep=Keep("last"))
     job = training_job(work)
     ids = job.dataset.validation_ids(0)
