@@ -10,7 +10,7 @@ networks at a learning rate of 1e-6 with half of the images positive.
 from dataclasses import replace
 
 from lib.recipes.published_rules import PUBLISHED
-from lib.recipes.schema import Keep, LossWeights, Network, Phase, Recipe
+from lib.recipes.schema import Input, Keep, LossWeights, Network, Phase, Recipe
 
 # The period of 8 epochs repeats, down and up. The files do not give the batch at 512 px.
 PART = Phase(
@@ -22,6 +22,7 @@ PART_0 = replace(
     keep=Keep(count=5), early_stop=10,
 )  # fmt: skip
 SECOND_STAGE = replace(PART, epochs=40)
+GRAY = Input(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))  # 0..1, not normalised
 FROZEN_EPOCHS = 3  # "the first epochs" of 1024 px, without a number
 
 
@@ -37,13 +38,19 @@ def _low_then_high(parts: tuple[Phase, ...]) -> tuple[Phase, ...]:
 
 
 def _recipe(
-    name: str, summary: str, network: Network, loss: LossWeights, phases: tuple[Phase, ...]
+    name: str,
+    summary: str,
+    network: Network,
+    loss: LossWeights,
+    phases: tuple[Phase, ...],
+    input: Input = GRAY,
 ) -> Recipe:
     return Recipe(
         name=f"sneddy_{name}",
         source="1st place (sneddy), configuration files",
         summary=summary,
         network=network,
+        input=input,
         augmentation="sneddy",
         phases=tuple(replace(phase, loss=loss) for phase in phases),
         # The published rules are those of the blends of members; v1 is the better one.
@@ -70,6 +77,9 @@ RECIPES = (
         "resnet50", "resnet50 U-Net, 1024 px only",
         Network("unet", encoder="resnet50"), LossWeights(bce=2.0, batch_dice=1.0, focal=2.0),
         (*_parts(0.6, 0.4), replace(SECOND_STAGE, positive_rate=0.5)),
+        # The original normalises by ImageNet in parts 0 to 2 and in inference, but not in the
+        # second stage's training: here everywhere.
+        input=Input(),
     ),
     _recipe(
         "seunet", "SE-ResNeXt50 U-Net with scSE, 512 then 1024 px",

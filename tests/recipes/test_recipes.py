@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from lib import recipes
 from lib.errors import InputError
+from lib.models import SegmentationNetwork
 from lib.recipes import LossWeights
 from lib.recipes.published_rules import PUBLISHED
 from lib.train.augment import AUGMENTATIONS
@@ -25,6 +27,18 @@ def test_a_recipe_names_what_exists(name: str) -> None:
 def test_an_unknown_recipe_is_refused_with_similar_names() -> None:
     with pytest.raises(InputError, match="'dema'; similar names: demo"):
         recipes.get("dema")
+
+
+@pytest.mark.parametrize("name", ["albunet_valid", "albunet_public", "resnet50", "seunet"])
+def test_only_one_network_of_the_first_place_has_normalised_input(name: str) -> None:
+    """Gray / 255 on three channels; ImageNet's mean and deviation for resnet50 alone."""
+    gray = torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1)
+    scaled = SegmentationNetwork(recipes.get(f"sneddy_{name}").input).normalise(gray)
+    expected = torch.tensor([0, 0.2, 1]).view(3, 1, 1, 1).expand(3, 3, 1, 1)
+    if name == "resnet50":
+        mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        expected = (expected - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+    assert torch.allclose(scaled, expected)
 
 
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.
