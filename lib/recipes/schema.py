@@ -78,6 +78,8 @@ class LossWeights:
         lovasz: symmetric Lovasz hinge of each image, the mean over images.
         image_bce: binary cross-entropy of the image-level head.
         image_focal: focal loss of the image-level head.
+        dice_smooth: pixels added to both overlap and total of the four Dice losses. With one,
+            images without pneumothorax have a gradient; with 1e-6 hardly.
     """
 
     bce: Weight = 0.0
@@ -89,6 +91,7 @@ class LossWeights:
     lovasz: Weight = 0.0
     image_bce: Weight = 0.0
     image_focal: Weight = 0.0
+    dice_smooth: Rate = 1.0
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ SEGMENTER = Recipe(
     network=Network("unet", encoder="se_resnext50_32x4d"),
     augmentation="x5",
     phases=tuple(
-        replace(phase, positive_rate=1.0, loss=LossWeights(squared_dice=1.0))
+        replace(phase, positive_rate=1.0, loss=LossWeights(squared_dice=1.0, dice_smooth=0.01))
         for phase in (RESTARTS, SMALL_RATES)
     ),
     select="positive_dice",

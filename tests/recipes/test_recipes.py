@@ -41,6 +41,23 @@ def test_only_one_network_of_the_first_place_has_normalised_input(name: str) -> 
     assert torch.allclose(scaled, expected)
 
 
+@pytest.mark.parametrize(
+    ("name", "loss", "smooth"),
+    [
+        ("sneddy_albunet_valid", "batch_dice", 1e-6),
+        ("sneddy_albunet_public", "batch_dice", 1e-6),
+        ("sneddy_resnet50", "batch_dice", 1e-6),
+        ("sneddy_seunet", "batch_dice", 1e-6),
+        ("x5_seg_se50", "squared_dice", 0.01),
+        ("x5_seg_deeplab", "squared_dice", 0.01),
+    ],
+)
+def test_dice_losses_are_smoothed_as_published(name: str, loss: str, smooth: float) -> None:
+    losses = [phase.loss for phase in recipes.get(name).phases]
+    assert all(getattr(weights, loss) > 0 for weights in losses)
+    assert {weights.dice_smooth for weights in losses} == {smooth}
+
+
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.
 RATES = {
     ("abedalla_2st_unet", 0): {0: 1e-3, 25: 8.535534e-4, 50: 5e-4, 75: 1.464466e-4},
