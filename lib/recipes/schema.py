@@ -164,6 +164,7 @@ class Phase:
         positive_rate: fraction of positives in an epoch, or (first epoch, rate) pairs; None: every
             image once.
         positive_rate_end: the rate of the last epoch, reached linearly; None: a constant rate.
+        replacement: draws the negatives of an epoch with replacement.
         clip: maximum norm of the gradient; None: no limit.
         freeze: the parts not to train: the encoder, or its batch norms (weights and statistics).
         freeze_epochs: number of epochs with frozen parts; None: all.
@@ -190,6 +191,7 @@ class Phase:
     patience: Count = 5
     positive_rate: PositiveRate | tuple[tuple[int, PositiveRate], ...] | None = None
     positive_rate_end: PositiveRate | None = None
+    replacement: bool = False
     clip: Rate | None = None
     freeze: Literal["nothing", "encoder", "encoder_norms"] = "nothing"
     freeze_epochs: Count | None = None
@@ -212,6 +214,8 @@ class Phase:
             raise ValueError(f"schedule {self.schedule} has no warmup")
         if self.positive_rate_end is not None and not isinstance(self.positive_rate, float):
             raise ValueError("positive_rate_end needs a number as positive_rate to start from")
+        if self.replacement and self.positive_rate is None:
+            raise ValueError("replacement needs a positive_rate")
         if isinstance(self.positive_rate, tuple):
             epochs = [epoch for epoch, _ in self.positive_rate]
             if epochs[:1] != [0] or any(later <= epoch for epoch, later in pairwise(epochs)):

@@ -84,8 +84,9 @@ def training_cost(work: Work, run: str, fold: Fold) -> tuple[float, int]:
     phases, rng = recipes.get(run).phases, np.random.default_rng()
     images = 0
     for row in csv_files.read(trained.path("history.csv"), ("phase", "epoch")).itertuples():
-        rate = rate_in_epoch(phases[int(row.phase)], int(row.epoch))
-        images += epoch_order(positive, rate, rng).size
+        phase = phases[int(row.phase)]
+        rate = rate_in_epoch(phase, int(row.epoch))
+        images += epoch_order(positive, rate, rng, phase.replacement).size
     times = pd.read_csv(trained.location.folder / "log/times.csv", header=None)
     return float(times.iloc[:, 2:].to_numpy().sum()), images
 

@@ -10,6 +10,7 @@ from lib.models import SegmentationNetwork
 from lib.recipes import LossWeights
 from lib.recipes.published_rules import PUBLISHED
 from lib.train.augment import AUGMENTATIONS
+from lib.train.checkpoints import is_over
 from lib.train.optim import learning_rate
 from lib.train.sampling import EpochBatches
 
@@ -56,6 +57,25 @@ def test_dice_losses_are_smoothed_as_published(name: str, loss: str, smooth: flo
     losses = [phase.loss for phase in recipes.get(name).phases]
     assert all(getattr(weights, loss) > 0 for weights in losses)
     assert {weights.dice_smooth for weights in losses} == {smooth}
+
+
+@pytest.mark.parametrize(
+    ("part", "early_stopping"), [(0, 10), (1, 12), (2, 12), (3, 10), (4, 12), (5, 12), (6, 12)]
+)
+def test_the_first_place_stops_after_more_than_its_early_stopping(
+    part: int, early_stopping: int
+) -> None:
+    """The best epoch, as many epochs as the file says, and one more: 14 if it says 12."""
+    phase = recipes.get("sneddy_seunet").phases[part]
+    epochs = [{"score": 0.5}] + [{"score": 0.4}] * (early_stopping + 1)
+    assert not is_over(phase, epochs[:-1])
+    assert is_over(phase, epochs)
+
+
+def test_the_first_place_draws_negatives_with_replacement() -> None:
+    for name, recipe in recipes.RECIPES.items():
+        expected = {name.startswith("sneddy_")}
+        assert {phase.replacement for phase in recipe.phases} == expected, name
 
 
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.
@@ -114,7 +134,7 @@ def test_each_epoch_has_the_published_positive_rate(name: str) -> None:
         batches = EpochBatches(positive, phase, key=(0,))
         for epoch, negatives in published.items():
             batches.epoch = epoch
-            sample = positive[[index for batch in batches for _, index in batch]]
+            sample = positive[[index for batch in batches for _, index, _ in batch]]
             assert (sample.sum(), (~sample).sum()) == (2400, negatives)
 
 

@@ -25,3 +25,8 @@ def test_checkpoints_are_ranked_if_validation_affects_the_weights(
     phase = Phase(size=64, epochs=3, batch=3, lr=1e-2, **settings)
     recipe = replace(recipes.get("demo"), phases=(phase,))
     assert recipe.ranks_checkpoints == ranked
+
+
+def test_draws_with_replacement_need_a_positive_rate() -> None:
+    with pytest.raises(ValueError, match="replacement needs a positive_rate"):
+        Phase(size=64, epochs=1, batch=2, lr=1e-2, replacement=True)
