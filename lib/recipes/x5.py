@@ -10,14 +10,14 @@ from dataclasses import replace
 from lib.recipes.published_rules import PUBLISHED
 from lib.recipes.schema import Keep, LossWeights, Network, Phase, Recipe
 
-# Restarts after 5, 15 and 35 epochs; the last period ends early at 40, as published.
-RESTARTS = Phase(
-    size=1024, epochs=40, batch=4, lr=5e-4, schedule="restarts", period=5,
-    keep=Keep("last"),  # the start of the phase with small rates
-)  # fmt: skip
-SMALL_RATES = Phase(
-    size=1024, epochs=4, batch=4, lr=1e-5, schedule="steps", steps=((2, 5e-6),),
-    keep=Keep("swa", count=3),  # "three late checkpoints": here the last three epochs
+# Restarts every 5 epochs (the doubling in the scheduler of the code is never reached), then two
+# small rates of 2 epochs each. The mean of the weights of some epochs infers: it takes ends of
+# restarts and the last epoch, so that all epochs are one phase here.
+TRAINING = Phase(
+    size=1024, epochs=44, batch=4, lr=5e-4, min_lr=1e-6, schedule="restarts", period=5,
+    steps=((40, 1e-5), (42, 5e-6)), positive_rate=1.0,
+    loss=LossWeights(squared_dice=1.0, dice_smooth=0.01),
+    keep=Keep("epochs", 3, "weights", epochs=(34, 39, 43)),
 )  # fmt: skip
 
 SEGMENTER = Recipe(
@@ -26,10 +26,7 @@ SEGMENTER = Recipe(
     summary="SE-ResNeXt50 U-Net at 1024 px, trained on positives alone",
     network=Network("unet", encoder="se_resnext50_32x4d"),
     augmentation="x5",
-    phases=tuple(
-        replace(phase, positive_rate=1.0, loss=LossWeights(squared_dice=1.0, dice_smooth=0.01))
-        for phase in (RESTARTS, SMALL_RATES)
-    ),
+    phases=(TRAINING,),
     select="positive_dice",
     rule=PUBLISHED["x5"],  # its class gate needs the classifiers: 04's --gate
 )
@@ -41,7 +38,7 @@ def _segmenter(name: str, summary: str, network: Network, size: int = 1024) -> R
         name=f"x5_seg_{name}",
         summary=f"{summary} at {size} px, trained on positives alone",
         network=network,
-        phases=tuple(replace(phase, size=size) for phase in SEGMENTER.phases),
+        phases=(replace(TRAINING, size=size),),
     )
 
 
@@ -49,17 +46,20 @@ def _classifier(name: str, summary: str, encoder: str) -> Recipe:
     """Return a multi-task U-Net.
 
     The size, rates and losses of the classifiers are not published. Here: 768 px (2ST-UNet's Table
-    11 has 1024 for the whole system), three equal losses, and the rates, restarts and averages of
-    the segmenters.
+    11 has 1024 for the whole system), three equal losses, and the rates of the segmenters, but
+    restarts go down to 1e-5, and end 10 epochs earlier.
     """
-    loss = LossWeights(bce=1.0, image_bce=1.0, image_focal=1.0)
-    phases = replace(RESTARTS, epochs=30), SMALL_RATES
+    phase = replace(
+        TRAINING, size=768, epochs=34, batch=8, min_lr=1e-5, steps=((30, 1e-5), (32, 5e-6)),
+        positive_rate=None, loss=LossWeights(bce=1.0, image_bce=1.0, image_focal=1.0),
+        keep=Keep("epochs", 6, "weights", epochs=(24, 29, 30, 31, 32, 33)),
+    )  # fmt: skip
     return replace(
         SEGMENTER,
         name=f"x5_cls_{name}",
         summary=f"{summary} multi-task U-Net at 768 px: is there a pneumothorax",
         network=Network("unet", encoder=encoder, image_head=True),
-        phases=tuple(replace(phase, size=768, batch=8, loss=loss) for phase in phases),
+        phases=(phase,),
         select="class_auc",
     )
 

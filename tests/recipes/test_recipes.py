@@ -10,7 +10,7 @@ from lib.models import SegmentationNetwork
 from lib.recipes import LossWeights
 from lib.recipes.published_rules import PUBLISHED
 from lib.train.augment import AUGMENTATIONS
-from lib.train.checkpoints import is_over
+from lib.train.checkpoints import epochs_to_keep, is_over
 from lib.train.optim import learning_rate
 from lib.train.sampling import EpochBatches
 
@@ -78,6 +78,23 @@ def test_the_first_place_draws_negatives_with_replacement() -> None:
         assert {phase.replacement for phase in recipe.phases} == expected, name
 
 
+@pytest.mark.parametrize(
+    ("kind", "epochs", "averaged"),
+    [("seg", 44, (34, 39, 43)), ("cls", 34, (24, 29, 30, 31, 32, 33))],
+)
+def test_the_second_place_averages_the_weights_of_named_epochs(
+    kind: str, epochs: int, averaged: tuple[int, ...]
+) -> None:
+    for name, recipe in recipes.RECIPES.items():
+        if name.startswith(f"x5_{kind}_"):
+            (phase,) = recipe.phases
+            kept = epochs_to_keep(phase.keep, [{"epoch": epoch} for epoch in range(phase.epochs)])
+            assert phase.epochs == epochs
+            assert sorted(row["epoch"] for row in kept) == list(averaged)
+            assert phase.keep.merges
+            assert not recipe.ranks_checkpoints
+
+
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.
 RATES = {
     ("abedalla_2st_unet", 0): {0: 1e-3, 25: 8.535534e-4, 50: 5e-4, 75: 1.464466e-4},
@@ -94,8 +111,29 @@ RATES = {
     ("sneddy_albunet_valid", 1): {0: 1e-5, 4: 5.05e-6, 8: 1e-7, 12: 5.05e-6, 16: 1e-5, 24: 1e-7},
     ("sneddy_albunet_valid", 6): {0: 1e-5, 8: 1e-7},
     ("sneddy_seunet", 6): {0: 1e-5, 8: 1e-8, 16: 1e-5},
-    ("x5_seg_se50", 0): {0: 5e-4, 5: 5e-4, 10: 2.5e-4, 15: 5e-4, 25: 2.5e-4, 35: 5e-4},
-    ("x5_seg_se50", 1): {0: 1e-5, 1: 1e-5, 2: 5e-6, 3: 5e-6},
+    # down to 1e-6 (classifiers: 1e-5) in each 5 epochs, then two small rates
+    ("x5_seg_se50", 0): {
+        0: 5e-4,
+        4: 4.865026e-5,
+        5: 5e-4,
+        10: 5e-4,
+        39: 4.865026e-5,
+        40: 1e-5,
+        41: 1e-5,
+        42: 5e-6,
+        43: 5e-6,
+    },
+    ("x5_cls_effb3", 0): {
+        0: 5e-4,
+        4: 5.6790836e-5,
+        15: 5e-4,
+        25: 5e-4,
+        29: 5.6790836e-5,
+        30: 1e-5,
+        31: 1e-5,
+        32: 5e-6,
+        33: 5e-6,
+    },
     ("amirassov_r34_768", 0): {0: 7.5e-5, 4: 3.8e-5, 8: 1e-6, 16: 7.5e-5},
     ("bestfitting_lovasz", 0): {0: 1e-4, 24: 1e-4, 25: 5e-5, 34: 5e-5, 35: 1e-5, 39: 1e-5},
     # up within the first epoch, then down: 19 epochs for 1e-4
@@ -120,8 +158,8 @@ NEGATIVES = {
     "sneddy_albunet_public": [{0: n} for n in (600, 3600, 1600, 600, 3600, 1600, 3600)],
     "sneddy_resnet50": [{0: n} for n in (600, 1600, 3600, 2400)],
     "sneddy_seunet": [{0: n} for n in (600, 1600, 3600, 600, 1600, 3600, 2400)],
-    "x5_cls_se50": [{0: 9000}, {0: 9000}],
-    "x5_seg_deeplab": [{0: 0, 39: 0}, {0: 0}],
+    "x5_cls_effb3": [{0: 9000, 33: 9000}],
+    "x5_seg_deeplab": [{0: 0, 43: 0}],
     "amirassov_r34_768": [{0: 600, 59: 8509}],  # from .8 to .22
     "bestfitting_lovasz": [{0: 2400}],
 }
