@@ -59,6 +59,7 @@ def _classifier(name: str, summary: str, encoder: str) -> Recipe:
         name=f"x5_cls_{name}",
         summary=f"{summary} multi-task U-Net at 768 px: is there a pneumothorax",
         network=Network("unet", encoder=encoder, image_head=True),
+        augmentation="x5_classifier",
         phases=(phase,),
         select="class_auc",
     )

@@ -82,7 +82,7 @@ def test_the_first_place_draws_negatives_with_replacement() -> None:
     ("kind", "epochs", "averaged"),
     [("seg", 44, (34, 39, 43)), ("cls", 34, (24, 29, 30, 31, 32, 33))],
 )
-def test_the_second_place_averages_the_weights_of_named_epochs(
+def test_networks_of_the_second_place_average_named_epochs_and_are_augmented_by_kind(
     kind: str, epochs: int, averaged: tuple[int, ...]
 ) -> None:
     for name, recipe in recipes.RECIPES.items():
@@ -93,6 +93,7 @@ def test_the_second_place_averages_the_weights_of_named_epochs(
             assert sorted(row["epoch"] for row in kept) == list(averaged)
             assert phase.keep.merges
             assert not recipe.ranks_checkpoints
+            assert recipe.augmentation == ("x5" if kind == "seg" else "x5_classifier")
 
 
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.

@@ -22,12 +22,13 @@ EFFECTS = {
     "abedalla_a4": "move",
     "jakhar": "move",
     "amirassov": "move",
-    **dict.fromkeys(["standard", "abedalla", "sneddy", "niu", "zhang", "x5"], "flip gray move"),
+    **dict.fromkeys(["standard", "abedalla", "sneddy", "niu", "zhang"], "flip gray move"),
+    **dict.fromkeys(["x5", "x5_classifier"], "move"),  # always, which hides the others
 }
 # Those that show pixels beyond the border, and the filling there.
 BORDERS = {
     **dict.fromkeys(["standard", "abedalla", "sneddy", "niu", "zhang", "amirassov"], "reflected"),
-    "x5": "black",
+    **dict.fromkeys(["x5", "x5_classifier"], "black"),
 }
 
 
@@ -151,6 +152,22 @@ def test_elastic_moves_of_the_first_place_are_the_same_part_of_the_side_at_512_p
     assert displacement("abedalla_a3", 512) == pytest.approx(
         2 * displacement("sneddy", 512), rel=0.1
     )
+
+
+@pytest.mark.parametrize("name", ["x5", "x5_classifier"])
+def test_the_second_place_has_its_parameters(name: str) -> None:
+    grays, blurs, flip, affine = AUGMENTATIONS[name](SIZE)
+    assert (grays.p, blurs.p, flip.p, affine.p) == (0.5, 0.5, 0.5, 1)
+    gamma, *changes, clahe = grays.transforms
+    assert gamma.gamma_limit == (60, 120)
+    assert (clahe.clip_limit, clahe.tile_grid_size) == ((1, 4), (4, 4))
+    assert {blur.blur_limit for blur in blurs.transforms} == {(3, 3)}
+    limits = [(change.brightness_limit, change.contrast_limit) for change in changes]
+    none, some = (0, 0), (-0.2, 0.2)
+    assert limits == ([(some, none), (none, some)] if name != "x5" else [(some, some)])
+    assert affine.translate_percent == {"x": (-0.2, 0.2), "y": (-0.2, 0.2)}
+    assert affine.scale == {"x": (0.8, 1.2), "y": (0.8, 1.2)}
+    assert affine.rotate == (-20, 20)
 
 
 def test_a_crop_is_a_random_part_of_image_and_mask_alike() -> None:
