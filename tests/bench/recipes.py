@@ -40,7 +40,7 @@ def run_names(names: Iterable[str], prefix: str = "") -> list[str]:
 
 
 SNEDDY = run_names(("albunet_public", "albunet_valid", "seunet", "resnet50"), "sneddy_")
-X5_CLASSIFIERS = run_names(("se50", "se101", "effb3"), "x5_cls_")
+X5_CLASSIFIERS = run_names(("se50_768", "se50_1024", "effb3"), "x5_cls_")
 X5_SEGMENTERS = run_names(("se50", "se101", "effb3", "effb5", "deeplab"), "x5_seg_")
 # Systems of several runs as their authors submitted them: members, and flags of stage 04.
 SYSTEMS = {

@@ -96,6 +96,29 @@ def test_networks_of_the_second_place_average_named_epochs_and_are_augmented_by_
             assert recipe.augmentation == ("x5" if kind == "seg" else "x5_classifier")
 
 
+@pytest.mark.parametrize(
+    ("name", "network", "encoder", "size", "batch"),
+    [
+        ("cls_se50_768", "unet", "se_resnext50_32x4d", 768, 16),
+        ("cls_se50_1024", "unet", "se_resnext50_32x4d", 1024, 8),
+        ("cls_effb3", "unet", "efficientnet-b3", 1024, 16),
+        ("seg_se50", "unet", "se_resnext50_32x4d", 1024, 4),
+        ("seg_se101", "unet", "se_resnext101_32x4d", 1024, 4),
+        ("seg_effb3", "unet", "efficientnet-b3", 1024, 6),
+        ("seg_effb5", "unet", "efficientnet-b5", 768, 4),
+        ("seg_deeplab", "deeplabv3plus", "se_resnext50_32x4d", 1024, 4),
+    ],
+)
+def test_networks_of_the_second_place_have_their_sizes_and_batches(
+    name: str, network: str, encoder: str, size: int, batch: int
+) -> None:
+    recipe = recipes.get(f"x5_{name}")
+    (phase,) = recipe.phases
+    assert (recipe.network.name, recipe.network.encoder) == (network, encoder)
+    assert (phase.size, phase.batch) == (size, batch)
+    assert f"{size} px" in recipe.summary
+
+
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.
 RATES = {
     ("abedalla_2st_unet", 0): {0: 1e-3, 25: 8.535534e-4, 50: 5e-4, 75: 1.464466e-4},
