@@ -102,6 +102,8 @@ def valid_loss(training: Artifact, recipe: Recipe) -> float:
     if "valid_loss" not in rows:
         return float("nan")
     rows = rows[rows["phase"].astype(float) == len(recipe.phases) - 1]
+    if keep.strategy == "epochs" and not keep.merges:
+        rows = rows[rows["epoch"].astype(float) == keep.epochs[-1]]
     if keep.strategy == "best" and not keep.merges:
         rows = rows.astype({"score": float, "epoch": float}).sort_values(["score", "epoch"])
     return float(rows["valid_loss"].iloc[-1])

@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 NETWORKS: dict[str, Entry] = {
     "unet": Entry(smp_nets.unet, "encoder decoder_channels attention image_head"),
     "fpn": Entry(smp_nets.fpn, "encoder image_head"),
-    "deeplabv3": Entry(smp_nets.deeplabv3, "encoder image_head"),
+    "deeplabv3plus": Entry(smp_nets.deeplabv3plus, "encoder image_head"),
     "abedalla_gray_unet": Entry(abedalla.GrayUnet, "encoder decoder_channels"),
     "viel_unet": Entry(viel.VielUnet, "encoder attention image_head centre hypercolumns"),
     "zhang_ica_resunet": Entry(zhang.ica_resunet),

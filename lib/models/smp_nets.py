@@ -51,10 +51,10 @@ def fpn(recipe: Recipe) -> SmpNetwork:
     return _build(smp.FPN, recipe)
 
 
-def deeplabv3(recipe: Recipe) -> SmpNetwork:
-    """Build DeepLabV3 with a dilated encoder, stride 8 (Chen et al., 2017, arXiv:1706.05587)."""
+def deeplabv3plus(recipe: Recipe) -> SmpNetwork:
+    """Build DeepLabV3+ with a dilated encoder, stride 16 (Chen et al., 2018, arXiv:1802.02611)."""
     checks.require_normalisable_batches(recipe)
-    return _build(smp.DeepLabV3, recipe)
+    return _build(smp.DeepLabV3Plus, recipe)
 
 
 def _build(kind: type[smp.base.SegmentationModel], recipe: Recipe, **options: Any) -> SmpNetwork:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import accumulate
 
-from lib.recipes.schema import Phase, Recipe
+from lib.recipes.schema import Keep, Phase, Recipe
 
 DEMO_SUFFIX = "_demo"
 SIZE = 128  # the largest side of recipes with several sides (sizes, crops); others in proportion
@@ -38,7 +38,7 @@ def _shrink(phase: Phase, size_factor: float, epoch_factor: float, lr_factor: fl
     """Return a phase with its sides, epochs and learning rates scaled."""
     epochs = _scale(phase.epochs, epoch_factor, minimum=2)
     epoch_factor = epochs / phase.epochs
-    rates, keep, ema = phase.positive_rate, phase.keep, phase.ema
+    rates, ema = phase.positive_rate, phase.ema
     steps = _scale_epochs(phase.steps, epoch_factor)
     return replace(
         phase,
@@ -54,12 +54,20 @@ def _shrink(phase: Phase, size_factor: float, epoch_factor: float, lr_factor: fl
         patience=_scale(phase.patience, epoch_factor),
         positive_rate=_scale_epochs(rates, epoch_factor) if isinstance(rates, tuple) else rates,
         freeze_epochs=phase.freeze_epochs and _scale(phase.freeze_epochs, epoch_factor),
-        keep=replace(keep, count=min(keep.count, epochs), weights=keep.weights[:epochs]),
+        keep=_shrink_keep(phase.keep, epochs, epoch_factor),
         # The decay is per step and stays.
         ema=ema and replace(ema, start=min(round(ema.start * epoch_factor), epochs - 1)),
         # Random weights give equal scores in the first epochs.
         early_stop=phase.early_stop and _scale(phase.early_stop, epoch_factor, minimum=2),
     )
+
+
+def _shrink_keep(keep: Keep, epochs: int, factor: float) -> Keep:
+    """Return what a phase of fewer epochs keeps; named epochs are counted from 1 and scaled."""
+    if keep.epochs:
+        named = sorted({_scale(epoch + 1, factor) - 1 for epoch in keep.epochs})
+        return replace(keep, count=len(named), epochs=tuple(named))
+    return replace(keep, count=min(keep.count, epochs), weights=keep.weights[:epochs])
 
 
 def _scale(count: float, factor: float, minimum: int = 1) -> int:

@@ -17,8 +17,8 @@ PUBLISHED: dict[str, ThresholdRule] = {
     # here components of more than 100 px, counted without their holes, which are filled then.
     "sneddy_v1": ThresholdRule(0.7, 800, 0.3, component_min_area=101, fill_holes=True),
     "sneddy_v2": ThresholdRule(0.75, 1500, 0.3, component_min_area=101, fill_holes=True),
-    # The 1st place ranks checkpoints by it. The size of its pixels is not published: here the
-    # frame's.
+    # The 1st place ranks checkpoints by the highest Dice of eight triplets (top .75 or .6), whose
+    # areas are pixels of the training's size. This is a single one, in pixels of the frame.
     "sneddy_select": ThresholdRule(top=0.75, min_area=2000, bottom=0.3),
     # 2nd place: stacked classifiers above .65, then the segmenters' mean above .4.
     "x5": ThresholdRule(top=0.4, bottom=0.4, class_min=0.65),

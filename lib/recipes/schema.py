@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Interval, MinLen
 from lib.decision.rules import Fraction, ThresholdRule
 
 Count = Annotated[int, Ge(1)]
+Epoch = Annotated[int, Ge(0)]  # the first one is 0
 Weight = Annotated[float, Ge(0)]
 Rate = Annotated[float, Gt(0)]
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
@@ -78,6 +79,8 @@ class LossWeights:
         lovasz: symmetric Lovasz hinge of each image, the mean over images.
         image_bce: binary cross-entropy of the image-level head.
         image_focal: focal loss of the image-level head.
+        dice_smooth: pixels added to both overlap and total of the four Dice losses. With one,
+            images without pneumothorax have a gradient; with 1e-6 hardly.
     """
 
     bce: Weight = 0.0
@@ -89,6 +92,7 @@ class LossWeights:
     lovasz: Weight = 0.0
     image_bce: Weight = 0.0
     image_focal: Weight = 0.0
+    dice_smooth: Rate = 1.0
 
 
 @dataclass(frozen=True)
@@ -97,20 +101,31 @@ class Keep:
 
     Attributes:
         strategy: best: the epochs of the highest scores; last: the last epochs; swa: the mean of
-            the weights of the last epochs (stochastic weight averaging, Izmailov et al., 2018).
+            the weights of the last epochs (stochastic weight averaging, Izmailov et al., 2018);
+            epochs: those that `epochs` names.
         count: number of epochs.
         average: probabilities: inference averages the probabilities of the kept epochs; weights:
             their weights are averaged into one network, with new batch-norm statistics.
         weights: coefficients of the best epochs in an average of weights, the best first; empty:
             equal.
+        epochs: for strategy epochs, from 0 within the phase, rising.
     """
 
-    strategy: Literal["best", "last", "swa"] = "best"
+    strategy: Literal["best", "last", "swa", "epochs"] = "best"
     count: Count = 1
     average: Literal["probabilities", "weights"] = "probabilities"
     weights: tuple[Weight, ...] = ()
+    epochs: tuple[Epoch, ...] = ()
 
     def __post_init__(self) -> None:
+        if bool(self.epochs) != (self.strategy == "epochs"):
+            raise ValueError("keep.epochs and keep.strategy = epochs need each other")
+        if self.epochs and len(self.epochs) != self.count:
+            raise ValueError(
+                f"keep.epochs has {len(self.epochs)} entries, keep.count is {self.count}"
+            )
+        if any(later <= epoch for epoch, later in pairwise(self.epochs)):
+            raise ValueError(f"keep.epochs must rise: {self.epochs}")
         if self.weights and not (self.merges and self.strategy == "best"):
             raise ValueError("keep.weights needs keep.strategy = best and keep.average = weights")
         if self.weights and len(self.weights) != self.count:
@@ -134,7 +149,7 @@ class Ema:
     """
 
     decay: Annotated[float, Interval(gt=0, lt=1)]
-    start: Annotated[int, Ge(0)] = 0
+    start: Epoch = 0
 
 
 @dataclass(frozen=True)
@@ -151,16 +166,16 @@ class Phase:
         accumulate: batches per step of the optimizer.
         optimizer: sgd has momentum .9.
         schedule: constant; cosine: down in `period` epochs, then up and down again; restarts: down
-            in `period` epochs, then from the top in a period twice as long; plateau: on the
-            selection score; linear: up in the warm-up, then down; steps. Only linear changes
-            within an epoch.
+            in `period` epochs, then from the top again; plateau: on the selection score; linear: up
+            in the warm-up, then down; steps. Only linear changes within an epoch.
         period: epochs, for cosine (None: the epochs of the phase) and restarts.
-        steps: (first epoch, learning rate) pairs, for steps.
+        steps: (first epoch, learning rate) pairs, for steps, and for the end of restarts.
         warmup: fraction of the phase, for linear.
         factor, patience: for plateau.
         positive_rate: fraction of positives in an epoch, or (first epoch, rate) pairs; None: every
             image once.
         positive_rate_end: the rate of the last epoch, reached linearly; None: a constant rate.
+        replacement: draws the negatives of an epoch with replacement.
         clip: maximum norm of the gradient; None: no limit.
         freeze: the parts not to train: the encoder, or its batch norms (weights and statistics).
         freeze_epochs: number of epochs with frozen parts; None: all.
@@ -187,6 +202,7 @@ class Phase:
     patience: Count = 5
     positive_rate: PositiveRate | tuple[tuple[int, PositiveRate], ...] | None = None
     positive_rate_end: PositiveRate | None = None
+    replacement: bool = False
     clip: Rate | None = None
     freeze: Literal["nothing", "encoder", "encoder_norms"] = "nothing"
     freeze_epochs: Count | None = None
@@ -199,8 +215,10 @@ class Phase:
         """Check options that would be ignored or contradict each other."""
         if self.crop is not None and self.crop > self.size:
             raise ValueError(f"crop {self.crop} is larger than size {self.size}")
-        if bool(self.steps) != (self.schedule == "steps"):
-            raise ValueError("steps and schedule steps need each other")
+        if self.steps and self.schedule not in ("steps", "restarts"):
+            raise ValueError(f"schedule {self.schedule} has no steps")
+        if not self.steps and self.schedule == "steps":
+            raise ValueError("schedule steps needs steps")
         if self.period is not None and self.schedule not in ("cosine", "restarts"):
             raise ValueError(f"schedule {self.schedule} has no period")
         if self.period is None and self.schedule == "restarts":
@@ -209,12 +227,21 @@ class Phase:
             raise ValueError(f"schedule {self.schedule} has no warmup")
         if self.positive_rate_end is not None and not isinstance(self.positive_rate, float):
             raise ValueError("positive_rate_end needs a number as positive_rate to start from")
+        if self.replacement and self.positive_rate is None:
+            raise ValueError("replacement needs a positive_rate")
         if isinstance(self.positive_rate, tuple):
             epochs = [epoch for epoch, _ in self.positive_rate]
             if epochs[:1] != [0] or any(later <= epoch for epoch, later in pairwise(epochs)):
                 raise ValueError("positive_rate steps need rising epochs, the first 0")
         if self.freeze_epochs is not None and self.freeze == "nothing":
             raise ValueError("freeze_epochs needs something to freeze")
+        if self.keep.epochs and self.keep.epochs[-1] >= self.epochs:
+            raise ValueError(
+                f"keep.epochs has epoch {self.keep.epochs[-1]}, the last of the phase is "
+                f"{self.epochs - 1}"
+            )
+        if self.keep.epochs and self.early_stop is not None:
+            raise ValueError("early_stop may end the phase before keep.epochs")
 
 
 @dataclass(frozen=True)

@@ -62,15 +62,25 @@ def exposure(size: int) -> Transforms:
     return [A.OneOf(changes, p=0.3)]
 
 
-def distortion(size: int) -> Transforms:
+def distortion(size: int, scale: float = 1.0) -> Transforms:
     """Distort elastically, by a grid or optically, as the 1st place does.
 
-    Parameters are as published, in pixels of the training image at any size. They are for older
-    releases of albumentations; their uniform noise and uneven grids are set here. The affine part
-    of the elastic distortion and the shift (.5) of the optical one no longer exist.
+    Parameters are as published, for older releases of albumentations; their uniform noise and
+    uneven grids are set here. The affine part of the elastic distortion and the shift (.5) of the
+    optical one no longer exist.
+
+    Args:
+        size: side of the images, in pixels.
+        scale: of the elastic distortion, whose parameters are in pixels of the training image; the
+            others are in parts of the side.
     """
+    sigma = max(1.0, 6 * scale)  # albumentations takes no narrower one
+    # A displacement is about alpha / sigma pixels: averages over a wider area are smaller.
+    elastic = A.ElasticTransform(
+        alpha=120 / 6 * scale * sigma, sigma=sigma, noise_distribution="uniform", **REFLECT
+    )
     distortions = [
-        A.ElasticTransform(alpha=120, sigma=6, noise_distribution="uniform", **REFLECT),
+        elastic,
         A.GridDistortion(num_steps=5, distort_limit=0.3, normalized=False, **REFLECT),
         A.OpticalDistortion(distort_limit=2, **REFLECT),
     ]
@@ -92,8 +102,13 @@ def abedalla(size: int) -> Transforms:
 
 
 def sneddy(size: int) -> Transforms:
-    """1st place: flip, exposure, distortion, and shift, scale and rotation."""
-    return [*hflip(size), *exposure(size), *distortion(size), *_affine(0.0625, 0.1, 45, p=0.5)]
+    """1st place: flip, exposure, distortion, and shift, scale and rotation.
+
+    The original augments at 1024 px and resizes last. Here images have the training's size already,
+    so the elastic distortion is scaled: at 512 px it moves half as many pixels.
+    """
+    affine = _affine(0.0625, 0.1, 45, p=0.5)
+    return [*hflip(size), *exposure(size), *distortion(size, scale=size / 1024), *affine]
 
 
 def niu(size: int) -> Transforms:
@@ -130,19 +145,29 @@ def amirassov(size: int) -> Transforms:
 
 
 def x5(size: int) -> Transforms:
-    """2nd place: exposure or local contrast, blur, flip, and shift, scale and rotation on black.
+    """2nd place, segmenters: exposure or local contrast, blur, flip; always an affine transform."""
+    return _x5(A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2))
 
-    The kinds and kernels of the blur and the other probabilities are not published: here three
-    kinds of at most 5 px, and .5.
+
+def x5_classifier(size: int) -> Transforms:
+    """2nd place, classifiers: brightness and contrast are two of the choices."""
+    return _x5(
+        A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0),
+        A.RandomBrightnessContrast(brightness_limit=0, contrast_limit=0.2),
+    )
+
+
+def _x5(*changes: A.BasicTransform) -> Transforms:
+    """Return the transforms of the 2nd place; borders are black.
+
+    The parameters are those of its code. A blur has 3 px, because the limit there is 4 and kernels
+    are odd.
     """
-    exposure = [
-        A.RandomGamma(gamma_limit=(60, 120)),
-        A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2),
-        A.CLAHE(clip_limit=4.0, tile_grid_size=(8, 8)),
-    ]
-    blurs = [blur(blur_limit=(3, 5)) for blur in (A.Blur, A.MotionBlur, A.MedianBlur)]
-    affine = _affine(0.2, 0.2, 20, p=0.5, border=BLACK)
-    return [A.OneOf(exposure, p=0.5), A.OneOf(blurs, p=0.5), *hflip(size), *affine]
+    clahe = A.CLAHE(clip_limit=4.0, tile_grid_size=(4, 4))
+    grays = [A.RandomGamma(gamma_limit=(60, 120)), *changes, clahe]
+    blurs = [blur(blur_limit=3) for blur in (A.Blur, A.MotionBlur, A.MedianBlur)]
+    affine = _affine(0.2, 0.2, 20, p=1, border=BLACK)
+    return [A.OneOf(grays, p=0.5), A.OneOf(blurs, p=0.5), A.HorizontalFlip(p=0.5), *affine]
 
 
 def _affine(
@@ -183,6 +208,7 @@ AUGMENTATIONS: dict[str, Callable[[int], Transforms]] = {
     "jakhar": jakhar,
     "amirassov": amirassov,
     "x5": x5,
+    "x5_classifier": x5_classifier,
 }
 
 

@@ -65,7 +65,7 @@ def describe_row(row: Row) -> str:
 
 
 def epochs_to_keep(keep: Keep, rows: Sequence[Row]) -> list[Row]:
-    """Return the epochs that a phase keeps, the best first or the latest first.
+    """Return the epochs that a phase keeps so far, the best first or the latest first.
 
     The best have the highest scores; of equal scores the later one is better. A network that
     predicts no mask yet has the same score epoch after epoch; the first of these epochs is the
@@ -74,6 +74,8 @@ def epochs_to_keep(keep: Keep, rows: Sequence[Row]) -> list[Row]:
     latest_first = rows[::-1]
     if keep.strategy == "best":
         return sorted(latest_first, key=lambda row: -row["score"])[: keep.count]
+    if keep.strategy == "epochs":
+        return [row for row in latest_first if row["epoch"] in keep.epochs]
     return list(latest_first[: keep.count])
 
 

@@ -15,7 +15,7 @@ from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.recipes import Recipe
 from lib.train.augment import Augmentation
-from lib.train.sampling import EpochBatches, seed_of
+from lib.train.sampling import EpochBatches, Item, seed_of
 
 Sample = tuple[torch.Tensor, ...]
 MAX_WORKERS = 8  # per loader: there are two, for training and validation
@@ -39,18 +39,21 @@ class CachedImages:
 
 
 class TrainingSet(TorchDataset[Sample]):
-    """Augmented images and masks, (1, H, W) uint8, by (epoch, index)."""
+    """Augmented images and masks, (1, H, W) uint8, by `Item`."""
 
     def __init__(
         self, source: CachedImages, ids: Sequence[str], augment: Augmentation, key: tuple
     ) -> None:
         self.source, self.ids, self.augment, self.key = source, ids, augment, key
 
-    def __getitem__(self, item: tuple[int, int]) -> Sample:
-        epoch, index = item
+    def __getitem__(self, item: Item) -> Sample:
+        epoch, index, earlier_draws = item
         image_id = self.ids[index]
         image, mask = self.source.image(image_id), self.source.mask(image_id)
-        image, mask = self.augment(image, mask, seed_of(*self.key, epoch, image_id))
+        key = (*self.key, epoch, image_id)
+        if earlier_draws:  # a copy is not augmented as the first one
+            key = (*key, earlier_draws)
+        image, mask = self.augment(image, mask, seed_of(*key))
         return torch.from_numpy(image.copy())[None], torch.from_numpy(mask.copy())[None]
 
 

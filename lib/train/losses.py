@@ -1,6 +1,7 @@
 """Losses of a batch of logits, and their weighted sum."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch.nn import functional as F
@@ -12,7 +13,7 @@ from lib.recipes import LossWeights
 PartialLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def soft_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def soft_dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
     """Return one minus the soft Dice of each image, averaged over the batch.
 
     It is computed per image and smoothed, so that an image without pneumothorax has a gradient too,
@@ -21,6 +22,8 @@ def soft_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     Args:
         logits: (N, 1, H, W) float, before the sigmoid.
         masks: (N, 1, H, W), 1 inside the pneumothorax and 0 outside.
+        smooth: pixels added to both overlap and total; above 0. With few of them, images without
+            pneumothorax have hardly a gradient.
 
     Returns:
         A scalar in [0, 1]; 0 is a perfect match.
@@ -28,19 +31,21 @@ def soft_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     Reference:
         Milletari et al., V-Net, 2016, arXiv:1606.04797; here with plain sums, smoothed.
     """
-    return _dice_losses(logits, masks).mean()
+    return _dice_losses(logits, masks, smooth).mean()
 
 
-def batch_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def batch_dice_loss(logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.0) -> torch.Tensor:
     """Return one minus the soft Dice of all pixels of the batch: large masks outweigh small ones.
 
     Reference:
-        The competition's 1st place.
+        The competition's 1st place, with a smoothing of 1e-6.
     """
-    return _dice_losses(logits, masks, over=(0, 1, 2, 3))
+    return _dice_losses(logits, masks, smooth, over=(0, 1, 2, 3))
 
 
-def positive_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def positive_dice_loss(
+    logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.0
+) -> torch.Tensor:
     """Return `soft_dice_loss` of the images with a pneumothorax; 0 in a batch without any.
 
     Empty images contribute no loss, so early training is not drawn to empty masks everywhere.
@@ -50,31 +55,30 @@ def positive_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tenso
         The competition's 7th place: cross-entropy with Dice on positives.
     """
     positive = masks.amax(dim=(1, 2, 3))
-    losses = _dice_losses(logits, masks)
+    losses = _dice_losses(logits, masks, smooth)
     return (losses * positive).sum() / positive.sum().clamp(min=1)
 
 
-def squared_dice_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
-    """Return `soft_dice_loss` with squared probabilities in the denominator, and hardly smoothed.
+def squared_dice_loss(
+    logits: torch.Tensor, masks: torch.Tensor, smooth: float = 1.0
+) -> torch.Tensor:
+    """Return `soft_dice_loss` with squared probabilities in the denominator.
 
     Reference:
-        Milletari et al., V-Net, 2016, arXiv:1606.04797; smoothed as in the
-        competition's 2nd place.
+        Milletari et al., V-Net, 2016, arXiv:1606.04797; the competition's 2nd place, with a
+        smoothing of .01.
     """
-    return _dice_losses(logits, masks, power=2, smooth=0.01).mean()
+    return _dice_losses(logits, masks, smooth, power=2).mean()
 
 
 def _dice_losses(
     logits: torch.Tensor,
     masks: torch.Tensor,
+    smooth: float,
     over: tuple[int, ...] = (1, 2, 3),
     power: int = 1,
-    smooth: float = 1.0,
 ) -> torch.Tensor:
-    """Return one minus the soft Dice along the dimensions `over`: (N,) by default.
-
-    `smooth` pixels are added to both overlap and total.
-    """
+    """Return one minus the soft Dice along the dimensions `over`: (N,) by default."""
     assert logits.shape == masks.shape, "other shapes would be broadcast"
     probabilities = logits.sigmoid()
     overlap = (probabilities * masks).sum(dim=over)
@@ -124,12 +128,15 @@ def focal_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     return sigmoid_focal_loss(logits, masks, alpha=-1, gamma=2, reduction="mean")
 
 
-PIXEL_LOSSES: dict[str, PartialLoss] = {
-    "bce": F.binary_cross_entropy_with_logits,
+DICE_LOSSES: dict[str, Callable[..., torch.Tensor]] = {  # with the argument `smooth`
     "dice": soft_dice_loss,
     "batch_dice": batch_dice_loss,
     "positive_dice": positive_dice_loss,
     "squared_dice": squared_dice_loss,
+}
+PIXEL_LOSSES: dict[str, PartialLoss] = {
+    "bce": F.binary_cross_entropy_with_logits,
+    **DICE_LOSSES,
     "focal": focal_loss,
     "lovasz": lovasz_loss,
 }
@@ -144,6 +151,10 @@ class WeightedLoss:
 
     def __init__(self, weights: LossWeights) -> None:
         self.weights = weights
+        smoothed = {
+            name: partial(loss, smooth=weights.dice_smooth) for name, loss in DICE_LOSSES.items()
+        }
+        self.pixel_losses = PIXEL_LOSSES | smoothed
 
     def __call__(
         self, logits: torch.Tensor, image_logits: torch.Tensor | None, masks: torch.Tensor
@@ -159,7 +170,7 @@ class WeightedLoss:
             InputError: if no loss has a weight, or an image-level loss has one and the network has
                 no image-level head.
         """
-        parts = {name: loss(logits, masks) for name, loss in self._weighted(PIXEL_LOSSES)}
+        parts = {name: loss(logits, masks) for name, loss in self._weighted(self.pixel_losses)}
         for name, loss in self._weighted(IMAGE_LOSSES):
             if image_logits is None:
                 raise InputError(f"loss.{name} needs network.image_head = true")

@@ -53,31 +53,25 @@ def learning_rate(phase: Phase, progress: float, scores: Sequence[float]) -> flo
         cosine and restarts: Loshchilov and Hutter, SGDR, 2017, arXiv:1608.03983, section 3.
     """
     epoch = int(progress)
+    step = next((rate for start, rate in reversed(phase.steps) if start <= epoch), None)
     match phase.schedule:
         case "cosine":
             return _cosine(phase, epoch / (phase.period or phase.epochs))
         case "restarts":
             assert phase.period is not None
-            return _cosine(phase, _period_fraction(epoch, phase.period))
+            return step or _cosine(phase, epoch % phase.period / phase.period)
         case "plateau":
             return max(phase.min_lr, phase.lr * phase.factor ** _plateaus(scores, phase.patience))
         case "linear":
             return _linear(phase, progress / phase.epochs)
         case "steps":
-            return next((rate for at, rate in reversed(phase.steps) if at <= epoch), phase.lr)
+            return step or phase.lr
     return phase.lr
 
 
 def _cosine(phase: Phase, periods: float) -> float:
     """Return a rate that falls from lr to min_lr in one period, rises in the next, and so on."""
     return phase.min_lr + (phase.lr - phase.min_lr) * (1 + math.cos(math.pi * periods)) / 2
-
-
-def _period_fraction(epoch: int, length: int) -> float:
-    """Return the finished fraction of an epoch's period; each period doubles the one before."""
-    while epoch >= length:
-        epoch, length = epoch - length, 2 * length
-    return epoch / length
 
 
 def _linear(phase: Phase, fraction: float) -> float:

@@ -1,6 +1,7 @@
 """Sampling: the images of an epoch, their order and their batches."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ from lib import distributed
 from lib.errors import InputError
 from lib.recipes import Phase
 
+# Epoch, index of an image, and number of its earlier draws in the epoch (0 without replacement).
+Item = tuple[int, int, int]
+
 
 def seed_of(*parts: object) -> int:
     """Return a 63-bit seed from values such as (seed, phase, epoch, ImageId)."""
@@ -18,15 +22,19 @@ def seed_of(*parts: object) -> int:
 
 
 def epoch_order(
-    positive: np.ndarray, positive_rate: float | None, rng: np.random.Generator
+    positive: np.ndarray,
+    positive_rate: float | None,
+    rng: np.random.Generator,
+    replacement: bool = False,
 ) -> np.ndarray:
     """Return the images of an epoch, shuffled.
 
     Args:
         positive: (n,) bool, True for training images with a pneumothorax.
-        positive_rate: p: all positives and round(n_pos (1 - p) / p) negatives drawn without
-            replacement, at most all; None: every image once.
+        positive_rate: p: all positives and round(n_pos (1 - p) / p) negatives, at most as many as
+            there are; None: every image once.
         rng: draws and shuffles.
+        replacement: draws negatives with replacement, so that some repeat.
 
     Returns:
         Indices into `positive`.
@@ -35,7 +43,7 @@ def epoch_order(
         return rng.permutation(positive.size)
     positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
     n_negatives = min(positives.size / positive_rate - positives.size, negatives.size)
-    sample = rng.choice(negatives, round(n_negatives), replace=False)
+    sample = rng.choice(negatives, round(n_negatives), replace=replacement)
     return rng.permutation(np.concatenate([positives, sample]))
 
 
@@ -49,8 +57,8 @@ def rate_in_epoch(phase: Phase, epoch: int) -> float | None:
     return rate + (end - rate) * epoch / max(phase.epochs - 1, 1)
 
 
-class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, index): workers read the epoch from the key and need no other state.
+class EpochBatches(Sampler[list[Item]]):
+    """Batches of items: workers read the epoch from them and need no other state.
 
     Each process gets its shard of every batch. An epoch is split into batches of nearly equal size,
     none larger than the phase's batch. No image is dropped. A batch has a single image only if
@@ -83,20 +91,26 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         """Return this process's fraction of each batch of the epoch; 1 for a single process."""
         return [len(distributed.shard(batch)) / len(batch) for batch in self._batches()]
 
-    def _batches(self) -> list[list[int]]:
-        rng = np.random.default_rng(seed_of(*self.key, self.epoch))
-        order = epoch_order(self.positive, rate_in_epoch(self.phase, self.epoch), rng)
-        batches = np.array_split(order, -(-order.size // self.phase.batch))
+    def _batches(self) -> list[list[Item]]:
+        phase, rng = self.phase, np.random.default_rng(seed_of(*self.key, self.epoch))
+        rate = rate_in_epoch(phase, self.epoch)
+        order = epoch_order(self.positive, rate, rng, phase.replacement)
+        batches = np.array_split(order, -(-order.size // phase.batch))
         if batches[-1].size < distributed.world_size():
             raise InputError(
                 f"a batch of {batches[-1].size} images cannot be shared by "
                 f"{distributed.world_size()} processes; start fewer processes"
             )
-        return [batch.tolist() for batch in batches]
+        draws: Counter[int] = Counter()
+        return [[self._item(index, draws) for index in batch.tolist()] for batch in batches]
+
+    def _item(self, index: int, draws: Counter[int]) -> Item:
+        """Return the item of the next draw of an image, and count the draw."""
+        draws[index] += 1
+        return self.epoch, index, draws[index] - 1
 
     def __len__(self) -> int:
         return len(self._batches())
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for indices in self._batches():
-            yield [(self.epoch, index) for index in distributed.shard(indices)]
+    def __iter__(self) -> Iterator[list[Item]]:
+        yield from map(distributed.shard, self._batches())

@@ -40,7 +40,7 @@ def run_names(names: Iterable[str], prefix: str = "") -> list[str]:
 
 
 SNEDDY = run_names(("albunet_public", "albunet_valid", "seunet", "resnet50"), "sneddy_")
-X5_CLASSIFIERS = run_names(("se50", "se101", "effb3"), "x5_cls_")
+X5_CLASSIFIERS = run_names(("se50_768", "se50_1024", "effb3"), "x5_cls_")
 X5_SEGMENTERS = run_names(("se50", "se101", "effb3", "effb5", "deeplab"), "x5_seg_")
 # Systems of several runs as their authors submitted them: members, and flags of stage 04.
 SYSTEMS = {
@@ -84,8 +84,9 @@ def training_cost(work: Work, run: str, fold: Fold) -> tuple[float, int]:
     phases, rng = recipes.get(run).phases, np.random.default_rng()
     images = 0
     for row in csv_files.read(trained.path("history.csv"), ("phase", "epoch")).itertuples():
-        rate = rate_in_epoch(phases[int(row.phase)], int(row.epoch))
-        images += epoch_order(positive, rate, rng).size
+        phase = phases[int(row.phase)]
+        rate = rate_in_epoch(phase, int(row.epoch))
+        images += epoch_order(positive, rate, rng, phase.replacement).size
     times = pd.read_csv(trained.location.folder / "log/times.csv", header=None)
     return float(times.iloc[:, 2:].to_numpy().sum()), images
 

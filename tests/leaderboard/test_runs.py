@@ -21,6 +21,7 @@ KEPT = [(0, 0, 9.0, 0.1, 0.99), (1, 0, 5.0, 0.2, 0.7), (1, 1, 4.0, 0.3, 0.7), (1
         pytest.param(Keep(), 4.0, id="the-best-score-of-the-last-phase-the-later-of-equals"),
         pytest.param(Keep(count=2), 4.0, id="the-first-of-several"),
         pytest.param(Keep("last"), 3.0, id="the-last"),
+        pytest.param(Keep("epochs", 2, epochs=(0, 1)), 4.0, id="the-last-named-one"),
         pytest.param(Keep("swa", count=2), 2.0, id="the-average"),
         pytest.param(Keep(count=2, average="weights"), 2.0, id="the-average-of-the-best"),
     ],

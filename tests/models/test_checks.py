@@ -26,7 +26,7 @@ def test_crops_must_halve_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "choices", [{"name": "deeplabv3"}, {"name": "viel_unet", "centre": "aspp"}]
+    "choices", [{"name": "deeplabv3plus"}, {"name": "viel_unet", "centre": "aspp"}]
 )
 def test_aspp_refuses_batches_that_may_be_one_image(choices: dict) -> None:
     with pytest.raises(InputError, match="batch 2: ASPP"):

@@ -48,7 +48,7 @@ def test_an_option_that_a_network_does_not_read_is_refused(name: str, option: di
         build_model(recipe_of(name, **option))
 
 
-@pytest.mark.parametrize("name", ["unet", "fpn", "deeplabv3", "viel_unet"])
+@pytest.mark.parametrize("name", ["unet", "fpn", "deeplabv3plus", "viel_unet"])
 def test_an_image_level_head_is_one_value_per_image(name: str) -> None:
     model = build_model(recipe_of(name, image_head=True)).eval()
     positive = model.predict(batch_of(3)[0])[1]

@@ -17,17 +17,17 @@ def test_the_resnet34_unet_has_the_published_number_of_parameters() -> None:
 @pytest.mark.parametrize("encoder", ["se_resnext50_32x4d", "resnext50_32x4d"])
 def test_deeplabs_encoder_is_dilated_and_keeps_its_names(encoder: str) -> None:
     with torch.device("meta"):
-        model = build_model(recipe_of("deeplabv3", encoder=encoder))
+        model = build_model(recipe_of("deeplabv3plus", encoder=encoder))
         plain = build_model(recipe_of("unet", encoder=encoder))
         maps = model.encoder(torch.zeros(2, 3, SIZE, SIZE))
-    assert [SIZE // level.shape[-1] for level in maps] == [1, 2, 4, 8, 8, 8]
+    assert [SIZE // level.shape[-1] for level in maps] == [1, 2, 4, 8, 16, 16]
     shapes = [{k: v.shape for k, v in m.encoder.state_dict().items()} for m in (model, plain)]
     assert shapes[0] == shapes[1]
 
 
 def test_encoders_that_cannot_be_dilated_are_refused() -> None:
-    with pytest.raises(InputError, match="deeplabv3 with encoder densenet121: .*dilated"):
-        build_model(recipe_of("deeplabv3", encoder="densenet121"))
+    with pytest.raises(InputError, match="deeplabv3plus with encoder densenet121: .*dilated"):
+        build_model(recipe_of("deeplabv3plus", encoder="densenet121"))
 
 
 def test_the_channel_table_of_the_resnet34_unet() -> None:

@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from lib import recipes
-from lib.recipes import Recipe, serialize
+from lib.recipes import Keep, Recipe, serialize
+from lib.recipes.demo_variant import demo_variant
 
 DEMOS = [recipes.get(name + "_demo") for name in recipes.RECIPES]
 NOT_SCALED = (
@@ -52,6 +53,14 @@ def test_epochs_and_pixels_shrink_in_proportion() -> None:
     assert weights.keep.weights == (0.5, 0.3, 0.2)
     (sliding,) = recipes.get("zhang_unet_demo").phases  # 32 of 60
     assert sliding.positive_rate == ((0, 2 / 3), (11, 0.5))
-    restarts, small_rates = recipes.get("x5_seg_se50_demo").phases
-    assert (restarts.epochs, restarts.period, small_rates.epochs) == (29, 4, 3)
-    assert small_rates.steps == ((2, pytest.approx(1e-5)),)
+    (restarts,) = recipes.get("x5_seg_se50_demo").phases  # 32 of 44
+    assert (restarts.epochs, restarts.period) == (32, 4)
+    assert restarts.steps == ((29, pytest.approx(2e-5)), (31, pytest.approx(1e-5)))
+    assert (restarts.keep.epochs, restarts.keep.count) == ((24, 28, 31), 3)
+
+
+def test_named_epochs_that_become_the_same_one_count_once() -> None:
+    keep = Keep("epochs", 3, "weights", epochs=(96, 97, 99))
+    phase = replace(recipes.get("demo").phases[0], epochs=100, early_stop=None, keep=keep)
+    (small,) = demo_variant(replace(recipes.get("demo"), phases=(phase,))).phases
+    assert (small.epochs, small.keep.epochs, small.keep.count) == (32, (30, 31), 2)

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
 from lib import recipes
 from lib.errors import InputError
+from lib.models import SegmentationNetwork
 from lib.recipes import LossWeights
 from lib.recipes.published_rules import PUBLISHED
 from lib.train.augment import AUGMENTATIONS
+from lib.train.checkpoints import epochs_to_keep, is_over
 from lib.train.optim import learning_rate
 from lib.train.sampling import EpochBatches
 
@@ -27,6 +30,95 @@ def test_an_unknown_recipe_is_refused_with_similar_names() -> None:
         recipes.get("dema")
 
 
+@pytest.mark.parametrize("name", ["albunet_valid", "albunet_public", "resnet50", "seunet"])
+def test_only_one_network_of_the_first_place_has_normalised_input(name: str) -> None:
+    """Gray / 255 on three channels; ImageNet's mean and deviation for resnet50 alone."""
+    gray = torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1)
+    scaled = SegmentationNetwork(recipes.get(f"sneddy_{name}").input).normalise(gray)
+    expected = torch.tensor([0, 0.2, 1]).view(3, 1, 1, 1).expand(3, 3, 1, 1)
+    if name == "resnet50":
+        mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        expected = (expected - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+    assert torch.allclose(scaled, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "smooth"),
+    [
+        ("sneddy_albunet_valid", "batch_dice", 1e-6),
+        ("sneddy_albunet_public", "batch_dice", 1e-6),
+        ("sneddy_resnet50", "batch_dice", 1e-6),
+        ("sneddy_seunet", "batch_dice", 1e-6),
+        ("x5_seg_se50", "squared_dice", 0.01),
+        ("x5_seg_deeplab", "squared_dice", 0.01),
+    ],
+)
+def test_dice_losses_are_smoothed_as_published(name: str, loss: str, smooth: float) -> None:
+    losses = [phase.loss for phase in recipes.get(name).phases]
+    assert all(getattr(weights, loss) > 0 for weights in losses)
+    assert {weights.dice_smooth for weights in losses} == {smooth}
+
+
+@pytest.mark.parametrize(
+    ("part", "early_stopping"), [(0, 10), (1, 12), (2, 12), (3, 10), (4, 12), (5, 12), (6, 12)]
+)
+def test_the_first_place_stops_after_more_than_its_early_stopping(
+    part: int, early_stopping: int
+) -> None:
+    """The best epoch, as many epochs as the file says, and one more: 14 if it says 12."""
+    phase = recipes.get("sneddy_seunet").phases[part]
+    epochs = [{"score": 0.5}] + [{"score": 0.4}] * (early_stopping + 1)
+    assert not is_over(phase, epochs[:-1])
+    assert is_over(phase, epochs)
+
+
+def test_the_first_place_draws_negatives_with_replacement() -> None:
+    for name, recipe in recipes.RECIPES.items():
+        expected = {name.startswith("sneddy_")}
+        assert {phase.replacement for phase in recipe.phases} == expected, name
+
+
+@pytest.mark.parametrize(
+    ("kind", "epochs", "averaged"),
+    [("seg", 44, (34, 39, 43)), ("cls", 34, (24, 29, 30, 31, 32, 33))],
+)
+def test_networks_of_the_second_place_average_named_epochs_and_are_augmented_by_kind(
+    kind: str, epochs: int, averaged: tuple[int, ...]
+) -> None:
+    for name, recipe in recipes.RECIPES.items():
+        if name.startswith(f"x5_{kind}_"):
+            (phase,) = recipe.phases
+            kept = epochs_to_keep(phase.keep, [{"epoch": epoch} for epoch in range(phase.epochs)])
+            assert phase.epochs == epochs
+            assert sorted(row["epoch"] for row in kept) == list(averaged)
+            assert phase.keep.merges
+            assert not recipe.ranks_checkpoints
+            assert recipe.augmentation == ("x5" if kind == "seg" else "x5_classifier")
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "encoder", "size", "batch"),
+    [
+        ("cls_se50_768", "unet", "se_resnext50_32x4d", 768, 16),
+        ("cls_se50_1024", "unet", "se_resnext50_32x4d", 1024, 8),
+        ("cls_effb3", "unet", "efficientnet-b3", 1024, 16),
+        ("seg_se50", "unet", "se_resnext50_32x4d", 1024, 4),
+        ("seg_se101", "unet", "se_resnext101_32x4d", 1024, 4),
+        ("seg_effb3", "unet", "efficientnet-b3", 1024, 6),
+        ("seg_effb5", "unet", "efficientnet-b5", 768, 4),
+        ("seg_deeplab", "deeplabv3plus", "se_resnext50_32x4d", 1024, 4),
+    ],
+)
+def test_networks_of_the_second_place_have_their_sizes_and_batches(
+    name: str, network: str, encoder: str, size: int, batch: int
+) -> None:
+    recipe = recipes.get(f"x5_{name}")
+    (phase,) = recipe.phases
+    assert (recipe.network.name, recipe.network.encoder) == (network, encoder)
+    assert (phase.size, phase.batch) == (size, batch)
+    assert f"{size} px" in recipe.summary
+
+
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.
 RATES = {
     ("abedalla_2st_unet", 0): {0: 1e-3, 25: 8.535534e-4, 50: 5e-4, 75: 1.464466e-4},
@@ -43,8 +135,29 @@ RATES = {
     ("sneddy_albunet_valid", 1): {0: 1e-5, 4: 5.05e-6, 8: 1e-7, 12: 5.05e-6, 16: 1e-5, 24: 1e-7},
     ("sneddy_albunet_valid", 6): {0: 1e-5, 8: 1e-7},
     ("sneddy_seunet", 6): {0: 1e-5, 8: 1e-8, 16: 1e-5},
-    ("x5_seg_se50", 0): {0: 5e-4, 5: 5e-4, 10: 2.5e-4, 15: 5e-4, 25: 2.5e-4, 35: 5e-4},
-    ("x5_seg_se50", 1): {0: 1e-5, 1: 1e-5, 2: 5e-6, 3: 5e-6},
+    # down to 1e-6 (classifiers: 1e-5) in each 5 epochs, then two small rates
+    ("x5_seg_se50", 0): {
+        0: 5e-4,
+        4: 4.865026e-5,
+        5: 5e-4,
+        10: 5e-4,
+        39: 4.865026e-5,
+        40: 1e-5,
+        41: 1e-5,
+        42: 5e-6,
+        43: 5e-6,
+    },
+    ("x5_cls_effb3", 0): {
+        0: 5e-4,
+        4: 5.6790836e-5,
+        15: 5e-4,
+        25: 5e-4,
+        29: 5.6790836e-5,
+        30: 1e-5,
+        31: 1e-5,
+        32: 5e-6,
+        33: 5e-6,
+    },
     ("amirassov_r34_768", 0): {0: 7.5e-5, 4: 3.8e-5, 8: 1e-6, 16: 7.5e-5},
     ("bestfitting_lovasz", 0): {0: 1e-4, 24: 1e-4, 25: 5e-5, 34: 5e-5, 35: 1e-5, 39: 1e-5},
     # up within the first epoch, then down: 19 epochs for 1e-4
@@ -69,8 +182,8 @@ NEGATIVES = {
     "sneddy_albunet_public": [{0: n} for n in (600, 3600, 1600, 600, 3600, 1600, 3600)],
     "sneddy_resnet50": [{0: n} for n in (600, 1600, 3600, 2400)],
     "sneddy_seunet": [{0: n} for n in (600, 1600, 3600, 600, 1600, 3600, 2400)],
-    "x5_cls_se50": [{0: 9000}, {0: 9000}],
-    "x5_seg_deeplab": [{0: 0, 39: 0}, {0: 0}],
+    "x5_cls_effb3": [{0: 9000, 33: 9000}],
+    "x5_seg_deeplab": [{0: 0, 43: 0}],
     "amirassov_r34_768": [{0: 600, 59: 8509}],  # from .8 to .22
     "bestfitting_lovasz": [{0: 2400}],
 }
@@ -83,7 +196,7 @@ def test_each_epoch_has_the_published_positive_rate(name: str) -> None:
         batches = EpochBatches(positive, phase, key=(0,))
         for epoch, negatives in published.items():
             batches.epoch = epoch
-            sample = positive[[index for batch in batches for _, index in batch]]
+            sample = positive[[index for batch in batches for _, index, _ in batch]]
             assert (sample.sum(), (~sample).sum()) == (2400, negatives)
 
 

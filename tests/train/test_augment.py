@@ -1,5 +1,8 @@
 """Augmentations move image and mask together, and depend on the seed of a call alone."""
 
+import random
+
+import albumentations as A
 import cv2
 import numpy as np
 import pytest
@@ -19,12 +22,13 @@ EFFECTS = {
     "abedalla_a4": "move",
     "jakhar": "move",
     "amirassov": "move",
-    **dict.fromkeys(["standard", "abedalla", "sneddy", "niu", "zhang", "x5"], "flip gray move"),
+    **dict.fromkeys(["standard", "abedalla", "sneddy", "niu", "zhang"], "flip gray move"),
+    **dict.fromkeys(["x5", "x5_classifier"], "move"),  # always, which hides the others
 }
 # Those that show pixels beyond the border, and the filling there.
 BORDERS = {
     **dict.fromkeys(["standard", "abedalla", "sneddy", "niu", "zhang", "amirassov"], "reflected"),
-    "x5": "black",
+    **dict.fromkeys(["x5", "x5_classifier"], "black"),
 }
 
 
@@ -106,6 +110,64 @@ def test_pixels_beyond_the_border_are_reflected_or_black(name: str) -> None:
     darkest = min(new_image.min() for new_image, _ in results)
     assert darkest == 0 if BORDERS[name] == "black" else darkest > 90
     assert not any(new_mask.any() for _, new_mask in results)
+
+
+def displacement(name: str, size: int) -> float:
+    """Root mean square of the elastic displacement across, as a part of the side.
+
+    Near the middle column the gray values rise by 8 with each pixel, so that they show moves of
+    less than one pixel.
+    """
+    (elastic,) = elastic_transforms(name, size)
+    ramp = np.clip(128 + 8.0 * (np.arange(size) - size // 2), 0, 255).astype(np.uint8)
+    image, middle = np.tile(ramp, (size, 1)), slice(size // 2 - 3, size // 2 + 4)
+    moves = []
+    for seed in range(12):
+        pipeline = A.Compose([elastic])
+        pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        moved = pipeline(image=image)["image"]
+        if not np.array_equal(moved, image):
+            moves.append((moved[:, middle].astype(float) - image[:, middle]) / 8 / size)
+    return float(np.sqrt(np.mean(np.square(moves))))
+
+
+def elastic_transforms(name: str, size: int) -> list[A.ElasticTransform]:
+    choices = [t for t in AUGMENTATIONS[name](size) if isinstance(t, A.OneOf)]
+    transforms = [transform for choice in choices for transform in choice.transforms]
+    return [transform for transform in transforms if isinstance(transform, A.ElasticTransform)]
+
+
+@pytest.mark.parametrize(
+    ("size", "alpha", "sigma"), [(1024, 120, 6), (512, 30, 3), (128, 2.5, 1), (64, 1.25, 1)]
+)
+def test_the_first_place_distorts_at_1024_px_before_it_resizes(
+    size: int, alpha: float, sigma: float
+) -> None:
+    (elastic,) = elastic_transforms("sneddy", size)
+    assert (elastic.alpha, elastic.sigma) == pytest.approx((alpha, sigma))
+
+
+def test_elastic_moves_of_the_first_place_are_the_same_part_of_the_side_at_512_px() -> None:
+    assert displacement("sneddy", 512) == pytest.approx(displacement("sneddy", 1024), rel=0.1)
+    assert displacement("abedalla_a3", 512) == pytest.approx(
+        2 * displacement("sneddy", 512), rel=0.1
+    )
+
+
+@pytest.mark.parametrize("name", ["x5", "x5_classifier"])
+def test_the_second_place_has_its_parameters(name: str) -> None:
+    grays, blurs, flip, affine = AUGMENTATIONS[name](SIZE)
+    assert (grays.p, blurs.p, flip.p, affine.p) == (0.5, 0.5, 0.5, 1)
+    gamma, *changes, clahe = grays.transforms
+    assert gamma.gamma_limit == (60, 120)
+    assert (clahe.clip_limit, clahe.tile_grid_size) == ((1, 4), (4, 4))
+    assert {blur.blur_limit for blur in blurs.transforms} == {(3, 3)}
+    limits = [(change.brightness_limit, change.contrast_limit) for change in changes]
+    none, some = (0, 0), (-0.2, 0.2)
+    assert limits == ([(some, none), (none, some)] if name != "x5" else [(some, some)])
+    assert affine.translate_percent == {"x": (-0.2, 0.2), "y": (-0.2, 0.2)}
+    assert affine.scale == {"x": (0.8, 1.2), "y": (0.8, 1.2)}
+    assert affine.rotate == (-20, 20)
 
 
 def test_a_crop_is_a_random_part_of_image_and_mask_alike() -> None:

@@ -29,6 +29,12 @@ def test_the_last_epochs_are_kept_the_latest_first(
     assert [row["epoch"] for row in last] == kept
 
 
+@pytest.mark.parametrize(("epochs", "kept"), [(1, []), (4, [2, 1]), (9, [7, 2, 1])])
+def test_named_epochs_are_kept_as_they_come_the_latest_first(epochs: int, kept: list[int]) -> None:
+    keep = Keep("epochs", 3, epochs=(1, 2, 7))
+    assert [row["epoch"] for row in epochs_to_keep(keep, rows(*[0.0] * epochs))] == kept
+
+
 def test_a_phase_is_over_after_its_epochs_or_when_nothing_better_comes() -> None:
     stopping = replace(TINY.phases[0], epochs=5, early_stop=2)
     assert not is_over(stopping, [])

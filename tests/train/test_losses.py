@@ -36,8 +36,8 @@ def masks_of(*values: int) -> torch.Tensor:
         ("dice", (1 - 2.6 / 3.2 + 1 - 1 / 1.3) / 2),
         ("batch_dice", 1 - 2.6 / 3.5),
         ("positive_dice", 1 - 2.6 / 3.2),
-        # Total .64 + .16 + 1 and .01 + .04; .01 of smoothing.
-        ("squared_dice", (1 - 1.61 / 1.81 + 1 - 0.01 / 0.06) / 2),
+        # Total .64 + .16 + 1 and .01 + .04.
+        ("squared_dice", (1 - 2.6 / 2.8 + 1 - 1 / 1.05) / 2),
         ("bce", -np.log([0.8, 0.6, 0.9, 0.8]).mean()),
         ("focal", (np.square([0.2, 0.4, 0.1, 0.2]) * -np.log([0.8, 0.6, 0.9, 0.8])).mean()),
     ],
@@ -46,6 +46,38 @@ def test_a_loss_by_hand_of_a_positive_and_an_empty_image(name: str, expected: fl
     logits = torch.cat([logits_of(0.8, 0.4), logits_of(0.1, 0.2)])
     masks = torch.cat([masks_of(1, 0), masks_of(0, 0)])
     assert PIXEL_LOSSES[name](logits, masks).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "smooth", "expected"),
+    [
+        ("dice", 0.5, (1 - 2.1 / 2.7 + 1 - 0.5 / 0.8) / 2),
+        ("batch_dice", 1e-6, 1 - (1.6 + 1e-6) / (2.5 + 1e-6)),  # the 1st place
+        ("positive_dice", 0.5, 1 - 2.1 / 2.7),
+        ("squared_dice", 0.01, (1 - 1.61 / 1.81 + 1 - 0.01 / 0.06) / 2),  # the 2nd place
+    ],
+)
+def test_a_recipe_states_the_smoothing_of_its_dice_losses(
+    name: str, smooth: float, expected: float
+) -> None:
+    logits = torch.cat([logits_of(0.8, 0.4), logits_of(0.1, 0.2)])
+    masks = torch.cat([masks_of(1, 0), masks_of(0, 0)])
+    parts = WeightedLoss(LossWeights(bce=1, dice_smooth=smooth, **{name: 1}))(logits, None, masks)
+    assert parts.keys() == {"loss", "bce", name}
+    assert parts[name].item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("smooth", "largest"), [(1.0, 1e-2), (1e-6, 1e-8)])
+def test_an_empty_batch_has_hardly_a_gradient_with_hardly_any_smoothing(
+    smooth: float, largest: float
+) -> None:
+    loss = WeightedLoss(LossWeights(batch_dice=1, dice_smooth=smooth))
+    logits = torch.full((2, 1, 8, 8), -2.0)
+    masks = torch.zeros_like(logits)
+    _, gradient = value_and_gradient(
+        lambda *pair: loss(pair[0], None, pair[1])["loss"], logits, masks
+    )
+    assert largest / 1e3 < gradient.abs().max() < largest
 
 
 def test_dice_on_positives_has_no_gradient_without_any() -> None:
@@ -141,7 +173,7 @@ def test_a_weighted_loss_is_the_sum_of_its_parts() -> None:
 
 
 def test_every_weight_of_a_recipe_has_a_loss() -> None:
-    names = {field.name for field in dataclasses.fields(LossWeights)}
+    names = {field.name for field in dataclasses.fields(LossWeights)} - {"dice_smooth"}
     assert names == PIXEL_LOSSES.keys() | IMAGE_LOSSES.keys()
     logits = logits_of(0.8, 0.4)
     for name in names:

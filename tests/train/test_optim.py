@@ -26,9 +26,9 @@ def cosine(period: int) -> partial:
         pytest.param({"period": 8}, cosine(8), [0.0] * 30, id="cosine up and down again"),
         pytest.param(
             {"schedule": "restarts", "period": 5},
-            partial(schedulers.CosineAnnealingWarmRestarts, T_0=5, T_mult=2, eta_min=PHASE.min_lr),
+            partial(schedulers.CosineAnnealingWarmRestarts, T_0=5, eta_min=PHASE.min_lr),
             [0.0] * 40,
-            id="restarts with doubled periods",
+            id="restarts",
         ),
         pytest.param(
             {"schedule": "plateau", "patience": 2},
@@ -57,6 +57,14 @@ def test_steps_begin_at_their_epochs() -> None:
     phase = replace(PHASE, schedule="steps", lr=1e-4, steps=steps)
     rates = [learning_rate(phase, epoch, []) for epoch in (0, 24, 25, 34, 35, 49)]
     assert rates == [1e-4, 1e-4, 5e-5, 5e-5, 1e-5, 1e-5]
+
+
+def test_restarts_end_at_the_first_step() -> None:
+    """The 2nd place: restarts until epoch 40, then two small rates."""
+    steps = ((40, 1e-5), (42, 5e-6))
+    phase = replace(PHASE, epochs=44, schedule="restarts", period=5, steps=steps)
+    rates = [learning_rate(phase, epoch, []) for epoch in (35, 40, 41, 42, 43)]
+    assert rates == [1e-3, 1e-5, 1e-5, 5e-6, 5e-6]
 
 
 def test_linear_warms_up_and_goes_down_within_epochs() -> None:

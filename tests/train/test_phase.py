@@ -90,8 +90,9 @@ def test_positives_alone_train(work: Work) -> None:
         (Keep("last", 2), Keep("last", 2, "weights")),
         (Keep("best", 3), Keep("best", 3, "weights", (0.5, 0.3, 0.2))),
         (Keep("last", 3), Keep("swa", 5)),
+        (Keep("epochs", 2, epochs=(0, 2)), Keep("epochs", 2, "weights", epochs=(0, 2))),
     ],
-    ids=["swa", "last", "best-with-weights", "fewer-epochs-than-count"],
+    ids=["swa", "last", "best-with-weights", "fewer-epochs-than-count", "named-epochs"],
 )
 def test_an_average_is_the_mean_of_the_kept_epochs(work: Work, alone: Keep, together: Keep) -> None:
     record, files = trained(work, replace(PHASE, keep=alone), select="loss")

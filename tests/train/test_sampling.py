@@ -11,10 +11,17 @@ from lib.train.sampling import EpochBatches, epoch_order, rate_in_epoch, seed_of
 COMPETITION = np.arange(12_047) < 2_669
 
 
-def phase_of(rate: object, batch: int = 64, epochs: int = 60, end: float | None = None) -> Phase:
+def phase_of(
+    rate: object,
+    batch: int = 64,
+    epochs: int = 60,
+    end: float | None = None,
+    replacement: bool = False,
+) -> Phase:
     return Phase(
-        size=64, epochs=epochs, batch=batch, lr=1.0, positive_rate=rate, positive_rate_end=end
-    )
+        size=64, epochs=epochs, batch=batch, lr=1.0, positive_rate=rate, positive_rate_end=end,
+        replacement=replacement,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("images", "sizes"), [(33, {11}), (17, {8, 9}), (16, {16}), (3, {3})])
@@ -52,6 +59,32 @@ def test_a_positive_rate_draws_all_positives_and_some_negatives(
     assert COMPETITION[order].sum() == 2_669
 
 
+@pytest.mark.parametrize(("rate", "negatives"), [(0.4, 4_004), (0.1, 9_378)])
+def test_with_replacement_negatives_repeat_and_positives_do_not(
+    rate: float, negatives: int
+) -> None:
+    order = epoch_order(COMPETITION, rate, np.random.default_rng(0), replacement=True)
+    drawn, counts = np.unique(order[~COMPETITION[order]], return_counts=True)
+    assert np.unique(order[COMPETITION[order]]).size == COMPETITION[order].sum() == 2_669
+    assert counts.sum() == negatives
+    # Of n negatives, k draws with replacement find n (1 - (1 - 1/n)^k).
+    assert drawn.size == pytest.approx(9_378 * (1 - np.exp(-negatives / 9_378)), rel=0.02)
+
+
+def test_each_draw_of_an_image_in_an_epoch_has_a_number() -> None:
+    positive = np.arange(40) < 10
+    batches = EpochBatches(positive, phase_of(0.25, batch=8, replacement=True), key=(0,))
+    batches.epoch = 3
+    items = [item for batch in batches for item in batch]
+    assert {epoch for epoch, _, _ in items} == {3}
+    assert len(set(items)) == len(items) == 40
+    draws: dict[int, list[int]] = {}
+    for _, index, draw in items:
+        draws.setdefault(index, []).append(draw)
+    assert all(numbers == list(range(len(numbers))) for numbers in draws.values())
+    assert max(map(len, draws.values())) > 1
+
+
 def test_another_epoch_draws_other_negatives_in_another_order() -> None:
     batches = EpochBatches(np.arange(80) % 4 == 0, phase_of(0.5, batch=8), key=(0, 0))
     first = list(batches)
@@ -60,7 +93,7 @@ def test_another_epoch_draws_other_negatives_in_another_order() -> None:
     assert second[0][0][0] == 1
     batches.epoch = 0
     assert list(batches) == first
-    drawn = [{index for batch in epoch for _, index in batch} for epoch in (first, second)]
+    drawn = [{index for batch in epoch for _, index, _ in batch} for epoch in (first, second)]
     assert drawn[0] != drawn[1]
 
 
@@ -94,9 +127,13 @@ def test_an_epoch_without_images_is_refused(rate: float | None) -> None:
         EpochBatches(np.zeros(0, bool), phase_of(rate), key=(0,))
 
 
+@pytest.mark.parametrize("replacement", [False, True])
 @pytest.mark.parametrize(
     ("positive", "rate"), [(True, None), (True, 0.5), (True, 1.0), (True, 5e-324), (False, None)]
 )
-def test_images_of_one_kind_are_drawn_once(positive: bool, rate: float | None) -> None:
-    (batch,) = EpochBatches([positive] * 5, phase_of(rate), key=(0,))
-    assert sorted(index for _, index in batch) == list(range(5))
+def test_images_of_one_kind_are_drawn_once(
+    positive: bool, rate: float | None, replacement: bool
+) -> None:
+    phase = phase_of(rate, replacement=replacement and rate is not None)
+    (batch,) = EpochBatches([positive] * 5, phase, key=(0,))
+    assert sorted(batch) == [(0, index, 0) for index in range(5)]

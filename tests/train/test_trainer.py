@@ -22,6 +22,7 @@ from lib.models.base import Prediction
 from lib.recipes import Ema, Keep, LossWeights, Recipe
 from lib.train import checkpoints, dataloaders, trainer
 from lib.train.checkpoints import epochs_to_keep
+from lib.train.sampling import Item
 from tests.tiny_runs import SHORT, TINY, hashes, training_job
 
 LAST = replace(SHORT, epochs=1, keep=Keep("last"))
@@ -250,7 +251,7 @@ def test_a_batch_of_one_image_is_refused_with_its_phase(work: Work) -> None:
 def test_a_worker_that_is_killed_names_the_cure(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(self: dataloaders.TrainingSet, item: tuple[int, int]) -> dataloaders.Sample:
+    def die(self: dataloaders.TrainingSet, item: Item) -> dataloaders.Sample:
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 
