@@ -171,11 +171,11 @@ def parse_params(words: Sequence[str]) -> ThresholdRule:
         rule = TypeAdapter(ThresholdRule).validate_strings(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key, value = first["loc"][0], str(first["input"])
+        name, text = first["loc"][0], str(first["input"])
         hint = ""
-        if key in ("top", "bottom") and value.isdigit() and 1 < int(value) < LEVELS:
-            hint = f"; level {value} of decision.json is {int(value) / LEVELS:.3f}"
-        raise InputError(f"--params {key}={value}: {first['msg']}{hint}") from None
+        if name in ("top", "bottom") and text.isdigit() and 1 < int(text) < LEVELS:
+            hint = f"; level {text} of decision.json is {int(text) / LEVELS:.3f}"
+        raise InputError(f"--params {name}={text}: {first['msg']}{hint}") from None
     _ = rule.levels  # raises for thresholds that do not fit together
     return rule
 
