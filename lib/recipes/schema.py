@@ -227,10 +227,11 @@ class Recipe:
         summary: one line about it.
         phases: in order; each starts from the best weights of the one before.
         augmentation: a key of AUGMENTATIONS in lib/train/augment.py.
-        select: the metric that ranks checkpoints; Dice is computed at `select_rule`, the AUC is
-            that of the image-level head.
+        select: the metric that ranks checkpoints. dice and positive_dice are computed at
+            `select_rule`; tuned_dice is the Dice at the best triplet of the validation images, for
+            ranking alone; class_auc is the AUC of the image-level head.
         rule: the published decision rule.
-        select_rule: a fixed rule, never tuned in training; None: `rule`.
+        select_rule: the fixed rule of dice and positive_dice; None: `rule`.
         seed: of initial weights, sampling and augmentation.
     """
 
@@ -241,7 +242,7 @@ class Recipe:
     network: Network = Network()
     input: Input = Input()
     augmentation: str = "none"
-    select: Literal["dice", "positive_dice", "loss", "class_auc"] = "dice"
+    select: Literal["dice", "tuned_dice", "positive_dice", "loss", "class_auc"] = "dice"
     rule: ThresholdRule = ThresholdRule()
     select_rule: ThresholdRule | None = None
     seed: Seed = 42

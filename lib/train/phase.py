@@ -228,7 +228,8 @@ class PhaseTraining:
         if self.job.fold == ALL_DATA:
             return {}
         rule = recipe.select_rule or recipe.rule
-        metrics = validate(model, self.valid_loader, self.criterion, rule, self.job.device)
+        tune = recipe.select == "tuned_dice"
+        metrics = validate(model, self.valid_loader, self.criterion, rule, self.job.device, tune)
         self._check_finite("validation", metrics["loss"], stage)
         return {f"valid_{name}": value for name, value in metrics.items()}
 

@@ -27,6 +27,18 @@ def test_an_unknown_recipe_is_refused_with_similar_names() -> None:
         recipes.get("dema")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "r34_512",
+        *(f"sneddy_{n}" for n in ("albunet_valid", "albunet_public", "resnet50", "seunet")),
+    ],
+)
+def test_a_tuned_rule_ranks_the_checkpoints_of_the_default_and_of_the_1st_place(name: str) -> None:
+    assert recipes.get(name).select == "tuned_dice"
+    assert recipes.get(name).ranks_checkpoints  # as decision.json says of its folds
+
+
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.
 RATES = {
     ("abedalla_2st_unet", 0): {0: 1e-3, 25: 8.535534e-4, 50: 5e-4, 75: 1.464466e-4},
