@@ -22,6 +22,7 @@ WORK = Work(Path("work"))
         (WORK.run("demo", "all-data"), "work/runs/demo/all-data", "run", "02_train.py"),
         (WORK.probs("demo", 1), "work/probs/demo/fold1", "probs", "03_infer.py"),
         (WORK.probs("demo", 1, "none"), "work/probs/demo.noflip/fold1", "probs", "03_infer.py"),
+        (WORK.probs("demo", 1, "flip"), "work/probs/demo.flip/fold1", "probs", "03_infer.py"),
         (WORK.ensemble("final"), "work/ensembles/final", "ensemble", "04_ensemble.py"),
         (WORK.decision("final-t"), "work/decisions/final-t", "decision", "04_ensemble.py"),
         (WORK.submission("final-t"), "work/submissions/final-t", "submission", "05_submit.py"),

@@ -29,6 +29,7 @@ SE_RESNEXT50 = Recipe(
     augmentation="niu",
     phases=(FIRST, SECOND, THIRD),
     rule=PUBLISHED["niu"],
+    tta="none",
 )
 
 

@@ -232,6 +232,8 @@ class Recipe:
             ranking alone; class_auc is the AUC of the image-level head.
         rule: the published decision rule.
         select_rule: the fixed rule of dice and positive_dice; None: `rule`.
+        tta: test-time augmentation of stage 03. flip: the mean of the maps of each image and of its
+            mirror image; none: the map of the image.
         seed: of initial weights, sampling and augmentation.
     """
 
@@ -245,6 +247,7 @@ class Recipe:
     select: Literal["dice", "tuned_dice", "positive_dice", "loss", "class_auc"] = "dice"
     rule: ThresholdRule = ThresholdRule()
     select_rule: ThresholdRule | None = None
+    tta: Literal["flip", "none"] = "flip"
     seed: Seed = 42
 
     @property

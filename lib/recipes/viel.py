@@ -31,6 +31,7 @@ BASELINE = Recipe(
     augmentation="hflip",
     phases=(FROZEN, JOINT),
     rule=PUBLISHED["viel"],
+    tta="none",
 )
 
 

@@ -32,6 +32,7 @@ SEGMENTER = Recipe(
     ),
     select="positive_dice",
     rule=PUBLISHED["x5"],  # its class gate needs the classifiers: 04's --gate
+    tta="none",
 )
 
 
@@ -61,6 +62,7 @@ def _classifier(name: str, summary: str, encoder: str) -> Recipe:
         network=Network("unet", encoder=encoder, image_head=True),
         phases=tuple(replace(phase, size=768, batch=8, loss=loss) for phase in phases),
         select="class_auc",
+        tta="flip",
     )
 
 

@@ -28,6 +28,7 @@ ICA_RESUNET = Recipe(
     augmentation="zhang",
     phases=(PHASE,),
     rule=PUBLISHED["zhang"],
+    tta="none",
 )
 UNET = replace(
     ICA_RESUNET,

@@ -20,7 +20,7 @@ def test_a_shrunk_recipe_is_the_same_system_and_small(demo: Recipe) -> None:
     assert serialize.from_dict(asdict(demo)) == demo
     assert "shrunk" in demo.summary
     assert demo.network == replace(whole.network, encoder_weights="none")
-    keys = ("input", "augmentation", "select", "rule", "select_rule", "seed")
+    keys = ("input", "augmentation", "select", "rule", "select_rule", "tta", "seed")
     assert all(getattr(demo, key) == getattr(whole, key) for key in keys)
     for small, large in zip(demo.phases, whole.phases, strict=True):
         assert all(getattr(small, key) == getattr(large, key) for key in NOT_SCALED)

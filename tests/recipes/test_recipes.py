@@ -39,6 +39,14 @@ def test_a_tuned_rule_ranks_the_checkpoints_of_the_default_and_of_the_1st_place(
     assert recipes.get(name).ranks_checkpoints  # as decision.json says of its folds
 
 
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_of_the_papers_only_2st_unet_flips_at_test_time_and_not_the_2nd_places_segmenters(
+    name: str,
+) -> None:
+    without = ("niu_", "zhang_", "viel_", "jakhar_", "x5_seg_")
+    assert recipes.get(name).tta == ("none" if name.startswith(without) else "flip")
+
+
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.
 RATES = {
     ("abedalla_2st_unet", 0): {0: 1e-3, 25: 8.535534e-4, 50: 5e-4, 75: 1.464466e-4},
