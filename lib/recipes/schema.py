@@ -76,6 +76,7 @@ class LossWeights:
         squared_dice: `dice` with squares in the denominator.
         focal: focal loss (gamma 2), the mean over pixels.
         lovasz: symmetric Lovasz hinge of each image, the mean over images.
+        lovasz_elu: `lovasz` with elu + 1 in place of the hinge's ReLU.
         image_bce: binary cross-entropy of the image-level head.
         image_focal: focal loss of the image-level head.
     """
@@ -87,6 +88,7 @@ class LossWeights:
     squared_dice: Weight = 0.0
     focal: Weight = 0.0
     lovasz: Weight = 0.0
+    lovasz_elu: Weight = 0.0
     image_bce: Weight = 0.0
     image_focal: Weight = 0.0
 
@@ -161,8 +163,10 @@ class Phase:
         positive_rate: fraction of positives in an epoch, or (first epoch, rate) pairs; None: every
             image once.
         positive_rate_end: the rate of the last epoch, reached linearly; None: a constant rate.
+        decoder_weight_decay: that of the decoder; None: `weight_decay`.
         clip: maximum norm of the gradient; None: no limit.
-        freeze: the parts not to train: the encoder, or its batch norms (weights and statistics).
+        freeze: the parts not to train: the encoder; its parameters, while its batch norms go on
+            with the statistics of batches; or its batch norms (parameters and statistics).
         freeze_epochs: number of epochs with frozen parts; None: all.
         loss: weights of the losses.
         keep: weights to keep.
@@ -179,6 +183,7 @@ class Phase:
     accumulate: Count = 1
     optimizer: Literal["adam", "adamw", "radam", "sgd"] = "adam"
     weight_decay: Weight = 0.0
+    decoder_weight_decay: Weight | None = None
     schedule: Literal["constant", "cosine", "restarts", "plateau", "linear", "steps"] = "cosine"
     period: Count | None = None
     steps: tuple[tuple[Count, Rate], ...] = ()
@@ -188,7 +193,7 @@ class Phase:
     positive_rate: PositiveRate | tuple[tuple[int, PositiveRate], ...] | None = None
     positive_rate_end: PositiveRate | None = None
     clip: Rate | None = None
-    freeze: Literal["nothing", "encoder", "encoder_norms"] = "nothing"
+    freeze: Literal["nothing", "encoder", "encoder_parameters", "encoder_norms"] = "nothing"
     freeze_epochs: Count | None = None
     loss: LossWeights = LossWeights(bce=1.0, dice=1.0)
     keep: Keep = Keep()

@@ -71,7 +71,7 @@ class PhaseTraining:
         self.job, self.model, self.index = job, model, index
         self.phase = job.recipe.phases[index]
         self.criterion = WeightedLoss(self.phase.loss)
-        self.optimizer = build_optimizer(self.phase, model.parameters())
+        self.optimizer = build_optimizer(self.phase, model.parameters(), model.decoder)
         # Compile the method, not the network: the names in its state_dict stay as they are.
         loss = model.training_loss
         self.training_loss = machine.compiled(loss) if job.compile else loss

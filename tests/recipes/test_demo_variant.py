@@ -10,7 +10,7 @@ from lib.recipes import Recipe, serialize
 DEMOS = [recipes.get(name + "_demo") for name in recipes.RECIPES]
 NOT_SCALED = (
     "optimizer", "schedule", "warmup", "factor", "positive_rate_end", "clip", "freeze", "loss",
-    "weight_decay",
+    "weight_decay", "decoder_weight_decay",
 )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ def test_the_ablation_has_all_combinations_of_four_options() -> None:
     for name, recipe in recipes.RECIPES.items():
         if name.startswith("viel"):
             options = {
-                "lovasz": recipe.phases[1].loss.lovasz > 0,
+                "lovasz": recipe.phases[1].loss.lovasz_elu > 0,
                 "aspp": recipe.network.centre == "aspp",
                 "hypercolumns": recipe.network.hypercolumns,
                 "scse": recipe.network.attention == "scse",
@@ -120,9 +120,12 @@ def test_the_ablation_has_all_combinations_of_four_options() -> None:
             enabled = [option for option, value in options.items() if value]
             assert name == "viel_" + ("_".join(enabled) or "baseline")
             # lambda_cls is .1 with BCE and .01 with Lovasz (4.1)
-            bce, lovasz = LossWeights(bce=1, image_bce=0.1), LossWeights(lovasz=1, image_bce=0.01)
-            losses = {phase.loss for phase in recipe.phases}
-            assert losses == {lovasz if options["lovasz"] else bce}
-            assert recipe.phases[0].freeze == "encoder"
+            # The authors' code: elu + 1 in the hinge, weight decays, norms that train while frozen.
+            bce = LossWeights(bce=1, image_bce=0.1)
+            lovasz = LossWeights(lovasz_elu=1, image_bce=0.01)
+            for phase in recipe.phases:
+                assert phase.loss == (lovasz if options["lovasz"] else bce)
+                assert (phase.weight_decay, phase.decoder_weight_decay) == (1e-4, 1e-2)
+            assert [phase.freeze for phase in recipe.phases] == ["encoder_parameters", "nothing"]
             combinations.add(tuple(enabled))
     assert len(combinations) == 16
