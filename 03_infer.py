@@ -4,7 +4,8 @@
     torchrun --nproc_per_node 4 -- 03_infer.py --run r34_512
 
 Reads   WORK/runs/<run>/fold<k>/, WORK/cache/<size>/, WORK/dataset/
-Writes  WORK/probs/<run>/fold<k>/  (probs/<run>.noflip/ with --tta none)
+Writes  WORK/probs/<run>/fold<k>/  (probs/<run>.noflip/ with --tta none, probs/<run>.flip/ with
+        --tta flip, if the recipe has the other one)
 """
 
 from lib import cli
@@ -23,7 +24,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--run", required=True, help="a folder under WORK/runs")
     parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: those trained")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
-    parser.add_argument("--tta", choices=[layout.FLIP, layout.NO_FLIP], default=layout.FLIP)
+    parser.add_argument(
+        "--tta", choices=[layout.FLIP, layout.NO_FLIP], help="default: the recipe's"
+    )
     parser.add_argument(
         "--batch", type=cli.int_in_range(1), help="images at a time; default: by their size"
     )
@@ -50,10 +53,12 @@ def main() -> None:
     caches = {size: artifacts.read_chained(work.cache(size)) for size in set(sizes)}
     requests: list[artifacts.Request] = []
     for fold, run, recipe, size in zip(folds, runs, run_recipes, sizes, strict=True):
-        config = {"tta": args.tta, "size": size, "ranked": recipe.ranks_checkpoints}
+        tta = args.tta or recipe.tta
+        config = {"tta": tta, "size": size, "ranked": recipe.ranks_checkpoints}
         config["rule"] = asdict(recipe.rule)  # for 04 --rule recipe
         inputs = [run, caches[size], data.artifact]
-        requests.append((work.probs(args.run, fold, args.tta), config, inputs))
+        location = work.probs(args.run, fold, None if tta == recipe.tta else tta)
+        requests.append((location, config, inputs))
     with (
         distributed.process_group(args.device) as device,
         distributed.begin_artifacts(requests, args.replace) as drafts,
@@ -61,11 +66,11 @@ def main() -> None:
         for index, draft in enumerate(drafts):
             if draft is None:
                 continue
-            size = sizes[index]
+            size, recipe = sizes[index], run_recipes[index]
             job = InferenceJob(
-                draft=draft, recipe=run_recipes[index], run=runs[index], cache=caches[size],
-                oof=oof[index],
-                test=data.test_ids, flip=args.tta == layout.FLIP, device=device,
+                draft=draft, recipe=recipe, run=runs[index], cache=caches[size],
+                oof=oof[index], test=data.test_ids,
+                flip=(args.tta or recipe.tta) == layout.FLIP, device=device,
                 batch=args.batch or default_batch(size, device), workers=args.workers or THREADS,
             )  # fmt: skip
             infer_fold(job)

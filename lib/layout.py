@@ -42,7 +42,8 @@ PATTERNS = {
 }
 UNFINISHED, REMOVED, LOCK = ".partial", ".removed", ".lock"  # suffixes that no artifact has
 FLIP, NO_FLIP = "flip", "none"  # values of 03 --tta: test-time augmentation
-NO_FLIP_SUFFIX = ".noflip"  # after the run's name in probs/
+# After the run's name in probs/, for maps with other flips than the recipe's.
+TTA_SUFFIXES = {FLIP: ".flip", NO_FLIP: ".noflip"}
 CLASSES = "class.csv"  # p(positive) by ImageId: in probs/, ensembles/ and decisions/
 
 Fold = int | str
@@ -98,8 +99,9 @@ class Work:
     def run(self, run: str, fold: Fold) -> ArtifactPath:
         return ArtifactPath(self.root, f"runs/{check_name(run)}/{fold_name(fold)}", "run")
 
-    def probs(self, run: str, fold: Fold, tta: str = FLIP) -> ArtifactPath:
-        suffix = "" if tta == FLIP else NO_FLIP_SUFFIX
+    def probs(self, run: str, fold: Fold, tta: str | None = None) -> ArtifactPath:
+        """Return the maps with the recipe's flips, or with `tta`, which are others."""
+        suffix = TTA_SUFFIXES[tta] if tta else ""
         return ArtifactPath(
             self.root, f"probs/{check_name(run)}{suffix}/{fold_name(fold)}", "probs"
         )
@@ -168,9 +170,9 @@ def command_for(path: Path) -> str:
 
 def _command(kind: str, folder: Path) -> str:
     """Return the command of an artifact; in capitals what its folder does not say."""
-    run = folder.parent.name.removesuffix(NO_FLIP_SUFFIX)
+    run, tta = split_tta(folder.parent.name)
     command = COMMANDS[kind].format(last=folder.name, run=run)
-    return command if run == folder.parent.name else f"{command} --tta {NO_FLIP}"
+    return f"{command} --tta {tta}" if tta else command
 
 
 def parse_fold(text: str) -> Fold:
@@ -189,6 +191,14 @@ def parse_fold(text: str) -> Fold:
 def fold_name(fold: Fold) -> str:
     """Return the folder of a fold: fold0, fold1, ... or all-data."""
     return ALL_DATA if fold == ALL_DATA else f"fold{int(fold)}"
+
+
+def split_tta(name: str) -> tuple[str, str | None]:
+    """Return the run of a folder of probs/, and its flips if they are not the recipe's."""
+    for tta, suffix in TTA_SUFFIXES.items():
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), tta
+    return name, None
 
 
 def check_name(name: str) -> str:

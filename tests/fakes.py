@@ -11,7 +11,7 @@ from lib.artifacts import Artifact
 from lib.decision import histograms
 from lib.decision.rules import ThresholdRule
 from lib.decision.schema import DECISION_FILE, SURFACE_FILE, Decision
-from lib.layout import Fold, Work, image_file, map_file, mask_file
+from lib.layout import FLIP, Fold, Work, image_file, map_file, mask_file
 from lib.recipes.schema import Recipe
 
 FRAME = 16
@@ -98,7 +98,8 @@ def make_probs(
     maps: Mapping[str, np.ndarray] | None = None,
     oof: Sequence[str] | None = None,
     seed: int = 0,
-    tta: str = "flip",
+    tta: str = FLIP,
+    recipe_tta: str = FLIP,
     rule: ThresholdRule = HALF,
 ) -> Artifact:
     """WORK/probs/<run>/fold<k> with the split of `make_dataset`, made from the run if it is there.
@@ -107,13 +108,16 @@ def make_probs(
         classes: p(positive) by id, for class.csv.
         maps: by id, in place of noisy ones.
         oof: the images with an out-of-fold map, if not those of the fold.
+        tta: the flips of the maps.
+        recipe_tta: those of the recipe.
     """
     truth = masks(12, size) if truth is None else truth
     rng = np.random.default_rng(seed)
     sources = [work.dataset, work.run(run, fold)]
     inputs = [artifacts.read(location) for location in sources if location.folder.exists()]
     config = {"seed": seed, "tta": tta, "rule": asdict(rule)}
-    draft = artifacts.begin(work.probs(run, fold, tta), config, inputs)
+    location = work.probs(run, fold, None if tta == recipe_tta else tta)
+    draft = artifacts.begin(location, config, inputs)
     assert draft
     own = [name for number, name in enumerate(sorted(truth)) if number % folds == fold]
     nothing = np.zeros((size, size), bool)

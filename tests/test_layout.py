@@ -38,6 +38,12 @@ WORK = Work(Path("work"))
             "03_infer.py --run demo --tta none",
         ),
         (
+            WORK.probs("demo", 1, "flip"),
+            "work/probs/demo.flip/fold1",
+            "probs",
+            "03_infer.py --run demo --tta flip",
+        ),
+        (
             WORK.ensemble("final"),
             "work/ensembles/final",
             "ensemble",

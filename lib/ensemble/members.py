@@ -179,7 +179,7 @@ def describe_missing_folds(work: Work, members: Sequence[Member]) -> list[str]:
     used = list(dict.fromkeys(member.fold for member in members))
     lines = []
     for run in dict.fromkeys(member.run for member in members):
-        trained = _numbered_folds(work.run(run.removesuffix(layout.NO_FLIP_SUFFIX), 0))
+        trained = _numbered_folds(work.run(layout.split_tta(run)[0], 0))
         missing = " ".join(str(fold) for fold in trained if fold not in used)
         if missing and used != [ALL_DATA]:
             lines.append(
@@ -246,8 +246,8 @@ def _numbered_folds(location: ArtifactPath) -> list[Fold]:
 
 def _infer_command(run: str) -> str:
     """Return the command that makes the maps of a member."""
-    name = run.removesuffix(layout.NO_FLIP_SUFFIX)
-    return f"03_infer.py --run {name}" + (f" --tta {layout.NO_FLIP}" if name != run else "")
+    name, tta = layout.split_tta(run)
+    return f"03_infer.py --run {name}" + (f" --tta {tta}" if tta else "")
 
 
 def _check_unique(kind: str, names: Sequence[Fold]) -> None:

@@ -1,11 +1,11 @@
 """All runs of a working folder, each evaluated when the first table needs it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lib import dataset
 from lib.errors import InputError
-from lib.layout import FLIP, NO_FLIP, Work
+from lib.layout import FLIP, Work
 from lib.leaderboard import evaluate
 from lib.leaderboard.evaluate import RunMetrics, Truth
 from lib.leaderboard.runs import Run, RunKey, index_runs
@@ -50,8 +50,17 @@ class Leaderboard:
             parts.append(f"{self.unknown_count} other ids of the truth are ignored")
         return "; ".join(parts) + "."
 
-    def metrics(self, name: str, tta: str = FLIP) -> RunMetrics | None:
-        """Return a run's metrics; None if it has no such maps, or if they are damaged."""
+    def metrics(self, name: str, tta: str | None = None) -> RunMetrics | None:
+        """Return a run's metrics; None if it has no such maps, or if they are damaged.
+
+        Args:
+            name: of the run.
+            tta: FLIP or NO_FLIP; None: as in the run's recipe.
+        """
+        run = self._run(name)
+        if run is None:
+            return None
+        tta = tta or run.recipe.tta
         if (name, tta) not in self._metrics:
             run = self.index.runs.get((name, tta))
             self._metrics[name, tta] = self._evaluate(run) if run else None
@@ -70,8 +79,8 @@ class Leaderboard:
                 return name
         return None
 
-    def recipe_metrics(self, recipe: str, tta: str = FLIP) -> RunMetrics | None:
-        """Return the metrics of the run that stands for a recipe."""
+    def recipe_metrics(self, recipe: str, tta: str | None = None) -> RunMetrics | None:
+        """Return the metrics of the run that stands for a recipe, by default with its flips."""
         name = self.recipe_run(recipe)
         return self.metrics(name, tta) if name else None
 
@@ -81,18 +90,25 @@ class Leaderboard:
         for name in names:
             reasons = dict.fromkeys(self.index.skipped[name])
             notes += [f"Left out of {name}: {reason}." for reason in reasons]
-            metrics = self.metrics(name) or self.metrics(name, NO_FLIP)
+            run = self._run(name)
+            metrics = self.metrics(name, run.tta) if run else None
             if metrics and metrics.run.rule != metrics.run.recipe.rule:
                 gate = f"class gate of {metrics.run.recipe.rule.class_min:g}"
                 notes.append(f"{name} has no image probabilities: its {gate} is left out.")
         return notes
 
-    def recipe_notes(self, recipes: Iterable[str]) -> list[str]:
-        """Return notes on all runs that stand for these recipes, or could but do not."""
+    def recipe_notes(self, recipes: Iterable[str], ttas: Sequence[str] = ()) -> list[str]:
+        """Return notes on all runs that stand for these recipes, or could but do not.
+
+        Args:
+            recipes: names.
+            ttas: FLIP and NO_FLIP if the table has both; empty: the recipe's.
+        """
         notes = []
         for recipe in recipes:
             notes += self.run_notes([recipe, recipe + DEMO_SUFFIX])
             chosen = self.recipe_run(recipe)
+            notes += self._missing_maps(chosen, ttas) if chosen else []
             for name in (recipe, recipe + DEMO_SUFFIX):
                 run = self._run(name)
                 if run and run.recipe.name != name:
@@ -101,9 +117,23 @@ class Leaderboard:
                     notes.append(f"{name} is not in this table: {chosen} stands for this recipe.")
         return notes
 
+    def _missing_maps(self, name: str, ttas: Sequence[str]) -> list[str]:
+        """Return a note for each kind of maps that a table needs and a run does not have."""
+        run = self._run(name)
+        assert run
+        notes = []
+        for tta in ttas or [run.recipe.tta]:
+            if (name, tta) not in self.index.runs:
+                kind = "with" if tta == FLIP else "without"
+                flag = "" if tta == run.recipe.tta else f" --tta {tta}"
+                cure = f"run 03_infer.py --run {name}{flag}"
+                notes.append(f"{name} has no maps {kind} flips; {cure}.")
+        return notes
+
     def _run(self, name: str) -> Run | None:
-        """Return a run, with flips if it has such maps."""
-        return self.index.runs.get((name, FLIP)) or self.index.runs.get((name, NO_FLIP))
+        """Return a run with the flips of its recipe, or with others if it has no such maps."""
+        runs = [run for (run_name, _), run in self.index.runs.items() if run_name == name]
+        return max(runs, key=lambda run: run.tta == run.recipe.tta, default=None)
 
     def _evaluate(self, run: Run) -> RunMetrics | None:
         try:

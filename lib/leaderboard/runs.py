@@ -12,7 +12,7 @@ from lib import artifacts, csv_files, layout
 from lib.artifacts import Artifact
 from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
-from lib.layout import ALL_DATA, CLASSES, FLIP, NO_FLIP, NO_FLIP_SUFFIX, Fold, Work
+from lib.layout import ALL_DATA, CLASSES, FLIP, Fold, Work
 from lib.recipes import Recipe
 from lib.recipes.serialize import from_dict
 
@@ -34,7 +34,7 @@ class Run:
     """The finished folds of a run, with or without flips.
 
     Attributes:
-        tta: FLIP or NO_FLIP.
+        tta: FLIP or NO_FLIP, the recipe's or the other one.
         fold_runs: all-data only if there is no other fold.
         loss: validation loss, the mean over folds; NaN without validation images.
     """
@@ -47,7 +47,9 @@ class Run:
 
     @property
     def title(self) -> str:
-        return self.name if self.tta == FLIP else f"{self.name}, no flips"
+        if self.tta == self.recipe.tta:
+            return self.name
+        return f"{self.name}, {'flips' if self.tta == FLIP else 'no flips'}"
 
     @property
     def rule(self) -> ThresholdRule:
@@ -89,7 +91,8 @@ def index_runs(work: Work) -> RunIndex:
                 index.skipped[name].append(str(error))
         try:
             if fold_runs:
-                index.runs[name, tta] = _join_folds(name, tta, fold_runs)
+                run = _join_folds(name, fold_runs)
+                index.runs[name, run.tta] = run
         except InputError as error:
             index.skipped[name].append(str(error))
     return index
@@ -109,17 +112,17 @@ def valid_loss(training: Artifact, recipe: Recipe) -> float:
     return float(rows["valid_loss"].iloc[-1])
 
 
-def _fold_folders(work: Work) -> dict[RunKey, list[str]]:
-    """Return the fold folders of every run; a run without maps counts as one with flips."""
+def _fold_folders(work: Work) -> dict[tuple[str, str | None], list[str]]:
+    """Return the fold folders by run and flips (None: the recipe's), without maps too."""
     trained, mapped = defaultdict(set), defaultdict(set)
     for name, folder in _folders(work, "run"):
         trained[name].add(folder)
     for name, folder in _folders(work, "probs"):
-        run_name = name.removesuffix(NO_FLIP_SUFFIX)
-        mapped[run_name, FLIP if run_name == name else NO_FLIP].add(folder)
+        mapped[layout.split_tta(name)].add(folder)
     for name in trained.keys() - {name for name, _ in mapped}:
-        mapped[name, FLIP] = set()
-    return {key: sorted(folders | trained[key[0]]) for key, folders in sorted(mapped.items())}
+        mapped[name, None] = set()
+    in_order = sorted(mapped.items(), key=lambda item: (item[0][0], item[0][1] or ""))
+    return {key: sorted(folders | trained[key[0]]) for key, folders in in_order}
 
 
 def _folders(work: Work, kind: str) -> Iterator[tuple[str, str]]:
@@ -128,13 +131,13 @@ def _folders(work: Work, kind: str) -> Iterator[tuple[str, str]]:
         yield folder.parent.name, folder.name.removesuffix(layout.UNFINISHED)
 
 
-def _open_fold(work: Work, name: str, folder: str, tta: str) -> FoldRun:
+def _open_fold(work: Work, name: str, folder: str, tta: str | None) -> FoldRun:
     fold = layout.parse_fold(folder.removeprefix("fold"))
     training = artifacts.read(work.run(name, fold))
     return FoldRun(fold, training, artifacts.read_chained(work.probs(name, fold, tta)))
 
 
-def _join_folds(name: str, tta: str, fold_runs: list[FoldRun]) -> Run:
+def _join_folds(name: str, fold_runs: list[FoldRun]) -> Run:
     """Return the run of these folds.
 
     Raises:
@@ -150,4 +153,4 @@ def _join_folds(name: str, tta: str, fold_runs: list[FoldRun]) -> Run:
             )
     kept = [fold_run for fold_run in fold_runs if fold_run.fold != ALL_DATA] or fold_runs
     loss = np.mean([valid_loss(fold_run.training, recipe) for fold_run in kept])
-    return Run(name, tta, recipe, tuple(kept), float(loss))
+    return Run(name, kept[0].probs.config["tta"], recipe, tuple(kept), float(loss))

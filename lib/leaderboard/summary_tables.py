@@ -24,7 +24,8 @@ FIGURES = {
 RUNS = ("run", "recipe", "folds", "images", "Dice (95 %)", "all-empty",
         "gain over all-empty (95 %)", "shared images", "minus first (95 %)", *FIGURES)  # fmt: skip
 ABOUT_RUNS = """\
-Every run at its recipe's published rule: nothing is tuned. Means over images; an image scores 1
+Every run at its recipe's published rule: nothing is tuned. Maps have the flips of the recipe, or
+those that the run's name adds. Means over images; an image scores 1
 if both masks are empty, and 0 if one is. Intervals are bootstraps over patients. *All-empty*: the
 Dice of a submission without any mask. *Shared images*: those of the folds that a run shares with
 the run in the first row. *Minus first*: its Dice minus that run's, image by image, on the shared

@@ -33,6 +33,11 @@ class SegmentationNetwork(nn.Module):
         """The part with pretrained weights; None for networks that start from scratch."""
         return None
 
+    @property
+    def decoder(self) -> nn.Module | None:
+        """The part that may have a weight decay of its own; None without a separate one."""
+        return None
+
     def logits(self, images: torch.Tensor) -> Prediction:
         """Return mask logits (N, 1, H, W), and image logits (N,) or None without such a head.
 

@@ -25,6 +25,10 @@ class SmpNetwork(SegmentationNetwork):
     def encoder(self) -> torch.nn.Module:
         return self.net.encoder
 
+    @property
+    def decoder(self) -> torch.nn.Module:
+        return self.net.decoder
+
     def logits(self, images: torch.Tensor) -> Prediction:
         output = self.net(images)
         return (output[0], output[1].squeeze(1)) if isinstance(output, tuple) else (output, None)

@@ -29,8 +29,8 @@ def conv_relu_norm(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 def resize(maps: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Resize maps bilinearly to the height and width of another map."""
-    return F.interpolate(maps, size=like.shape[-2:], mode="bilinear", align_corners=False)
+    """Resize maps to the height and width of another map, by the nearest pixel."""
+    return F.interpolate(maps, size=like.shape[-2:], mode="nearest")
 
 
 class DecoderBlock(nn.Module):
@@ -50,14 +50,12 @@ class DecoderBlock(nn.Module):
 
 
 class ImageBranch(nn.Module):
-    """Mean and maximum of each map, then a perceptron to one logit per image: (N,)."""
+    """Mean and maximum of each map, then two linear layers to one logit per image: (N,)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(2 * channels, BRANCH_WIDTH),
-            nn.ReLU(inplace=True),
-            nn.Linear(BRANCH_WIDTH, 1),
+            nn.Linear(2 * channels, BRANCH_WIDTH), nn.Linear(BRANCH_WIDTH, 1)
         )
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -70,7 +68,9 @@ class VielUnet(SegmentationNetwork):
 
     scSE adds its two recalibrated maps. Convolutions have no biases, and the centre block has as
     many filters as the encoder's last stage. With the image-level branch, ASPP then saves 752,640
-    parameters, the paper's "about 800000".
+    parameters, the paper's "about 800000". As in the authors' code, where the paper is silent: the
+    decoder upsamples by the nearest pixel (the mask, at the end, is resized bilinearly), and the
+    image-level branch has no ReLU.
 
     Reference:
         Viel and Orhan, Deep Learning for Pneumothorax Segmentation, sections 3.3 and 4.2 to 4.4.
@@ -110,6 +110,10 @@ class VielUnet(SegmentationNetwork):
     def encoder(self) -> nn.Module:
         return self.backbone
 
+    @property
+    def decoder(self) -> nn.Module:
+        return self.blocks
+
     def logits(self, images: torch.Tensor) -> Prediction:
         _, *skips, deepest = self.backbone(images)
         centre = x = self.centre(deepest)
@@ -119,7 +123,8 @@ class VielUnet(SegmentationNetwork):
             columns.append(x)
         if self.hypercolumns:
             x = torch.cat([resize(column, like=x) for column in columns], dim=1)
-        mask = resize(self.global_layer(x), like=images)
+        size = images.shape[-2:]
+        mask = F.interpolate(self.global_layer(x), size, mode="bilinear", align_corners=False)
         return mask, None if self.branch is None else self.branch(centre)
 
 

@@ -23,6 +23,7 @@ JAKHAR = Recipe(
     ),
     select="loss",  # the default of early stopping in Keras, which the paper uses
     rule=PUBLISHED["jakhar"],
+    tta="none",
 )  # fmt: skip
 
 RECIPES = (JAKHAR,)

@@ -77,6 +77,7 @@ class LossWeights:
         squared_dice: `dice` with squares in the denominator.
         focal: focal loss (gamma 2), the mean over pixels.
         lovasz: symmetric Lovasz hinge of each image, the mean over images.
+        lovasz_elu: `lovasz` with elu + 1 in place of the hinge's ReLU.
         image_bce: binary cross-entropy of the image-level head.
         image_focal: focal loss of the image-level head.
         dice_smooth: pixels added to both overlap and total of the four Dice losses. With one,
@@ -90,6 +91,7 @@ class LossWeights:
     squared_dice: Weight = 0.0
     focal: Weight = 0.0
     lovasz: Weight = 0.0
+    lovasz_elu: Weight = 0.0
     image_bce: Weight = 0.0
     image_focal: Weight = 0.0
     dice_smooth: Rate = 1.0
@@ -176,8 +178,10 @@ class Phase:
             image once.
         positive_rate_end: the rate of the last epoch, reached linearly; None: a constant rate.
         replacement: draws the negatives of an epoch with replacement.
+        decoder_weight_decay: that of the decoder; None: `weight_decay`.
         clip: maximum norm of the gradient; None: no limit.
-        freeze: the parts not to train: the encoder, or its batch norms (weights and statistics).
+        freeze: the parts not to train: the encoder; its parameters, while its batch norms go on
+            with the statistics of batches; or its batch norms (parameters and statistics).
         freeze_epochs: number of epochs with frozen parts; None: all.
         loss: weights of the losses.
         keep: weights to keep.
@@ -194,6 +198,7 @@ class Phase:
     accumulate: Count = 1
     optimizer: Literal["adam", "adamw", "radam", "sgd"] = "adam"
     weight_decay: Weight = 0.0
+    decoder_weight_decay: Weight | None = None
     schedule: Literal["constant", "cosine", "restarts", "plateau", "linear", "steps"] = "cosine"
     period: Count | None = None
     steps: tuple[tuple[Count, Rate], ...] = ()
@@ -204,7 +209,7 @@ class Phase:
     positive_rate_end: PositiveRate | None = None
     replacement: bool = False
     clip: Rate | None = None
-    freeze: Literal["nothing", "encoder", "encoder_norms"] = "nothing"
+    freeze: Literal["nothing", "encoder", "encoder_parameters", "encoder_norms"] = "nothing"
     freeze_epochs: Count | None = None
     loss: LossWeights = LossWeights(bce=1.0, dice=1.0)
     keep: Keep = Keep()
@@ -254,10 +259,13 @@ class Recipe:
         summary: one line about it.
         phases: in order; each starts from the best weights of the one before.
         augmentation: a key of AUGMENTATIONS in lib/train/augment.py.
-        select: the metric that ranks checkpoints; Dice is computed at `select_rule`, the AUC is
-            that of the image-level head.
+        select: the metric that ranks checkpoints. dice and positive_dice are computed at
+            `select_rule`; tuned_dice is the Dice at the best triplet of the validation images, for
+            ranking alone; class_auc is the AUC of the image-level head.
         rule: the published decision rule.
-        select_rule: a fixed rule, never tuned in training; None: `rule`.
+        select_rule: the fixed rule of dice and positive_dice; None: `rule`.
+        tta: test-time augmentation of stage 03. flip: the mean of the maps of each image and of its
+            mirror image; none: the map of the image.
         seed: of initial weights, sampling and augmentation.
     """
 
@@ -268,9 +276,10 @@ class Recipe:
     network: Network = Network()
     input: Input = Input()
     augmentation: str = "none"
-    select: Literal["dice", "positive_dice", "loss", "class_auc"] = "dice"
+    select: Literal["dice", "tuned_dice", "positive_dice", "loss", "class_auc"] = "dice"
     rule: ThresholdRule = ThresholdRule()
     select_rule: ThresholdRule | None = None
+    tta: Literal["flip", "none"] = "flip"
     seed: Seed = 42
 
     @property

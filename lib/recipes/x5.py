@@ -37,6 +37,7 @@ def _segmenter(
         phases=(replace(TRAINING, size=size, batch=batch),),
         select="positive_dice",
         rule=PUBLISHED["x5"],  # its class gate needs the classifiers: 04's --gate
+        tta="none",
     )
 
 

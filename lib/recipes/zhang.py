@@ -3,9 +3,10 @@
 Published: 512 px, Adam, cosine, two positives per negative early and one per negative later. Our
 choice: 60 epochs, of which the first third is early; batch 8; 1e-3 from scratch, and 1e-4 for
 AlbuNet and CheXLocNet, which are assumed to be pretrained; down to 1e-6; BCE + Dice; flips left to
-right. Its test set cannot be the competition's, whose truth is hidden: here fold 0 of the common
-split. 92.42 % is precision in its Table 1 and accuracy in its abstract; its 28 % of positives are
-rows of the label file, not images.
+right. The paper expands the data, positives above all, before training (offline); here each epoch
+augments anew. Its test set cannot be the competition's, whose truth is hidden: here fold 0 of the
+common split. 92.42 % is precision in its Table 1 and accuracy in its abstract; its 28 % of
+positives are rows of the label file, not images.
 """
 
 from dataclasses import replace
@@ -28,6 +29,7 @@ ICA_RESUNET = Recipe(
     augmentation="zhang",
     phases=(PHASE,),
     rule=PUBLISHED["zhang"],
+    tta="none",
 )
 UNET = replace(
     ICA_RESUNET,

@@ -115,7 +115,9 @@ def niu(size: int) -> Transforms:
     """Niu: flip, rotation, colour jitter, crop; the paper gives no ranges.
 
     Flips are left to right only, as the paper advises if no picture is upside down. On gray images
-    colour jitter is brightness and contrast. Crops are resized to the old size, its second way.
+    colour jitter is brightness and contrast. The paper fits images to the network by a crop (its
+    example: 224 of 256 px) or by resizing, which it calls usual. Stage 01 resizes; the crops here
+    are resized to the old size: our choice.
     """
     jitter = A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2, p=0.5)
     rotation = A.Rotate(limit=15, p=0.5, **REFLECT)

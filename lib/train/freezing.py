@@ -11,17 +11,23 @@ from lib.models import SegmentationNetwork
 from lib.recipes import Phase, Recipe
 
 
-def check_freezable(model: SegmentationNetwork, recipe: Recipe) -> None:
-    """Check before training that a network has the encoder that its phases freeze.
+def check_parts(model: SegmentationNetwork, recipe: Recipe) -> None:
+    """Check before training that a network has the encoder and decoder that its phases name.
 
     Raises:
-        InputError: for the first phase that freezes a missing encoder.
+        InputError: for the first phase that names a missing part.
     """
     for index, phase in enumerate(recipe.phases):
         if phase.freeze != "nothing" and model.encoder is None:
             raise InputError(
                 f"phases.{index}.freeze = {phase.freeze}, but network {recipe.network.name} has no "
                 f"encoder; phases.{index}.freeze = nothing"
+            )
+        decay = phase.decoder_weight_decay
+        if decay is not None and model.decoder is None:
+            raise InputError(
+                f"phases.{index}.decoder_weight_decay = {decay:g}, but network "
+                f"{recipe.network.name} has no separate decoder; give weight_decay alone"
             )
 
 
@@ -34,13 +40,14 @@ def batch_norms(module: nn.Module) -> list[BatchNorm]:
 def training_mode(model: SegmentationNetwork, phase: Phase, epoch: int) -> Iterator[None]:
     """Put a network into training mode, except the parts that a phase freezes in an epoch.
 
-    Frozen batch norms normalise by their statistics and do not update them. On leaving, the frozen
-    parameters require gradients again if they did before.
+    Frozen batch norms normalise by their statistics and do not update them, unless parameters alone
+    are frozen. On leaving, the frozen parameters require gradients again if they did before.
     """
     model.train()
     frozen = _frozen(model, phase, epoch)
-    for norm in (norm for part in frozen for norm in batch_norms(part)):
-        norm.eval()
+    if phase.freeze != "encoder_parameters":
+        for norm in (norm for part in frozen for norm in batch_norms(part)):
+            norm.eval()
     parameters = [p for part in frozen for p in part.parameters() if p.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
@@ -56,5 +63,5 @@ def _frozen(model: SegmentationNetwork, phase: Phase, epoch: int) -> Sequence[nn
     unfrozen = phase.freeze_epochs is not None and epoch >= phase.freeze_epochs
     if phase.freeze == "nothing" or unfrozen:
         return ()
-    assert model.encoder is not None, "check_freezable comes first"
-    return (model.encoder,) if phase.freeze == "encoder" else batch_norms(model.encoder)
+    assert model.encoder is not None, "check_parts comes first"
+    return batch_norms(model.encoder) if phase.freeze == "encoder_norms" else (model.encoder,)

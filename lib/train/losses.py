@@ -86,7 +86,11 @@ def _dice_losses(
     return 1 - (2 * overlap + smooth) / (total + smooth)
 
 
-def lovasz_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def lovasz_loss(
+    logits: torch.Tensor,
+    masks: torch.Tensor,
+    activation: Callable[[torch.Tensor], torch.Tensor] = F.relu,
+) -> torch.Tensor:
     """Return the symmetric Lovasz hinge of each image, averaged over the batch.
 
     One half is the loss of the mask, the other half the loss of the background. The first half
@@ -95,11 +99,26 @@ def lovasz_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     Args:
         logits: (N, 1, H, W) float, before the sigmoid.
         masks: (N, 1, H, W), 0 or 1.
+        activation: of each pixel's error, rising.
     """
-    return (_lovasz_hinge(logits, masks) + _lovasz_hinge(-logits, 1 - masks)) / 2
+    mask_loss = _lovasz_hinge(logits, masks, activation)
+    return (mask_loss + _lovasz_hinge(-logits, 1 - masks, activation)) / 2
 
 
-def _lovasz_hinge(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+def lovasz_elu_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """Return `lovasz_loss` with elu + 1 in place of the hinge's ReLU: all pixels have a gradient.
+
+    Reference:
+        The code of Viel and Orhan.
+    """
+    return lovasz_loss(logits, masks, lambda errors: F.elu(errors) + 1)
+
+
+def _lovasz_hinge(
+    logits: torch.Tensor,
+    masks: torch.Tensor,
+    activation: Callable[[torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
     """Return the Lovasz extension of the Jaccard loss at the hinge errors, the mean over images.
 
     smp's LovaszLoss sums in float32: at 512 px its gradients are off by 0.3 %, so this one stays.
@@ -116,7 +135,7 @@ def _lovasz_hinge(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
     union = positives + (1 - inside).cumsum(dim=1)
     jaccard = 1 - intersection / union
     increments = jaccard.diff(dim=1, prepend=torch.zeros_like(positives))
-    return (errors.relu() * increments.to(errors.dtype)).sum(dim=1).mean()
+    return (activation(errors) * increments.to(errors.dtype)).sum(dim=1).mean()
 
 
 def focal_loss(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -139,6 +158,7 @@ PIXEL_LOSSES: dict[str, PartialLoss] = {
     **DICE_LOSSES,
     "focal": focal_loss,
     "lovasz": lovasz_loss,
+    "lovasz_elu": lovasz_elu_loss,
 }
 IMAGE_LOSSES: dict[str, PartialLoss] = {
     "image_bce": F.binary_cross_entropy_with_logits,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -12,16 +13,33 @@ from lib.recipes import Phase
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": partial(torch.optim.Adam, fused=True),
     "adamw": partial(torch.optim.AdamW, fused=True),
-    "radam": torch.optim.RAdam,  # torch has no fused one
+    # As in the code of its authors; torch has no fused one.
+    "radam": partial(torch.optim.RAdam, decoupled_weight_decay=True),
     "sgd": partial(torch.optim.SGD, momentum=0.9),  # fused fails on unfrozen parameters
 }
 
 
 def build_optimizer(
-    phase: Phase, parameters: Iterable[torch.nn.Parameter]
+    phase: Phase,
+    parameters: Iterable[torch.nn.Parameter],
+    decoder: torch.nn.Module | None = None,
 ) -> torch.optim.Optimizer:
-    """Return the optimizer of a phase; it does not change frozen parameters."""
-    return OPTIMIZERS[phase.optimizer](parameters, lr=phase.lr, weight_decay=phase.weight_decay)
+    """Return the optimizer of a phase; it does not change frozen parameters.
+
+    Args:
+        phase: with the optimizer's options.
+        parameters: of the network.
+        decoder: the part that may have a weight decay of its own.
+    """
+    groups: Iterable[Any] = parameters
+    if phase.decoder_weight_decay is not None:
+        assert decoder is not None, "check_parts comes first"
+        inside = set(decoder.parameters())
+        groups = [
+            {"params": [p for p in parameters if p not in inside]},
+            {"params": list(decoder.parameters()), "weight_decay": phase.decoder_weight_decay},
+        ]
+    return OPTIMIZERS[phase.optimizer](groups, lr=phase.lr, weight_decay=phase.weight_decay)
 
 
 def all_reduce_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:

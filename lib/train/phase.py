@@ -71,7 +71,7 @@ class PhaseTraining:
         self.job, self.model, self.index = job, model, index
         self.phase = job.recipe.phases[index]
         self.criterion = WeightedLoss(self.phase.loss)
-        self.optimizer = build_optimizer(self.phase, model.parameters())
+        self.optimizer = build_optimizer(self.phase, model.parameters(), model.decoder)
         # Compile the method, not the network: the names in its state_dict stay as they are.
         loss = model.training_loss
         self.training_loss = machine.compiled(loss) if job.compile else loss
@@ -228,7 +228,8 @@ class PhaseTraining:
         if self.job.fold == ALL_DATA:
             return {}
         rule = (recipe.select_rule or recipe.rule).in_frame(self.job.dataset.rle_size)
-        metrics = validate(model, self.valid_loader, self.criterion, rule, self.job.device)
+        tune = recipe.select == "tuned_dice"
+        metrics = validate(model, self.valid_loader, self.criterion, rule, self.job.device, tune)
         self._check_finite("validation", metrics["loss"], stage)
         return {f"valid_{name}": value for name, value in metrics.items()}
 

@@ -18,7 +18,8 @@ from lib.train.checkpoints import Row, describe_row
 
 def print_row(recipe: Recipe, fold: Fold, row: Row, seconds: float) -> None:
     """Print the line of an epoch or of an average."""
-    names = [name for name in ("train_loss", "valid_loss", "valid_dice") if name in row]
+    candidates = ("train_loss", "valid_loss", "valid_dice", "valid_tuned_dice")
+    names = [name for name in candidates if name in row]
     metrics = "  ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in names)
     epochs = f"/{recipe.phases[row['phase']].epochs}" if "epoch" in row else ""
     print(
@@ -54,7 +55,7 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
     FigureCanvasAgg(figure)
     panels = {
         "loss": ("train_loss", "valid_loss"),
-        "validation": ("valid_dice", "valid_positive_dice", "valid_class_auc"),
+        "validation": ("valid_dice", "valid_tuned_dice", "valid_positive_dice", "valid_class_auc"),
         "learning rate": ("lr",),
     }
     epochs = range(1, len(history) + 1)

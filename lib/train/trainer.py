@@ -14,7 +14,7 @@ from lib.models import SegmentationNetwork, build_model, weights
 from lib.recipes import Recipe
 from lib.train import checkpoints
 from lib.train.checkpoints import Record
-from lib.train.freezing import check_freezable
+from lib.train.freezing import check_parts
 from lib.train.phase import PhaseTraining, TrainingJob
 from lib.train.progress import draw_curves
 
@@ -43,7 +43,7 @@ def train_fold(job: TrainingJob) -> Record:
             "train each fold on a GPU of its own, without torchrun"
         )
     model = build_model(job.recipe)
-    check_freezable(model, job.recipe)
+    check_parts(model, job.recipe)
     record, state = checkpoints.resume(job.draft, job.recipe)
     if state is None:
         print(_init_encoder(job, model))

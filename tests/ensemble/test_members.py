@@ -130,9 +130,10 @@ def test_a_gate_that_lacks_a_fold_of_the_members_is_refused(work: Work) -> None:
         load_gate_runs(work, "z")
 
 
-def test_maps_without_flips_have_their_own_command(work: Work) -> None:
-    with pytest.raises(InputError, match=r"run 03_infer\.py --run a --tta none$"):
-        load(work, "a.noflip")
+def test_maps_with_other_flips_than_the_recipes_have_their_own_command(work: Work) -> None:
+    for name, tta in (("a.noflip", "none"), ("a.flip", "flip")):
+        with pytest.raises(InputError, match=rf"run 03_infer\.py --run a --tta {tta}$"):
+            load(work, name)
     fakes.make_probs(work, "a", 0, TRUTH, oof=[], tta="none")
     with pytest.raises(InputError, match=r"03_infer\.py --run a --tta none --folds 0 --replace$"):
         load(work, "a.noflip")

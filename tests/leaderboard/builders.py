@@ -43,18 +43,21 @@ def add_run(
     recipe: Recipe | None = None,
     maps: Mapping[str, np.ndarray] = MAPS,
     classes: Mapping[str, float] | None = P_POSITIVE,
-    tta: str = "flip",
+    tta: str | None = None,
 ) -> None:
     """Make fold 0 of a run, unless it is there, and its maps.
 
     Args:
         recipe: one of the run's name unless given.
+        tta: the flips of the maps; None: the recipe's.
     """
+    recipe = recipe or replace(RECIPE, name=name)
     if not work.run(name, 0).folder.exists():
-        fakes.make_run(work, name, 0, recipe or replace(RECIPE, name=name))
+        fakes.make_run(work, name, 0, recipe)
     if classes:
         classes = {"test0": 0.5, "test1": 0.5} | dict(classes)
-    fakes.make_probs(work, name, 0, TRUTH, folds=1, maps=maps, classes=classes, tta=tta)
+    flips = {"tta": tta or recipe.tta, "recipe_tta": recipe.tta}
+    fakes.make_probs(work, name, 0, TRUTH, folds=1, maps=maps, classes=classes, **flips)
 
 
 def metrics_of(leaderboard: Leaderboard, name: str) -> RunMetrics:

@@ -1,10 +1,13 @@
 """Tables in the papers' shapes."""
 
+from dataclasses import replace
+
 import pytest
 
 from lib.layout import Work
 from lib.leaderboard import paper_tables
 from lib.leaderboard.leaderboard import Leaderboard
+from lib.recipes.schema import Recipe
 from tests import fakes
 from tests.leaderboard.builders import MAPS_ALL_MISSED, RECIPE, add_run, cells
 
@@ -15,6 +18,35 @@ def test_niu_has_five_models_with_the_run_beside_them(work: Work) -> None:
     assert header == ["model", "run", "Dice", "paper", "loss", "paper"]
     assert body[0] == ["SE-ResNeXt50", "–", "–", "0.721", "–", "1.88"]
     assert body[4] == ["VGG16", "niu_vgg16", "0.6667", "0.695", "1.0000", "2.09"]
+
+
+NO_FLIPS = replace(RECIPE, name="niu_vgg16", tta="none")
+
+
+def test_a_recipe_without_flips_has_its_figures_without_flips(work: Work) -> None:
+    add_run(work, "niu_vgg16", NO_FLIPS)
+    add_run(work, "niu_vgg16", NO_FLIPS, tta="flip", maps=MAPS_ALL_MISSED)
+    lines = list(paper_tables.niu(Leaderboard(work)))
+    assert cells(lines)[5][1:3] == ["niu_vgg16", "0.6667"]
+    assert not any(line.startswith("- niu_vgg16 has") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "tta", "kind", "flag"),
+    [
+        ("niu_vgg16", NO_FLIPS, "flip", "without", ""),
+        ("niu_vgg16", None, "none", "with", ""),
+        ("abedalla_exp1", None, "none", "with", ""),
+        ("abedalla_exp1", None, "flip", "without", " --tta none"),
+    ],
+)
+def test_a_run_without_the_flips_of_the_table_is_named_below(
+    work: Work, name: str, recipe: Recipe | None, tta: str, kind: str, flag: str
+) -> None:
+    add_run(work, name, recipe, tta=tta)
+    lines = paper_tables.paper(Leaderboard(work), name.partition("_")[0])
+    (note,) = (line for line in lines if line.startswith(f"- {name} "))
+    assert note == f"- {name} has no maps {kind} flips; run 03_infer.py --run {name}{flag}."
 
 
 def test_zhang_is_in_per_cent(work: Work) -> None:

@@ -68,6 +68,18 @@ def test_a_run_without_maps_is_skipped_and_named(work: Work) -> None:
     assert "03_infer.py" in reason
 
 
+def test_maps_with_other_flips_than_the_recipes_are_another_run_by_title(work: Work) -> None:
+    for recipe in (RECIPE, replace(RECIPE, name="plain", tta="none")):
+        for tta in ("flip", "none"):
+            add_run(work, recipe.name, recipe, tta=tta)
+    titles = {key: run.title for key, run in index_runs(work).runs.items()}
+    assert titles == {
+        ("mine", "flip"): "mine", ("mine", "none"): "mine, no flips",
+        ("plain", "none"): "plain", ("plain", "flip"): "plain, flips",
+    }  # fmt: skip
+    assert work.probs("plain", 0, "flip").folder.exists()
+
+
 def test_maps_of_another_training_are_skipped(work: Work) -> None:
     add_run(work, "mine")
     location = work.run("mine", 0)

@@ -41,6 +41,16 @@ def test_four_blocks_of_64_filters_and_a_last_doubling() -> None:
     assert mask.shape == (2, 1, 256, 256)
 
 
+def test_the_decoder_upsamples_by_the_nearest_pixel() -> None:
+    block = DecoderBlock(2, None)
+    received = []
+    block.layers.register_forward_hook(lambda _, x, y: received.append(x[0]))
+    deeper, skip = torch.randn(2, 1, 2, 2), torch.randn(2, 1, 4, 4)
+    block(deeper, skip)
+    doubled = deeper.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.equal(received[0], torch.cat([doubled, skip], dim=1))
+
+
 def test_the_block_is_convolution_then_relu_then_batch_norm() -> None:
     kinds = [type(layer) for layer in conv_relu_norm(1, 1, kernel=3)]
     assert kinds == [nn.Conv2d, nn.ReLU, nn.BatchNorm2d]
@@ -65,7 +75,7 @@ def test_scse_stands_around_the_convolutions_and_adds_its_two_maps() -> None:
 def test_the_image_branch_sees_mean_and_maximum_of_the_centre() -> None:
     model = build_model(recipe_of("viel_unet", image_head=True)).eval()
     maps = torch.randn(2, 512, 2, 2)
-    first, _, second = model.branch.layers
+    first, second = model.branch.layers
     pooled = torch.cat([maps.mean((2, 3)), maps.flatten(2).max(2).values], 1)
     assert (first.in_features, first.out_features) == (1024, 32)
-    assert torch.allclose(model.branch(maps), second(first(pooled).relu())[:, 0], atol=1e-6)
+    assert torch.allclose(model.branch(maps), second(first(pooled))[:, 0], atol=1e-6)

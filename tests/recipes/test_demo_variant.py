@@ -11,7 +11,7 @@ from lib.recipes.demo_variant import demo_variant
 DEMOS = [recipes.get(name + "_demo") for name in recipes.RECIPES]
 NOT_SCALED = (
     "optimizer", "schedule", "warmup", "factor", "positive_rate_end", "clip", "freeze", "loss",
-    "weight_decay",
+    "weight_decay", "decoder_weight_decay",
 )  # fmt: skip
 
 
@@ -21,7 +21,7 @@ def test_a_shrunk_recipe_is_the_same_system_and_small(demo: Recipe) -> None:
     assert serialize.from_dict(asdict(demo)) == demo
     assert "shrunk" in demo.summary
     assert demo.network == replace(whole.network, encoder_weights="none")
-    keys = ("input", "augmentation", "select", "rule", "select_rule", "seed")
+    keys = ("input", "augmentation", "select", "rule", "select_rule", "tta", "seed")
     assert all(getattr(demo, key) == getattr(whole, key) for key in keys)
     for small, large in zip(demo.phases, whole.phases, strict=True):
         assert all(getattr(small, key) == getattr(large, key) for key in NOT_SCALED)

@@ -45,7 +45,7 @@ def test_a_recipe_trains_a_step_and_infers_the_same_after_loading(
     before = {key: value.clone() for key, value in model.state_dict().items()}
     images, masks = batch()
 
-    optimizer = build_optimizer(phase, model.parameters())
+    optimizer = build_optimizer(phase, model.parameters(), model.decoder)
     with training_mode(model, phase, epoch=0):
         losses = model.training_loss(images, masks, WeightedLoss(phase.loss))
         losses["loss"].backward()

@@ -119,6 +119,26 @@ def test_networks_of_the_second_place_have_their_sizes_and_batches(
     assert f"{size} px" in recipe.summary
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "r34_512",
+        *(f"sneddy_{n}" for n in ("albunet_valid", "albunet_public", "resnet50", "seunet")),
+    ],
+)
+def test_a_tuned_rule_ranks_the_checkpoints_of_the_default_and_of_the_1st_place(name: str) -> None:
+    assert recipes.get(name).select == "tuned_dice"
+    assert recipes.get(name).ranks_checkpoints  # as decision.json says of its folds
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_of_the_papers_only_2st_unet_flips_at_test_time_and_not_the_2nd_places_segmenters(
+    name: str,
+) -> None:
+    without = ("niu_", "zhang_", "viel_", "jakhar_", "x5_seg_")
+    assert recipes.get(name).tta == ("none" if name.startswith(without) else "flip")
+
+
 # Learning rates by epoch, of (recipe, phase), if all epochs have equal scores.
 RATES = {
     ("abedalla_2st_unet", 0): {0: 1e-3, 25: 8.535534e-4, 50: 5e-4, 75: 1.464466e-4},
@@ -205,7 +225,7 @@ def test_the_ablation_has_all_combinations_of_four_options() -> None:
     for name, recipe in recipes.RECIPES.items():
         if name.startswith("viel"):
             options = {
-                "lovasz": recipe.phases[1].loss.lovasz > 0,
+                "lovasz": recipe.phases[1].loss.lovasz_elu > 0,
                 "aspp": recipe.network.centre == "aspp",
                 "hypercolumns": recipe.network.hypercolumns,
                 "scse": recipe.network.attention == "scse",
@@ -213,9 +233,12 @@ def test_the_ablation_has_all_combinations_of_four_options() -> None:
             enabled = [option for option, value in options.items() if value]
             assert name == "viel_" + ("_".join(enabled) or "baseline")
             # lambda_cls is .1 with BCE and .01 with Lovasz (4.1)
-            bce, lovasz = LossWeights(bce=1, image_bce=0.1), LossWeights(lovasz=1, image_bce=0.01)
-            losses = {phase.loss for phase in recipe.phases}
-            assert losses == {lovasz if options["lovasz"] else bce}
-            assert recipe.phases[0].freeze == "encoder"
+            # The authors' code: elu + 1 in the hinge, weight decays, norms that train while frozen.
+            bce = LossWeights(bce=1, image_bce=0.1)
+            lovasz = LossWeights(lovasz_elu=1, image_bce=0.01)
+            for phase in recipe.phases:
+                assert phase.loss == (lovasz if options["lovasz"] else bce)
+                assert (phase.weight_decay, phase.decoder_weight_decay) == (1e-4, 1e-2)
+            assert [phase.freeze for phase in recipe.phases] == ["encoder_parameters", "nothing"]
             combinations.add(tuple(enabled))
     assert len(combinations) == 16

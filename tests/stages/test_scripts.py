@@ -15,7 +15,7 @@ from lib.prepare.phantom import write_phantoms
 from tests.stages.commands import error_line, run
 
 TINY = ["--set", "phases.0.size=64", "phases.0.epochs=2", "phases.0.batch=8",
-        "network.decoder_channels=[8,8,4,4,4]"]  # fmt: skip
+        "network.decoder_channels=[8,8,4,4,4]", "tta=none"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,21 @@ def test_a_second_run_is_up_to_date_and_changes_no_file(work: Work, raw: Path) -
 
 def test_verify_accepts_all_artifacts(work: Work) -> None:
     assert "9 artifacts, each complete" in run("-m", "lib.artifacts", "verify", work.root).stdout
+
+
+def test_maps_have_the_flips_of_the_recipe_or_those_of_the_flag_in_a_folder_of_their_own(
+    work: Work, tmp_path: Path
+) -> None:
+    copy = Work(shutil.copytree(work.root, tmp_path / "work"))
+    command = ("03_infer.py", "--run", "tiny", "--folds", 0, "--work", copy.root)
+    assert "up to date: probs/tiny/fold0" in run(*command, "--tta", "none").stdout
+    run(*command, "--tta", "flip")
+    plain, flipped = (artifacts.read(copy.probs("tiny", 0, tta)) for tta in (None, "flip"))
+    assert (plain.config["tta"], flipped.config["tta"]) == ("none", "flip")
+    name = next(file for file in plain.files if file.startswith("test/"))
+    one, mean = (images.read_png(maps.path(name)) for maps in (plain, flipped))
+    assert (one != one[:, ::-1]).any()
+    assert (one != mean).any()
 
 
 def test_the_dice_of_the_decision_can_be_recomputed_from_the_files(work: Work) -> None:

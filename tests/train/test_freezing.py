@@ -11,7 +11,7 @@ from lib.files import remove
 from lib.layout import Work
 from lib.models import SegmentationNetwork, build_model, weights
 from lib.recipes import Input, Keep, LossWeights, Phase
-from lib.train.freezing import check_freezable, training_mode
+from lib.train.freezing import check_parts, training_mode
 from lib.train.trainer import train_fold
 from tests.tiny_runs import SIZE, TINY, training_job
 
@@ -49,6 +49,10 @@ def test_frozen_tensors_do_not_change_and_all_others_do(work: Work) -> None:
     for frozen in ("encoder", "encoder_norms"):
         assert everything & names(frozen)
         assert changed_tensors(work, freeze=frozen) == [everything - names(frozen)] * 2
+    parameters = {name for name, _ in build_model(TINY).named_parameters()}
+    expected = [everything - (names("encoder") & parameters)] * 2
+    assert everything & (names("encoder") - parameters)  # the statistics of its batch norms
+    assert changed_tensors(work, freeze="encoder_parameters") == expected
     assert changed_tensors(work, freeze="encoder", freeze_epochs=1) == [
         everything - names("encoder"),
         everything,
@@ -81,5 +85,11 @@ def test_freezing_a_missing_encoder_names_the_phase() -> None:
     phases = (PHASE, replace(PHASE, freeze="encoder_norms"))
     scratch = SegmentationNetwork(Input())
     with pytest.raises(InputError, match="phases.1.freeze = encoder_norms"):
-        check_freezable(scratch, replace(TINY, phases=phases))
-    check_freezable(scratch, replace(TINY, phases=phases[:1]))
+        check_parts(scratch, replace(TINY, phases=phases))
+    check_parts(scratch, replace(TINY, phases=phases[:1]))
+
+
+def test_the_weight_decay_of_a_missing_decoder_names_the_phase() -> None:
+    phases = (PHASE, replace(PHASE, decoder_weight_decay=0.1))
+    with pytest.raises(InputError, match="phases.1.decoder_weight_decay = 0.1"):
+        check_parts(SegmentationNetwork(Input()), replace(TINY, phases=phases))

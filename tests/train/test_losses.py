@@ -86,9 +86,17 @@ def test_dice_on_positives_has_no_gradient_without_any() -> None:
     assert (gradient == 0).all()
 
 
-def lovasz_set_by_set(logits: np.ndarray, mask: np.ndarray) -> float:
+def relu(errors: np.ndarray) -> np.ndarray:
+    return np.maximum(0, errors)
+
+
+def elu_plus_1(errors: np.ndarray) -> np.ndarray:
+    return np.where(errors > 0, errors + 1, np.exp(errors))
+
+
+def lovasz_set_by_set(logits: np.ndarray, mask: np.ndarray, activation: Callable) -> float:
     """The hinge's extension by its definition: |S| / |M or S| of growing sets S of errors."""
-    errors = np.maximum(0, 1 - logits * np.where(mask, 1, -1))
+    errors = activation(1 - logits * np.where(mask, 1, -1))
     loss, before, wrong = 0.0, 0.0, set()
     inside = set(np.flatnonzero(mask))
     for pixel in np.argsort(-errors):
@@ -100,15 +108,18 @@ def lovasz_set_by_set(logits: np.ndarray, mask: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 1.0])
-def test_lovasz_is_its_definition_in_both_directions(fraction: float) -> None:
+@pytest.mark.parametrize(("name", "activation"), [("lovasz", relu), ("lovasz_elu", elu_plus_1)])
+def test_lovasz_is_its_definition_in_both_directions(
+    name: str, activation: Callable, fraction: float
+) -> None:
     rng = np.random.default_rng(0)
     logits, masks = 2 * rng.standard_normal((3, 40)), rng.random((3, 40)) < fraction
     expected = [
-        (lovasz_set_by_set(x, mask) + lovasz_set_by_set(-x, ~mask)) / 2
+        np.mean([lovasz_set_by_set(sign * x, mask ^ (sign < 0), activation) for sign in (1, -1)])
         for x, mask in zip(logits, masks, strict=True)
     ]
     tensors = (torch.tensor(array, dtype=torch.float64) for array in (logits, masks))
-    loss = lovasz_loss(*(tensor.view(3, 1, 5, 8) for tensor in tensors))
+    loss = PIXEL_LOSSES[name](*(tensor.view(3, 1, 5, 8) for tensor in tensors))
     assert loss.item() == pytest.approx(np.mean(expected))
 
 

@@ -118,6 +118,24 @@ def test_optimizers_leave_frozen_parameters_alone(
     assert not torch.equal(layer.bias, before["bias"])
 
 
+@pytest.mark.parametrize(("name", "decoupled"), [("adam", False), ("adamw", True), ("radam", True)])
+def test_the_decoder_can_have_a_weight_decay_of_its_own(name: str, decoupled: bool) -> None:
+    """Without a gradient, a decoupled decay shrinks each weight by lr x decay in a step."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    phase = replace(PHASE, optimizer=name, weight_decay=0.1, decoder_weight_decay=0.5)
+    optimizer = build_optimizer(phase, model.parameters(), model[1])
+    decays = {p: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert decays == {p: 0.1 for p in model[0].parameters()} | {
+        p: 0.5 for p in model[1].parameters()
+    }
+    if decoupled:
+        before = [layer.weight.detach().clone() for layer in model]
+        (sum(p.sum() for p in model.parameters()) * 0).backward()
+        optimizer.step()
+        for layer, weight, decay in zip(model, before, (0.1, 0.5), strict=True):
+            assert torch.allclose(layer.weight, weight * (1 - PHASE.lr * decay))
+
+
 def test_sgd_has_momentum() -> None:
     """A gradient of 1 twice: steps of lr, then of (1 + .9) lr."""
     weight = torch.nn.Parameter(torch.zeros(1))

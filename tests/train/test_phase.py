@@ -77,6 +77,19 @@ def test_epochs_are_ranked_at_the_rule_for_ranking(work: Work) -> None:
     assert at_select_rule.history[0]["score"] == pytest.approx(negatives)
 
 
+def test_epochs_are_ranked_at_the_best_triplet_which_the_history_holds(
+    work: Work, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, _ = trained(work, SHORT, select="tuned_dice")
+    rule = [f"valid_tuned_{name}" for name in ("top", "min_area", "bottom")]
+    for row in record.history:
+        assert row["score"] == row["valid_tuned_dice"] >= row["valid_dice"]
+        assert ThresholdRule(*(row[name] for name in rule)).levels
+    assert f"valid tuned dice {record.history[0]['score']:.4f}" in capsys.readouterr().out
+    others, _ = trained(work, SHORT, select="dice")
+    assert not set(rule) & others.history[0].keys()
+
+
 def test_positives_alone_train(work: Work) -> None:
     phase = replace(SHORT, epochs=1, positive_rate=1.0, loss=LossWeights(squared_dice=1))
     record, _ = trained(work, phase, select="positive_dice")

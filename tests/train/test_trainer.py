@@ -58,13 +58,15 @@ def train_interrupted(work: Work, epochs: int, recipe: Recipe = TINY, **options:
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 4, 5])
-def test_an_interrupted_run_ends_with_the_same_bytes(work: Work, epochs: int) -> None:
-    whole = training_job(work)
+@pytest.mark.parametrize("select", ["dice", "tuned_dice"])
+def test_an_interrupted_run_ends_with_the_same_bytes(work: Work, select: str, epochs: int) -> None:
+    recipe = replace(TINY, select=select)
+    whole = training_job(work, recipe)
     trainer.train_fold(whole)
     expected = hashes(whole.draft.folder)
     remove(whole.draft.folder)
-    train_interrupted(work, epochs)
-    trainer.train_fold(training_job(work))
+    train_interrupted(work, epochs, recipe)
+    trainer.train_fold(training_job(work, recipe))
     assert hashes(whole.draft.folder) == expected
 
 

@@ -33,7 +33,7 @@ PHASE = Phase(
 THAWED = replace(PHASE, positive_rate=None, freeze="nothing", freeze_epochs=None, accumulate=1)
 AVERAGED = replace(THAWED, keep=Keep("swa", 2))
 FOLLOWED = replace(THAWED, keep=Keep("last"), ema=Ema(0.9, start=1))
-RECIPE = replace(TINY, phases=(PHASE, AVERAGED, FOLLOWED))
+RECIPE = replace(TINY, phases=(PHASE, AVERAGED, FOLLOWED), select="tuned_dice")
 
 
 def build_exact(recipe: Recipe) -> nn.Module:
