@@ -25,15 +25,14 @@ RUNS = ("run", "recipe", "folds", "images", "Dice (95 %)", "all-empty",
         "gain over all-empty (95 %)", "shared images", "minus first (95 %)", *FIGURES)  # fmt: skip
 ABOUT_RUNS = """\
 Every run at its recipe's published rule: nothing is tuned. Maps have the flips of the recipe, or
-those that the run's name adds. Means over images; an image scores 1
-if both masks are empty, and 0 if one is. Intervals are bootstraps over patients. *All-empty*: the
-Dice of a submission without any mask. *Shared images*: those of the folds that a run shares with
-the run in the first row. *Minus first*: its Dice minus that run's, image by image, on the shared
-images; an interval that holds 0 shows no difference. *Positive Dice* is over images with a
-pneumothorax, *balanced Dice* the mean of it and of the Dice of the other images. *Sensitivity* and
-*specificity*: an image with a mask is a positive prediction. *AUC*: of the image-level output.
-*Loss*: validation loss of the kept checkpoint, the mean over folds; recipes with different losses
-cannot be compared by it."""
+those that the run's name adds. Means over images; an image scores 1 if both masks are empty, and 0
+if one is. Intervals are bootstraps over patients. *All-empty*: the Dice of a submission without any
+mask. *Shared images*: those of the folds that a run shares with the run in the first row. *Minus
+first*: its Dice minus that run's, image by image, on the shared images; an interval that holds 0
+shows no difference. *Positive Dice* is over images with a pneumothorax, *balanced Dice* the mean of
+it and of the Dice of the other images. *Sensitivity* and *specificity*: an image with a mask is a
+positive prediction. *AUC*: of the image-level output. *Loss*: validation loss of the kept
+checkpoint, the mean over folds; recipes with different losses cannot be compared by it."""
 DECISIONS = ("decision", "rule", "top / area / bottom, and more", "images", "tuned", "cross-fitted",
              "95 %", "test (95 %)")  # fmt: skip
 ABOUT_DECISIONS = """\
