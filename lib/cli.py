@@ -83,8 +83,7 @@ def stop_on_signals() -> None:
 
 def _stop(number: int, frame: FrameType | None = None) -> NoReturn:
     """Exit with the code of a signal; only the parent process prints a line."""
-    # A reader that needs no more lines, such as head, has not stopped any work of interest.
-    if not multiprocessing.parent_process() and number != signal.SIGPIPE:
+    if not multiprocessing.parent_process():
         name = signal.Signals(number).name
         with suppress(OSError):  # stderr may be closed
             os.write(2, f"\nstopped by {name}: the same command goes on from here\n".encode())

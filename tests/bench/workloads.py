@@ -40,8 +40,10 @@ def prepared(train: int, sizes: Sequence[int], test: int = MIN_TEST_IMAGES) -> I
 def one_phase(name: str, size: int, batch: int) -> Recipe:
     """Return the first phase of a recipe, from random weights, with every image once an epoch."""
     recipe = recipes.get(name)
-    phase = replace(recipe.phases[0], size=size, crop=None, batch=batch, positive_rate=None)
-    phase = replace(phase, positive_rate_end=None, freeze="nothing", freeze_epochs=None)
+    phase = replace(
+        recipe.phases[0], size=size, crop=None, batch=batch, freeze="nothing", freeze_epochs=None,
+        positive_rate=None, positive_rate_end=None, replacement=False,
+    )  # fmt: skip
     network = replace(recipe.network, encoder_weights="none")
     return replace(recipe, network=network, phases=(phase,))
 

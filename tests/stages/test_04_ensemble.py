@@ -11,11 +11,13 @@ from lib.decision.rules import ThresholdRule
 from lib.decision.schema import Decision
 from lib.layout import Work
 from lib.recipes import RECIPES
+from lib.rle import COMPETITION_FRAME
 from tests import fakes
 from tests.stages import commands
 
 TRUTH = fakes.masks(12)
-RECIPE_RULE = ThresholdRule(0.6, 9, 0.35)
+PX = (COMPETITION_FRAME // fakes.FRAME) ** 2  # a pixel of the tests' frame, in a recipe's rule
+RECIPE_RULE = ThresholdRule(0.6, 9 * PX, 0.35)
 P = {i: 0.2 + 0.5 * mask.any() for i, mask in TRUTH.items()} | {"test0": 0.3, "test1": 0.7}
 
 
@@ -201,4 +203,4 @@ def test_without_labels_a_rule_must_be_stated(tmp_path: Path) -> None:
     assert (decision.rule.levels, decision.rule.min_area) == ((178, 76), 800)
     assert decision.oof_dice is None
     run(work, *flags, "--rule", "recipe")
-    assert load_decision(work, "a-recipe").rule.to_json() == RECIPE_RULE.to_json()
+    assert load_decision(work, "a-recipe").rule.to_json() == ThresholdRule(0.6, 9, 0.35).to_json()
