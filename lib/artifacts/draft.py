@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from lib import layout
@@ -62,6 +62,9 @@ class Draft:
             if not _has_work(self.folder):
                 remove(self.folder)
             self.lock.release()
+            for name in PurePath(self.location.name).parents[:-1]:
+                with suppress(OSError):  # not empty
+                    (self.location.root / name).rmdir()
 
     def finish(self, inputs: Iterable[Artifact] = (), **circumstances: Any) -> Artifact:
         """Write the manifest and give the folder its final name.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lib import csv_files, images, rle
+from lib import csv_files, disk, images, rle
 from lib.artifacts import Artifact, Draft
 from lib.dataset import Dataset
 from lib.decision import histograms
@@ -47,7 +47,8 @@ def average(draft: Draft, members: Sequence[MemberFold], dataset: Dataset) -> Ar
         dataset: truth, folds and test images.
 
     Raises:
-        InputError: if a map is damaged, not square, or larger than the frame.
+        InputError: if a map is damaged, not square, or larger than the frame, or all maps cannot
+            fit on the disk.
     """
     csv_files.write(draft.path(CLASSES), _mean_p_positive(members, draft.config["weights"]))
     mean = MapAverager(
@@ -56,12 +57,18 @@ def average(draft: Draft, members: Sequence[MemberFold], dataset: Dataset) -> Ar
         [(member.fold, member.probs.location.folder, member.weight) for member in members],
     )
     labelled = labelled_images(members, dataset)
+    keys = [("oof", image.image_id) for image in labelled]
+    keys += [("test", image_id) for image_id in dataset.test_ids]
+    files = [[draft.path(map_file(*key))] for key in keys]
+    n_remaining = sum(not path.exists() for (path,) in files)
     if labelled:
-        counts = list(map_in_processes(mean.write_oof, labelled, "out-of-fold"))
+        results = map_in_processes(mean.write_oof, labelled, "out-of-fold")
+        counts = list(disk.report_need_early(results, files, n_remaining))
         pixels, inside = (np.stack(column) for column in zip(*counts, strict=True))
         ids = np.array([image.image_id for image in labelled])
         Histograms(ids, pixels, inside).save(draft.path(HISTOGRAMS_FILE))
-    for _ in map_in_processes(mean.write_test, dataset.test_ids, "test"):
+    written = map_in_processes(mean.write_test, dataset.test_ids, "test")
+    for _ in written if labelled else disk.report_need_early(written, files, n_remaining):
         pass
     save_members(draft.path(MEMBERS_FILE), members)
     return draft.finish()
