@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from lib.files import sha256
 from lib.layout import ArtifactPath
 
-FORMAT = 2
+FORMAT = 3
 CONFIG, MANIFEST, JOURNAL, STATE = "config.json", "manifest.json", "journal.jsonl", "state.pt"
 SCRATCH = (CONFIG, JOURNAL, STATE)  # only in an unfinished artifact
 CHECKSUM = "checksum"  # digest of all other keys, those outside the id too

@@ -104,7 +104,7 @@ class ThresholdRule:
     def from_json(content: Mapping[str, Any]) -> "ThresholdRule":
         """Read what `to_json` returned; other keys are ignored."""
         fields = {name: content[name] for name in asdict(ThresholdRule())}
-        thresholds = {name: fields[name] / LEVELS for name in ("top", "bottom")}
+        thresholds = {name: to_level(fields[name]) / LEVELS for name in ("top", "bottom")}
         return ThresholdRule(**fields | thresholds)
 
     @property
@@ -195,7 +195,7 @@ class ThresholdRule:
         return {}
 
     def to_json(self) -> dict[str, Any]:
-        top, bottom = self.levels
+        top, bottom = (round(level / LEVELS, 4) for level in self.levels)
         return asdict(self) | {"top": top, "bottom": bottom, "expected": None}
 
     def explain(self, frame_px: int) -> list[str]:

@@ -174,7 +174,7 @@ def parse_params(words: Sequence[str]) -> ThresholdRule:
         name, text = first["loc"][0], str(first["input"])
         hint = ""
         if name in ("top", "bottom") and text.isdigit() and 1 < int(text) < LEVELS:
-            hint = f"; level {text} of decision.json is {int(text) / LEVELS:.3f}"
+            hint = f"; level {text} of 255 is {int(text) / LEVELS:.3f}"
         raise InputError(f"--params {name}={text}: {first['msg']}{hint}") from None
     _ = rule.levels  # raises for thresholds that do not fit together
     return rule

@@ -31,7 +31,7 @@ class TestMaking:
         assert not run.location.partial.exists()
         assert set(files_under(run.location.folder)) == {MANIFEST, "weights/a.pt", "history.csv"}
         manifest = json.loads((run.location.folder / MANIFEST).read_text())
-        assert (manifest["kind"], manifest["format"]) == ("run", 2)
+        assert (manifest["kind"], manifest["format"]) == ("run", 3)
         assert manifest["config"] == RECIPE
         assert manifest["inputs"] == {"dataset": dataset.id}
         assert manifest["files"]["history.csv"]["size"] == 8

@@ -28,7 +28,7 @@ def test_another_kind_is_refused(work: Work) -> None:
 def test_another_format_is_refused(work: Work) -> None:
     make(work.dataset)
     change_manifest(work, format=1)
-    with pytest.raises(InputError, match="has format 1; this version reads 2; .*--replace"):
+    with pytest.raises(InputError, match="has format 1; this version reads 3; .*--replace"):
         artifacts.read(work.dataset)
 
 

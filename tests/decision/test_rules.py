@@ -151,7 +151,7 @@ ALL_PARTS = ThresholdRule(0.7, 800, 0.3, component_min_area=100, fill_holes=True
 def test_a_rule_is_written_in_levels_and_read_back() -> None:
     content = json.loads(json.dumps(ALL_PARTS.to_json()))
     assert content == {
-        "top": 178, "min_area": 800, "bottom": 76, "component_min_area": 100,
+        "top": 0.698, "min_area": 800, "bottom": 0.298, "component_min_area": 100,
         "fill_holes": True, "class_min": 0.4, "expected": None,
     }  # fmt: skip
     assert ThresholdRule.from_json(content | {"rule": "triplet"}).to_json() == content
@@ -198,3 +198,9 @@ def test_areas_of_the_competition_s_frame_are_brought_to_another() -> None:
     rule = ThresholdRule(0.7, 800, 0.3, component_min_area=101, fill_holes=True, class_min=0.4)
     assert rule.in_frame(1024) == rule
     assert rule.in_frame(512) == replace(rule, min_area=200, component_min_area=25)
+
+
+def test_all_levels_come_back_from_json() -> None:
+    for level in range(255):
+        rule = ThresholdRule.from_levels(254, level)
+        assert ThresholdRule.from_json(json.loads(json.dumps(rule.to_json()))) == rule

@@ -50,7 +50,7 @@ def test_the_keys_that_people_rely_on(tmp_path: Path) -> None:
     full(TRIPLET).save(tmp_path / "decision.json")
     content = json.loads((tmp_path / "decision.json").read_bytes())
     assert content["rule"] == "auto"
-    assert (content["top"], content["min_area"], content["bottom"]) == (178, 800, 76)
+    assert (content["top"], content["min_area"], content["bottom"]) == (0.698, 800, 0.298)
     assert (content["component_min_area"], content["fill_holes"]) == (0, False)
     assert content["class_min"] is None
     assert content["oof_dice"] == 0.9

@@ -34,7 +34,7 @@ def test_params_are_in_published_units() -> None:
         ("top=.7 top=.8", "--params top=.8: top is given twice"),
         ("top=seven", "--params top=seven: .*valid number"),
         ("top=1.2", "--params top=1.2: .*less than or equal to 1"),
-        ("top=90", r"--params top=90: .*level 90 of decision.json is 0\.353"),
+        ("top=90", r"--params top=90: .*level 90 of 255 is 0\.353"),
         ("top=1", "threshold 1 is out of range"),
         ("top=nan", "--params top=nan"),
         ("min_area=-1", "--params min_area=-1: .*greater than or equal to 0"),
