@@ -1,8 +1,14 @@
 """Library of the five stages: a package for each stage, over shared modules."""
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+
+# torch reads this when it is loaded, so it stands before every import of it. OpenMP threads that
+# wait for each other spin for milliseconds by default: beside another busy process, that made
+# training on 2 cores 13 to 100 times slower. A short spin costs nothing on a quiet machine.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # Checked here, before any module of lib is imported: otherwise a Python that lacks the packages
 # ends in a traceback of its first import.

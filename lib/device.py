@@ -1,12 +1,6 @@
 """Device and precision of the networks, compilation, and torch's errors in plain words."""
 
 import os
-
-# OpenMP threads that wait for each other spin for milliseconds by default. Beside another busy
-# process, that made training on 2 cores 30 to 100 times slower; a short spin costs nothing on a
-# quiet machine. torch reads this when it is loaded.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar

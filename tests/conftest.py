@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as lib/device.py, before any test loads torch
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as lib, before any test loads torch
 # Equal bytes are promised on CPUs; GPUs are measured by tests.bench.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 

@@ -1,11 +1,17 @@
 """Device and precision of the networks, and torch's errors in plain words."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from lib import device
 from lib.errors import InputError
 
+ROOT = Path(__file__).resolve().parents[1]
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
@@ -87,3 +93,19 @@ def test_errors_of_torch_become_messages_with_a_cure(error: Exception, message: 
 def test_other_errors_pass_unchanged() -> None:
     with pytest.raises(RuntimeError, match="^a bug$"), device.friendly_errors("use --batch 2"):
         raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize("module", ["lib.device", "lib.distributed", "lib.train.trainer"])
+def test_the_time_that_threads_spin_is_set_before_torch_is_loaded(module: str) -> None:
+    """Later it has no effect, and training beside another program nearly stands still."""
+    code = f"""
+import os, sys
+class Watcher:
+    def find_spec(self, name, *_):
+        if name == "torch" and "GOMP_SPINCOUNT" not in os.environ:
+            sys.exit("too late")
+sys.meta_path.insert(0, Watcher())
+import {module}
+"""
+    env = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
+    assert subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT).returncode == 0
