@@ -47,8 +47,10 @@ def parse_args() -> argparse.Namespace:
         help="of a computed split, by patient (default: %(default)s)")  # fmt: skip
     parser.add_argument("--rle-size", type=size, help="side of the RLE frame (1024, or the masks')")
     parser.add_argument("--limit", type=count, help="maximum of training and of test images")
+    parser.add_argument("--balanced", action="store_true",
+        help="draw as many training images without a pneumothorax as with one")  # fmt: skip
     parser.add_argument("--allow-missing", action="store_true", help="leave out ids without a file")
-    parser.add_argument("--allow-unreadable", action="store_true", 
+    parser.add_argument("--allow-unreadable", action="store_true",
         help="leave out test images that cannot be read, as training images are")  # fmt: skip
     parser.add_argument("--workers", type=count, default=os.cpu_count(), help="processes")
     return parser.parse_args()
@@ -64,8 +66,8 @@ def main() -> None:
     source = discover.scan_raw_folder(raw, args.labels, work.root, args.masks)
     plan = make_plan(
         source, rle_size=args.rle_size, n_folds=args.n_folds, limit=args.limit,
-        allow_missing=args.allow_missing, folds_csv=args.folds_csv, groups_csv=args.groups,
-        workers=args.workers,
+        balanced=args.balanced, allow_missing=args.allow_missing, folds_csv=args.folds_csv,
+        groups_csv=args.groups, workers=args.workers,
     )  # fmt: skip
     print(plan.describe(), flush=True)
     draft, caches = cache.begin(work, sizes, plan.config, inputs, args.replace)

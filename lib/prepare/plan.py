@@ -1,8 +1,9 @@
 """Plan of a dataset: the role of each image, chosen and checked before any is decoded."""
 
 import math
+import random
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def make_plan(
     rle_size: int | None,
     n_folds: int,
     limit: int | None = None,
+    balanced: bool = False,
     allow_missing: bool = False,
     folds_csv: Path | None = None,
     groups_csv: Path | None = None,
@@ -93,13 +95,15 @@ def make_plan(
         rle_size: the side of the RLE frame, in pixels; None: that of the masks, else 1024.
         n_folds: number of folds of a computed split.
         limit: maximum number of training images, and of test images, among those with a file.
+        balanced: take as many training images without a pneumothorax as with one.
         allow_missing: accept labelled and test images without a file.
         folds_csv: a given split, instead of a computed one.
         groups_csv: ImageId and patient_id; it may have sex, age and view too.
         workers: processes that read masks.
 
     Raises:
-        InputError: if labels, sample submission, folds or patients do not fit the images.
+        InputError: if labels, sample submission, folds or patients do not fit the images, or a
+            balanced set lacks a class.
     """
     all_labels = _read_labels(source, rle_size, workers)
     annotations = all_labels.rows
@@ -114,11 +118,13 @@ def make_plan(
             f"one of its ids: files are named as {_first_names(source.images)}; give other "
             "--labels or --masks"
         )
-    if limit:
-        roles = _limit_images(roles, source, annotations, limit)
-    elif not allow_missing:
+    if not limit and not allow_missing:
         _check_files(roles.train, "labelled", source)
         _check_files(roles.test, "test", source)
+    if balanced:
+        roles = _balance_classes(roles, source, annotations)
+    if limit:
+        roles = _limit_images(roles, source, annotations, limit)
     annotations = annotations[annotations["ImageId"].isin(roles.train)]
     split = _choose_split(annotations, n_folds, folds_csv)
     patient_table = _read_patients(groups_csv, roles.train | roles.test)
@@ -129,6 +135,7 @@ def make_plan(
         "n_folds": None if split else n_folds,
         "seed": None if split else folds.SEED,
         "limit": limit,
+        "balanced": balanced,
         "image_files_sha256": source.digest,
         "labels_sha256": all_labels.sha256,
         "sample_sha256": _digest(sample_csv),
@@ -245,14 +252,40 @@ def _limit_images(
 ) -> ImageRoles:
     """Keep the first images by ImageId or in the sample; the positive rate stays the same."""
     train = sorted(roles.train & source.images.keys())
-    with_mask = set(annotations["ImageId"][annotations["area_px"] > 0])
-    positive = [name for name in train if name in with_mask]
-    negative = [name for name in train if name not in with_mask]
+    positive, negative = _split_classes(train, annotations)
     if len(train) > limit:
         n_positive = math.ceil(limit * len(positive) / len(train))
         train = positive[:n_positive] + negative[: limit - n_positive]
     sample_ids = [name for name in roles.sample if name in source.images][:limit]
     return ImageRoles(set(train), set(sample_ids), set(), sample_ids)
+
+
+def _balance_classes(roles: ImageRoles, source: RawFolder, annotations: pd.DataFrame) -> ImageRoles:
+    """Draw as many training images of each class as the smaller class has, all with a file.
+
+    Raises:
+        InputError: if a class is empty.
+    """
+    classes = _split_classes(sorted(roles.train & source.images.keys()), annotations)
+    count, rng = min(map(len, classes)), random.Random(folds.SEED)
+    if not count:
+        counts = " and ".join(map(str, map(len, classes)))
+        raise InputError(
+            f"{source.root} has {counts} labelled images with and without a pneumothorax; "
+            "--balanced needs both"
+        )
+    drawn = {name for names in classes for name in rng.sample(names, count)}
+    return replace(roles, train=drawn)
+
+
+def _split_classes(
+    image_ids: Sequence[str], annotations: pd.DataFrame
+) -> tuple[list[str], list[str]]:
+    """Return the images with a mask, and those without."""
+    with_mask = set(annotations["ImageId"][annotations["area_px"] > 0])
+    positive = [name for name in image_ids if name in with_mask]
+    negative = [name for name in image_ids if name not in with_mask]
+    return positive, negative
 
 
 def _check_files(image_ids: set[str], kind: str, source: RawFolder) -> None:

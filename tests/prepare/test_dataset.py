@@ -36,6 +36,16 @@ def test_the_tables(stage: Stage, capsys: pytest.CaptureFixture) -> None:
     assert sample["ImageId"].tolist() == ["test2", "test1", "test0"]
 
 
+def test_a_balanced_dataset_has_as_many_images_of_each_class(
+    stage: Stage, capsys: pytest.CaptureFixture
+) -> None:
+    stage("--balanced")
+    assert "8 training images (4 positive), 3 test" in capsys.readouterr().out
+    assert artifacts.read(stage.work.dataset).config["balanced"] is True
+    assert stage.census()["images"]["left_out"] == 4
+    assert [fold["positive"] for fold in stage.census()["folds"]] == [2, 2]
+
+
 def test_unlabelled_images_are_excluded_and_never_negatives(stage: Stage) -> None:
     write_dicom(stage.root / "dicom-images-train" / "extra.dcm", noise(50))
     stage()

@@ -1,5 +1,6 @@
 """The role of each image, and the inputs that do not fit together."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,61 @@ def test_the_limit_keeps_the_positive_rate(tmp_path: Path) -> None:
     assert len(plan.roles.train) == 6
     assert len(positive) == 2
     assert plan.roles.sample == ["test2", "test1", "test0"]
+
+
+@pytest.mark.parametrize("n_positive", [4, 9])
+def test_a_balanced_set_has_all_of_the_smaller_class(tmp_path: Path, n_positive: int) -> None:
+    root = write_raw(tmp_path)
+    positive = {f"train{n:02}" for n in range(n_positive)}
+    rows = [(f"train{n:02}", POSITIVE if n < n_positive else "-1") for n in range(12)]
+    write_labels(root / "stage_2_train.csv", rows)
+    train = make(root, balanced=True).roles.train
+    count = min(n_positive, 12 - n_positive)
+    assert (len(train & positive), len(train - positive)) == (count, count)
+    assert train == make(root, balanced=True).roles.train
+
+
+def test_the_balanced_competition_has_the_images_of_viel_and_orhan(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    labels = tmp_path / "train.csv"
+    labels.write_bytes(gzip.decompress(
+        (shared_data / "siim_labels" / "stage_2_train.csv.gz").read_bytes()))  # fmt: skip
+    for name in set(csv_files.read(labels, ["ImageId"])["ImageId"]):
+        (tmp_path / f"{name}.png").touch()
+    plan = make_plan(scan_raw_folder(tmp_path), rle_size=1024, n_folds=2, balanced=True)
+    positive = plan.annotations["ImageId"][plan.annotations["area_px"] > 0]
+    assert (len(plan.roles.train), positive.nunique()) == (5338, 2669)
+    assert plan.split is None  # two halves are made, stratified and by patient
+
+
+def test_a_balanced_set_is_recorded_and_keeps_the_test_images(tmp_path: Path) -> None:
+    root = write_raw(tmp_path)
+    whole, balanced = make(root), make(root, balanced=True)
+    assert (whole.config["balanced"], balanced.config["balanced"]) == (False, True)
+    assert balanced.roles.test == whole.roles.test
+    assert len(balanced.annotations) == 8  # 4 of 12 are positive
+
+
+def test_the_limit_applies_to_the_balanced_set(tmp_path: Path) -> None:
+    plan = make(write_raw(tmp_path), balanced=True, limit=6)
+    assert (plan.annotations["area_px"] > 0).sum() == 3
+    assert len(plan.roles.train) == 6
+
+
+def test_images_without_a_file_are_no_part_of_a_balanced_set(tmp_path: Path) -> None:
+    files(tmp_path, *(f"{name}.dcm" for name in "abxyz"))
+    rows = [(name, POSITIVE if name in "abc" else "-1") for name in "abctuvwxyz"]
+    write_labels(tmp_path / "train.csv", rows)
+    train = make(tmp_path, balanced=True, allow_missing=True).roles.train
+    assert {"a", "b"} < train < set("abxyz")
+    assert len(train) == 4
+
+
+def test_a_balanced_set_needs_both_classes(tmp_path: Path) -> None:
+    labelled(files(tmp_path, "a.dcm", "b.dcm"), "a", "b")
+    with pytest.raises(InputError, match="2 and 0 labelled .*--balanced needs both"):
+        make(tmp_path, balanced=True)
 
 
 def test_too_few_positives_are_refused_before_anything_is_decoded(tmp_path: Path) -> None:
