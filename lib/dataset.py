@@ -57,6 +57,17 @@ class Dataset:
         """ImageIds of the test images, sorted."""
         return sorted(self.images.index[self.images["split"] == "test"])
 
+    def largest_cache(self) -> Artifact | None:
+        """Return the cache of this dataset with the largest images; None if there is none."""
+        caches = [
+            artifacts.read(location)
+            for location in layout.artifact_paths(self.artifact.location.root)
+            if location.kind == "cache"
+        ]
+        name, dataset_id = self.artifact.location.name, self.artifact.id
+        matching = [cache for cache in caches if cache.inputs.get(name) == dataset_id]
+        return max(matching, key=lambda cache: int(cache.location.folder.name), default=None)
+
     def positive(self, image_id: str) -> bool:
         """Return True if a labelled image shows a pneumothorax."""
         return self.truth[image_id] != rle.EMPTY

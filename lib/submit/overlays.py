@@ -3,21 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from skimage.segmentation import mark_boundaries
 
-from lib import artifacts, images, rle
+from lib import images, rle
 from lib.artifacts import Artifact, Draft
-from lib.layout import artifact_paths, image_file
+from lib.drawing import draw_masks
+from lib.layout import image_file
 from lib.score import Score
 from lib.submit import masks
 from lib.submit.inputs import SubmissionInputs
 
 SIDE = 480  # pixels of a drawing
-PREDICTED = (230, 130, 0)  # RGB; orange and blue differ for colour-blind readers too
-TRUE = (90, 200, 250)
-OPACITY = 0.45
 BEST, MEDIAN, WORST, MISSED, FALSE = 2, 3, 2, 3, 2  # number of examples of each kind
 
 
@@ -73,18 +69,6 @@ def _rank(oof: Score, selected: np.ndarray, key: np.ndarray) -> list[int]:
     return sorted(map(int, np.flatnonzero(selected)), key=lambda i: (key[i], oof.ids[i]))
 
 
-def largest_cache(source: SubmissionInputs) -> Artifact | None:
-    """Return the cache of this dataset with the largest images; None if there is none."""
-    dataset = source.dataset.artifact
-    caches = [
-        artifacts.read(location)
-        for location in artifact_paths(dataset.location.root)
-        if location.kind == "cache"
-    ]
-    matching = [cache for cache in caches if cache.inputs.get(dataset.location.name) == dataset.id]
-    return max(matching, key=lambda cache: int(cache.location.folder.name), default=None)
-
-
 def write(
     draft: Draft, source: SubmissionInputs, cache: Artifact, examples: Sequence[Example]
 ) -> None:
@@ -94,34 +78,5 @@ def write(
         image = images.read_png(cache.path(image_file(example.image_id)))
         predicted = masks.oof_map(source, example.image_id).mask(source.decision.rule, size)
         true = rle.decode(source.dataset.truth[example.image_id], size, size)
-        images.write_png(draft.path(example.file), draw(image, predicted, true))
-
-
-def draw(image: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Fill the prediction and outline the truth.
-
-    Args:
-        image: (h, w) uint8.
-        predicted, true: (H, W) bool, in the RLE frame.
-
-    Returns:
-        (SIDE, SIDE, 3) uint8, BGR.
-    """
-    interpolation = cv2.INTER_AREA if image.shape[0] > SIDE else cv2.INTER_CUBIC
-    gray = cv2.resize(image, (SIDE, SIDE), interpolation=interpolation)
-    canvas = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
-    inside = _resize_mask(predicted) > 0
-    tint = np.array(PREDICTED)
-    canvas[inside] = np.rint((1 - OPACITY) * canvas[inside] + OPACITY * tint).astype(np.uint8)
-    # Three labels, with a ring of 1 px around the truth, make a line of 3 px; its edge is black.
-    truth = _resize_mask(true)
-    labels = truth + cv2.dilate(truth, np.ones((3, 3)))
-    outlined = mark_boundaries(
-        canvas, labels, color=np.array(TRUE) / 255, outline_color=(0, 0, 0), mode="thick"
-    )
-    return np.rint(255 * outlined[..., ::-1]).astype(np.uint8)
-
-
-def _resize_mask(mask: np.ndarray) -> np.ndarray:
-    """Return a mask as (SIDE, SIDE) uint8, 1 inside."""
-    return cv2.resize(mask.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+        drawn = draw_masks(image, SIDE, predicted, true)
+        images.write_png(draft.path(example.file), drawn[..., ::-1])

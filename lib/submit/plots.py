@@ -1,14 +1,13 @@
 """Plots of the report, as PNGs: predicted against true areas, and reliability diagrams."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from lib.drawing import to_png
 from lib.score import Score
 
 PANELS = {"pixels": "A pixel is in the pneumothorax", "empty": "An image is empty"}
@@ -43,7 +42,7 @@ def draw_scatter(oof: Score) -> bytes:
         axis.set_minor_formatter(NullFormatter())
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left")
-    return _as_png(figure)
+    return to_png(figure)
 
 
 def draw_reliability(bins_by_panel: Mapping[str, Bins]) -> bytes:
@@ -56,7 +55,7 @@ def draw_reliability(bins_by_panel: Mapping[str, Bins]) -> bytes:
     for axes, (name, title) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
         _draw_bins(axes, bins_by_panel[name])
         axes.set_title(title, fontsize=11)
-    return _as_png(figure)
+    return to_png(figure)
 
 
 def _draw_bins(axes: Axes, bins: Bins) -> None:
@@ -82,10 +81,3 @@ def _format_count(count: float) -> str:
         if count >= unit:
             return f"{count / unit:.3g}{suffix}"
     return str(count)
-
-
-def _as_png(figure: Figure) -> bytes:
-    FigureCanvasAgg(figure)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})  # the same on all machines
-    return content.getvalue()

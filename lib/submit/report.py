@@ -50,7 +50,7 @@ def write(draft: Draft, data: ReportData) -> None:
     """Write report.html, the overlays that it shows, and log/lineage.txt."""
     source, oof = data.source, data.oof
     ancestors = lineage.ancestors(draft.location.root, source.inputs)
-    cache = overlays.largest_cache(source) if oof else None
+    cache = source.dataset.largest_cache() if oof else None
     examples = overlays.choose_examples(oof) if oof and cache else []
     if cache:
         overlays.write(draft, source, cache, examples)

@@ -1,12 +1,9 @@
 """Overlays: the choice of examples and their drawing."""
 
-import numpy as np
 import pytest
 
-from lib import artifacts
-from lib.layout import Work
 from lib.submit import overlays
-from tests.submit.builders import prepare, score_of
+from tests.submit.builders import score_of
 
 
 def test_twelve_examples_are_chosen_by_rank() -> None:
@@ -35,31 +32,3 @@ def test_no_image_is_shown_twice_if_there_are_few(count: int) -> None:
 def test_equal_scores_are_ranked_by_id() -> None:
     examples = overlays.choose_examples(score_of(*[(5, 5, 5)] * 9))
     assert [example.image_id for example in examples][:2] == ["i00", "i01"]
-
-
-def test_the_prediction_is_filled_and_the_truth_outlined() -> None:
-    image = np.full((64, 64), 100, np.uint8)
-    predicted, true = np.zeros((2, 64, 64), bool)
-    predicted[:, :32] = True
-    true[16:48, 40:56] = True
-    drawn = overlays.draw(image, predicted, true)[..., ::-1]
-    scale = overlays.SIDE / 64
-    at = lambda row, column: drawn[int(row * scale), int(column * scale)].tolist()  # noqa: E731
-    assert drawn.shape == (480, 480, 3)
-    assert at(5, 5) == np.rint(0.55 * 100 + 0.45 * np.array(overlays.PREDICTED)).tolist()
-    assert at(5, 60) == [100, 100, 100]
-    assert at(32, 48) == [100, 100, 100]
-    assert at(16, 48) == list(overlays.TRUE)
-    down = [tuple(pixel) for pixel in drawn[110:130, 360]]  # across the upper edge, at 120
-    assert down.count(overlays.TRUE) == 3
-    assert down.count((0, 0, 0)) == 2
-
-
-def test_the_largest_cache_of_this_dataset_is_taken(work: Work) -> None:
-    source = prepare(work)
-    assert overlays.largest_cache(source) is None
-    for size, parents in ((16, [source.dataset.artifact]), (8, source.inputs), (99, [])):
-        artifacts.begin(work.cache(size), {"size": size}, parents).finish()
-    cache = overlays.largest_cache(source)
-    assert cache is not None
-    assert cache.location == work.cache(16)
