@@ -1,6 +1,6 @@
 """Census of a dataset: counts of images, labels, patients, mask areas and header values.
 
-census.json has the counts; census.md has them as a page.
+census.json has the counts; census.md has them as a page, and sex.png is its chart.
 """
 
 import re
@@ -12,12 +12,17 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from lib.drawing import to_png
+
 QUANTILES = {"min": 0.0, "p1": 0.01, "p5": 0.05, "p10": 0.1, "p25": 0.25, "median": 0.5,
              "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}  # fmt: skip
 SMALL_PX = (800, 2000)  # minimum areas of published decision rules
 HEADER_COLUMNS = ("patient_id", "sex", "age", "view", "pixel_spacing_mm")
 ALL, UNKNOWN = "all", "unknown"
+SEXES = {"F": "female", "M": "male", UNKNOWN: "unknown"}
+CLASSES = {"positive": "pneumothorax", "negative": "none"}
 NO_FILE = "no image file"
+COLOURS = {"positive": "#e68200", "negative": "#1f4e79"}  # differ for colour-blind readers too
 TEMPLATE = Path(__file__).with_name("census.md.jinja")
 
 Summary = dict[str, Any]
@@ -74,6 +79,31 @@ def to_markdown(summary: Summary) -> str:
     return page.render(summary, quantiles=QUANTILES, small_px=SMALL_PX)
 
 
+def draw_sexes(summary: Summary) -> bytes:
+    """Return a PNG of the training images with and without a pneumothorax, by sex."""
+    from matplotlib.figure import Figure  # late: it takes a third of a second to load
+
+    rows = [row for row in summary["sex_view"] if row["view"] == ALL and row["sex"] != ALL]
+    rows = [row for row in rows if row["positive"] + row["negative"]]
+    figure = Figure(figsize=(6, 4), layout="constrained", dpi=150)
+    axes = figure.subplots()
+    width = 0.4
+    for offset, (kind, label) in enumerate(CLASSES.items()):
+        places = [place + (offset - 0.5) * width for place in range(len(rows))]
+        bars = axes.bar(
+            places, [row[kind] for row in rows], width, color=COLOURS[kind], label=label
+        )
+        texts = [_count_and_percent(row[kind], row["positive"] + row["negative"]) for row in rows]
+        axes.bar_label(bars, [text.replace(" (", "\n(") for text in texts], padding=2, fontsize=9)
+    axes.set_xticks(range(len(rows)), [SEXES[row["sex"]] for row in rows])
+    axes.set(title="Pneumothorax by sex", ylabel="training images", xlim=(-0.7, len(rows) - 0.3))
+    axes.margins(y=0.25)  # for the legend
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper center", ncols=2)
+    return to_png(figure)
+
+
 def _count_and_percent(count: int, total: int) -> str:
     """Return text such as 1,180 (21.8 %)."""
     return f"{count:,} ({count / total:.1%})".replace("%", " %") if total else "0"
@@ -85,6 +115,7 @@ def _count_labels(images: pd.DataFrame) -> Summary:
         "rows": int(labelled["label_rows"].sum()),
         "labelled": len(labelled),
         "positive": int(labelled["positive"].sum()),
+        "one_annotation": int((labelled["n_annotations"] == 1).sum()),
         "several_annotations": int((labelled["n_annotations"] > 1).sum()),
         "most_annotations": int(labelled["n_annotations"].max() if len(labelled) else 0),
         "overlapping": int(labelled["overlapping"].sum()),
@@ -113,7 +144,7 @@ def _count_duplicates(train: pd.DataFrame, test: pd.DataFrame, reasons: pd.Serie
 def _count_sex_view(train: pd.DataFrame, test: pd.DataFrame) -> list[Summary]:
     """Count images by sex, view and pneumothorax, with totals; empty rows are left out."""
     rows = []
-    for sex, view in product(("F", "M", UNKNOWN, ALL), ("AP", "PA", UNKNOWN, ALL)):
+    for sex, view in product((*SEXES, ALL), ("AP", "PA", UNKNOWN, ALL)):
         group, test_group = (_select(images, sex, view) for images in (train, test))
         positive = int(group["positive"].sum())
         counts = {"positive": positive, "negative": len(group) - positive, "test": len(test_group)}

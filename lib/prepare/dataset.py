@@ -51,6 +51,8 @@ def build_dataset(
     for name, table in tables.items():
         csv_files.write(draft.path(name), table)
     write_json(draft.path("census.json"), summary)
+    if len(train):
+        write_bytes(draft.path("sex.png"), census.draw_sexes(summary))
     write_bytes(draft.path("census.md"), census.to_markdown(summary).encode())
     return draft.finish(workers=workers)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,8 +20,8 @@ def test_every_file_is_accounted_for(summary: dict[str, Any]) -> None:
 
 def test_labels_are_counted_before_images_are_excluded(summary: dict[str, Any]) -> None:
     assert summary["labels"] == {
-        "rows": 7, "labelled": 5, "positive": 3, "several_annotations": 1, "most_annotations": 2,
-        "overlapping": 1, "repeated_rows": 1,
+        "rows": 7, "labelled": 5, "positive": 3, "one_annotation": 2, "several_annotations": 1,
+        "most_annotations": 2, "overlapping": 1, "repeated_rows": 1,
     }  # fmt: skip
 
 
@@ -78,8 +79,34 @@ def test_counts_and_percentages_are_in_tables(summary: dict[str, Any]) -> None:
     page = census.to_markdown(summary)
     assert "**4 for training**, 2 (50.0 %) of them with a pneumothorax; **1 for test**" in page
     assert "2 left out by --limit" in page
-    assert "| F | AP | 1 (100.0 %) | 0 (0.0 %) | 1 | 0 |" in page
+    assert "| images with one annotation | 2 (66.7 %) |" in page
+    assert "| images with several annotations | 1 (33.3 %) |" in page
+    assert "| F | AP | 1 (100.0 %) | 0 (0.0 %) | 1 (25.0 %) | 0 (0.0 %) |" in page
+    assert "| M | PA | 0 | 0 | 0 (0.0 %) | 1 (100.0 %) |" in page
     assert "| age | `413` | missing | 2 |" in page
+
+
+def test_the_chart_has_two_bars_a_sex_as_high_as_its_counts(summary: dict[str, Any]) -> None:
+    counts = {"F": (30, 60), "M": (15, 45), "unknown": (0, 0)}
+    rows = [{"sex": sex, "view": "all", "positive": positive, "negative": negative, "test": 9}
+            for sex, (positive, negative) in counts.items()]  # fmt: skip
+    png = census.draw_sexes({"sex_view": [*rows, {"sex": "all", "view": "all"}]})
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert picture.shape == (600, 900, 3)
+    for place, kind in enumerate(("positive", "negative")):
+        heights = _bar_heights(picture, census.COLOURS[kind])
+        expected = [counts["F"][place], counts["M"][place]]
+        assert np.divide(*heights) == pytest.approx(np.divide(*expected), rel=0.03)
+
+
+def _bar_heights(picture: np.ndarray, colour: str) -> list[int]:
+    """Return the height in pixels of every bar of a colour that touches the lowest one's foot."""
+    rgb = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    inside = (picture == rgb).all(axis=2)
+    foot = np.flatnonzero(inside.any(axis=1))[-1]
+    columns = np.flatnonzero(inside[foot])
+    bars = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    return [int(inside[:, bar[len(bar) // 2]].sum()) for bar in bars]
 
 
 def test_a_dataset_without_labels_has_a_census_too(images: pd.DataFrame) -> None:
@@ -99,9 +126,10 @@ def test_the_real_labels_have_the_counts_of_the_competition_and_of_the_paper(
     images = images.assign(split="train", reason="", positive=(images["area_px"] > 0).astype(int),
                            pixel_spacing_mm="", source="", sha256="", cleaned="")  # fmt: skip
     summary = census.summarize(images, pd.Series(0, images.index), len(images))
+    # One and several annotations: Abedalla et al., Table 2, round 2.
     assert summary["labels"] == {
-        "rows": 12954, "labelled": 12047, "positive": 2669, "several_annotations": 624,
-        "most_annotations": 10, "overlapping": 183, "repeated_rows": 0,
+        "rows": 12954, "labelled": 12047, "positive": 2669, "one_annotation": 2045,
+        "several_annotations": 624, "most_annotations": 10, "overlapping": 183, "repeated_rows": 0,
     }  # fmt: skip
     known = {"min": 55, "p1": 567, "p5": 1363, "p10": 2005, "p25": 4059, "median": 8630,
              "p75": 18388, "p90": 33432, "max": 161421,
