@@ -135,13 +135,14 @@ def make_plan(
         "n_folds": None if split else n_folds,
         "seed": None if split else folds.SEED,
         "limit": limit,
-        "balanced": balanced,
         "image_files_sha256": source.digest,
         "labels_sha256": all_labels.sha256,
         "sample_sha256": _digest(sample_csv),
         "folds_sha256": _digest(split),
         "groups_sha256": _digest(groups_csv),
     }
+    if balanced:  # no key otherwise: datasets of earlier versions stay up to date
+        config["balanced"] = True
     notes = [all_labels.note] if all_labels.note else []
     sample_names = csv_files.read(sample_csv, ("ImageId",))["ImageId"] if sample_csv else ()
     renamed = csv_files.match_ids(sample_names, source.images)
