@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
-from skimage.segmentation import mark_boundaries
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,11 +15,11 @@ PREDICTED = (230, 130, 0)  # RGB; orange and blue differ for colour-blind reader
 TRUE = (90, 200, 250)
 OPACITY = 0.45
 
-PANEL = 320  # pixels of a panel's side in a grid
+PANEL = 480  # pixels of a panel's side in a grid
 GAP = 10  # pixels between panels, and around the grid
-LINE = 20  # pixels of a line of text
-LINE_LENGTH = 38  # characters of a line as wide as a panel
-DPI, FONT_SIZE = 100, 10
+LINE = 24  # pixels of a line of text
+LINE_LENGTH = 45  # characters of a line as wide as a panel
+DPI, FONT_SIZE = 100, 12
 
 
 class Panel(NamedTuple):
@@ -56,6 +55,8 @@ def draw_masks(
         canvas[inside] = np.rint((1 - OPACITY) * canvas[inside] + OPACITY * tint).astype(np.uint8)
     if true is None:
         return canvas
+    from skimage.segmentation import mark_boundaries  # late: scipy takes a while to load
+
     # Three labels, with a ring of 1 px around the truth, make a line of 3 px; its edge is black.
     truth = _resize_mask(true, side)
     labels = truth + cv2.dilate(truth, np.ones((3, 3)))

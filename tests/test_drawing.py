@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lib import drawing
-from lib.drawing import GAP, LINE, PANEL, Panel
+from lib.drawing import GAP, LINE, LINE_LENGTH, PANEL, Panel
 
 SIDE = 480
 
@@ -58,7 +58,7 @@ def test_every_panel_is_drawn_pixel_by_pixel_at_its_place(texts: dict[str, str])
 
 
 def test_texts_have_their_lines_and_a_grid_is_the_same_each_time() -> None:
-    rows = [[Panel(panel(0), title="x" * 60), Panel(panel(1))], [Panel(panel(2))]]
+    rows = [[Panel(panel(0), title="x" * (LINE_LENGTH + 1)), Panel(panel(1))], [Panel(panel(2))]]
     png = drawing.draw_grid(rows, note="a note")
     assert png == drawing.draw_grid(rows, note="a note")
     grid = read(png)

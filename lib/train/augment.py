@@ -1,5 +1,9 @@
 """Augmentations by name: each is a function that returns the transforms of albumentations.
 
+    python -m lib.train.augment RECIPE OUT.png [--work WORK] [--image ID]
+
+draws each transform of a recipe on a radiograph of WORK, by default the first positive one.
+
 Images are gray (H, W) uint8 and masks (H, W) uint8 of 0 and 1; a pipeline transforms both alike.
 Borders are always given, because albumentations 2 fills them with black and version 1 reflected.
 """
@@ -8,14 +12,24 @@ import os
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it looks for updates on import
 
+import argparse
 import random
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import albumentations as A
 import cv2
 import numpy as np
 
+from lib import dataset, images, recipes, rle
+from lib.cli import run_stage
+from lib.dataset import Dataset
+from lib.drawing import PANEL, Panel, draw_grid, draw_masks
 from lib.errors import InputError
+from lib.files import write_bytes
+from lib.layout import Work, image_file
+from lib.recipes import Recipe
 
 Transforms = list[A.BasicTransform | A.BaseCompose]
 
@@ -214,6 +228,13 @@ AUGMENTATIONS: dict[str, Callable[[int], Transforms]] = {
 }
 
 
+N_DRAWS, N_COLUMNS = 12, 4  # of a picture: random draws of a transform; panels in a row
+NOTE = (
+    f"Of {N_DRAWS} random draws, the strongest. Percentages: how often training applies "
+    "the transform. Blue line: the truth, moved with the image."
+)
+
+
 class Augmentation:
     """A named pipeline whose random draws depend only on the seed of each call."""
 
@@ -233,7 +254,8 @@ class Augmentation:
                 f"there is no augmentation {name!r}; there are {', '.join(AUGMENTATIONS)}"
             )
         crops = [A.RandomCrop(crop, crop)] if crop is not None else []
-        self.pipeline = A.Compose([*AUGMENTATIONS[name](size), *crops])
+        self.transforms = [*AUGMENTATIONS[name](size), *crops]
+        self.pipeline = A.Compose(self.transforms)
 
     def __call__(
         self, image: np.ndarray, mask: np.ndarray, seed: int
@@ -250,3 +272,102 @@ class Augmentation:
         self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         result = self.pipeline(image=image, mask=mask)
         return result["image"], result["mask"]
+
+
+def draw(recipe: Recipe, image: np.ndarray, mask: np.ndarray) -> bytes:
+    """Return a PNG of each transform of a recipe's last phase, applied alone to a radiograph.
+
+    Of several random draws, the one is shown that changes the image most.
+
+    Args:
+        recipe: with the size, the contrast and the augmentation.
+        image: (H, W) uint8.
+        mask: (H, W), not 0 inside.
+    """
+    phase = recipe.phases[-1]
+    image = images.CONTRASTS[recipe.input.contrast](images.shrink(image, phase.size))
+    mask = images.shrink_mask(mask != 0, phase.size) // 255
+    panels = [Panel(draw_masks(image, PANEL, true=mask), "original")]
+    transforms = Augmentation(recipe.augmentation, phase.size, phase.crop).transforms
+    for transform, rate in _single_transforms(transforms):
+        new_image, new_mask = _strongest_draw(transform, image, mask)
+        drawn = draw_masks(new_image, PANEL, true=new_mask)
+        panels.append(Panel(drawn, f"{_describe(transform)}, {100 * rate:.3g} %"))
+    rows = [panels[start : start + N_COLUMNS] for start in range(0, len(panels), N_COLUMNS)]
+    return draw_grid(rows, NOTE)
+
+
+def _single_transforms(
+    transforms: Sequence[A.BasicTransform | A.BaseCompose],
+) -> Iterator[tuple[A.BasicTransform, float]]:
+    """Yield each transform, members of a choice too, and how often it is applied."""
+    for transform in transforms:
+        if isinstance(transform, A.OneOf):
+            total = sum(member.p for member in transform.transforms)
+            yield from ((member, transform.p * member.p / total) for member in transform.transforms)
+        else:
+            yield transform, transform.p
+
+
+def _strongest_draw(
+    transform: A.BasicTransform, image: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    transform.p = 1.0
+    pipeline = A.Compose([transform])
+    draws = []
+    for seed in range(N_DRAWS):
+        pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        draws.append(pipeline(image=image, mask=mask))
+    side = len(image)
+    changes = [
+        np.abs(images.shrink(new["image"], side).astype(int) - image).mean() for new in draws
+    ]
+    strongest = draws[int(np.argmax(changes))]
+    return strongest["image"], strongest["mask"]
+
+
+def _describe(transform: A.BasicTransform) -> str:
+    """Return the name of a transform in words; brightness or contrast if it changes one alone."""
+    if isinstance(transform, A.RandomBrightnessContrast):
+        limits = {"brightness": transform.brightness_limit, "contrast": transform.contrast_limit}
+        return " and ".join(name for name, limit in limits.items() if any(limit))
+    words = re.findall("[A-Z]+(?![a-z])|[A-Z][a-z]+", type(transform).__name__)
+    return " ".join(word if len(word) > 1 and word.isupper() else word.lower() for word in words)
+
+
+def _read_example(data: Dataset, image_id: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return a radiograph from the largest cache, and its mask in the RLE frame.
+
+    Args:
+        data: the dataset.
+        image_id: None: the first positive image.
+
+    Raises:
+        InputError: if there is no cache, or no such image in it.
+    """
+    cache = data.largest_cache()
+    if cache is None:
+        raise InputError("there is no cache of this dataset to draw; run 01_prepare.py")
+    image_id = image_id or next(filter(data.positive, sorted(data.truth)), data.images.index[0])
+    if image_file(image_id) not in cache.files:
+        raise InputError(f"{cache.location} has no image {image_id}; give another --image ID")
+    image = images.read_png(cache.path(image_file(image_id)))
+    size = data.rle_size
+    return image, rle.decode(data.truth.get(image_id, rle.EMPTY), size, size)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw each augmentation of a recipe.")
+    parser.add_argument("recipe", help="its name")
+    parser.add_argument("out", type=Path, help="PNG to write")
+    parser.add_argument("--work", type=Path, default=Path("work"))
+    parser.add_argument("--image", metavar="ID", help="default: the first with a pneumothorax")
+    args = parser.parse_args()
+    recipe = recipes.get(args.recipe)
+    image, mask = _read_example(dataset.read(Work(args.work)), args.image)
+    write_bytes(args.out, draw(recipe, image, mask))
+    print(f"augmentation {recipe.augmentation} -> {args.out}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,14 +1,23 @@
 """Augmentations move image and mask together, and depend on the seed of a call alone."""
 
 import random
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import albumentations as A
 import cv2
 import numpy as np
 import pytest
 
+from lib.drawing import GAP, LINE, PANEL, TRUE
 from lib.errors import InputError
+from lib.layout import Work
+from lib.recipes import RECIPES
+from lib.recipes.schema import Recipe
+from lib.train import augment
 from lib.train.augment import AUGMENTATIONS, Augmentation
+from tests import fakes
 
 SIZE = 96
 # The possible effects of each on an image: flip it, change its gray values, move its pixels.
@@ -182,3 +191,73 @@ def test_a_crop_is_a_random_part_of_image_and_mask_alike() -> None:
 def test_an_unknown_augmentation_is_refused() -> None:
     with pytest.raises(InputError, match="'winers'; there are none, standard"):
         Augmentation("winers", SIZE, crop=None)
+
+
+def draw_panels(recipe: Recipe, count: int) -> list[np.ndarray]:
+    """Return the panels of the picture of a recipe's transforms, drawn on the phantom."""
+    image, mask = phantom()
+    png = np.frombuffer(augment.draw(recipe, image, mask), np.uint8)
+    picture = cv2.imdecode(png, cv2.IMREAD_COLOR)[..., ::-1]
+    rows, columns = -(-count // 4), min(count, 4)
+    step, top = PANEL + GAP + LINE, GAP + LINE
+    assert (picture.shape[0] - GAP - rows * step) in range(LINE, 5 * LINE, LINE)  # of the note
+    assert picture.shape[1] == GAP + columns * (PANEL + GAP)
+    corners = [divmod(number, 4) for number in range(4 * rows)]
+    panels = [
+        picture[top + row * step :, GAP + column * (PANEL + GAP) :][:PANEL, :PANEL]
+        for row, column in corners
+        if column < columns
+    ]
+    assert all((panel == 255).all() for panel in panels[count:])
+    return panels[:count]
+
+
+def centre(panel: np.ndarray) -> tuple[float, float]:
+    """Return the centre (row, column) of the outlined mask, in parts of the panel's side."""
+    rows, columns = np.nonzero((panel == TRUE).all(axis=2))
+    return rows.mean() / PANEL, columns.mean() / PANEL
+
+
+def test_every_transform_of_a_recipe_has_a_panel_with_the_mask_where_it_moved() -> None:
+    original, flip, *grays = draw_panels(RECIPES["abedalla_aug_a1_a2"], 5)
+    row, column = centre(original)
+    assert (row, column) == pytest.approx((50.5 / SIZE, 30.5 / SIZE), abs=0.01)
+    assert centre(flip) == pytest.approx((row, 1 - column), abs=0.01)
+    for gray in grays:
+        assert centre(gray) == pytest.approx((row, column), abs=0.001)
+        assert (gray != original).any()
+
+
+def test_all_transforms_of_a_choice_and_a_crop_are_drawn() -> None:
+    assert len(draw_panels(RECIPES["zhang_ica_resunet"], 8)) == 8
+    recipe = RECIPES["abedalla_aug_none"]
+    phase = recipe.phases[-1]
+    cropped = replace(recipe, phases=(replace(phase, crop=phase.size // 2),))
+    original, crop = draw_panels(cropped, 2)
+    assert (original != crop).any()
+
+
+def test_a_recipe_without_augmentation_shows_the_original() -> None:
+    draw_panels(RECIPES["abedalla_aug_none"], 1)
+
+
+def test_the_command_draws_the_first_positive_image_of_a_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def picture(*flags: str) -> bytes:
+        path = tmp_path / "out.png"
+        words = ["augment", "abedalla_aug_a1", str(path), "--work", str(work.root), *flags]
+        monkeypatch.setattr(sys, "argv", words)
+        augment.main()
+        return path.read_bytes()
+
+    work = Work(tmp_path / "work")
+    truth = fakes.masks(8)  # the first and the fourth are positive
+    truth["image00"], truth["image05"] = truth["image05"], truth["image00"]
+    fakes.make_dataset(work, truth)
+    with pytest.raises(InputError, match=r"no cache .*01_prepare.py"):
+        picture()
+    fakes.make_cache(work, truth, fakes.FRAME)
+    assert picture() == picture("--image", "image03") != picture("--image", "image00")
+    with pytest.raises(InputError, match="no image nowhere; .*--image"):
+        picture("--image", "nowhere")
