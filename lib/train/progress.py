@@ -55,9 +55,11 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
     FigureCanvasAgg(figure)
     panels = {
         "loss": ("train_loss", "valid_loss"),
-        "validation": ("valid_dice", "valid_tuned_dice", "valid_positive_dice", "valid_class_auc"),
+        "validation": (
+            "valid_dice", "valid_iou", "valid_tuned_dice", "valid_positive_dice", "valid_class_auc",
+        ),
         "learning rate": ("lr",),
-    }
+    }  # fmt: skip
     epochs = range(1, len(history) + 1)
     for axes, (title, names) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         for name in names:

@@ -46,7 +46,7 @@ def validate(
         tune: also search the best triplet of these images.
 
     Returns:
-        loss (the mean of batch losses, weighted by their images), dice, positive_dice, and
+        loss (the mean of batch losses, weighted by their images), dice, iou, positive_dice, and
         class_auc; NaN for metrics that cannot be computed without positives or without an
         image-level head. With `tune` also tuned_dice, and its triplet: tuned_top, tuned_min_area,
         and tuned_bottom.
@@ -72,10 +72,12 @@ def validate(
     empty = above_top < rule.min_area
     if rule.class_min is not None and p is not None:
         empty |= p < rule.class_min
-    dice = metrics.dice(np.where(empty, 0, predicted), area, np.where(empty, 0, overlap))
+    areas = np.where(empty, 0, predicted), area, np.where(empty, 0, overlap)
+    dice = metrics.dice(*areas)
     values = {
         "loss": float(np.sum(loss_sums) / area.size),
         "dice": float(dice.mean()),
+        "iou": float(metrics.iou(*areas).mean()),
         "positive_dice": metrics.positive_dice(dice, area > 0),
         "class_auc": math.nan if p is None else metrics.auc(p, area > 0),
     }

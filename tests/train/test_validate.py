@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib import dataset
+from lib import dataset, rle
 from lib.decision.rules import ThresholdRule
 from lib.layout import Work
 from lib.recipes import LossWeights
@@ -48,13 +48,26 @@ def test_the_truth_scores_1_and_empty_masks_score_the_fraction_of_negatives(
 ) -> None:
     oracle = Oracle()
     metrics = score(work, oracle, RULE, tune=False)
-    assert metrics["dice"] == pytest.approx(1.0)
+    assert metrics["dice"] == metrics["iou"] == pytest.approx(1.0)
     assert metrics["loss"] == pytest.approx(0.5)
     assert "tuned_dice" not in metrics
     oracle.factor = 0.7  # above bottom, but not above top
     metrics = score(work, oracle, RULE, tune=False)
-    assert metrics["dice"] == pytest.approx(all_empty_dice)
+    assert metrics["dice"] == metrics["iou"] == pytest.approx(all_empty_dice)
     assert metrics["positive_dice"] == 0
+
+
+def test_the_iou_of_each_image_follows_from_its_dice(work: Work) -> None:
+    """Everything is predicted: the Dice of a lesion of a pixels in n is 2a / (n + a), IoU a / n."""
+    oracle = Oracle()
+    oracle.background = 1.0
+    metrics = score(work, oracle, RULE, tune=False)
+    data = dataset.read(work)
+    ids = data.validation_ids(0)
+    areas = [rle.decode(data.truth[name], SIZE, SIZE).sum() for name in ids]
+    ious = [area / SIZE**2 for area in areas]
+    assert metrics["iou"] == pytest.approx(np.mean(ious))
+    assert metrics["dice"] == pytest.approx(np.mean([2 * iou / (1 + iou) for iou in ious]))
 
 
 def test_the_best_triplet_ranks_an_epoch_that_finds_something_above_one_that_finds_nothing(
