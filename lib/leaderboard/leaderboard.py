@@ -25,6 +25,7 @@ class Leaderboard:
         Raises:
             InputError: if there is no dataset, or no labels to evaluate on.
         """
+        self.work = work
         self.dataset = dataset.read(work)
         if truth is None and not self.dataset.folds:
             raise InputError(

@@ -19,6 +19,9 @@ ZHANG = {
     "zhang_ica_resunet": ("ICA-ResUNet", "85.67", "92.42", "87.25", "81.37"),
 }
 
+# Jakhar et al., Table I: Dice and IoU in per cent.
+JAKHAR = {"jakhar_resnet_unet": ("ResNet U-Net", "84.3", "82.6")}
+
 # Abedalla et al., Table 5: IoU on the validation images of round 1, without and with flips.
 ABEDALLA_5 = {
     "abedalla_exp1": ("0.7242", "0.7395"),
@@ -27,8 +30,18 @@ ABEDALLA_5 = {
     "abedalla_exp4": ("0.7422", "0.7631"),
     "abedalla_2st_unet": ("0.7638", "0.7822"),
 }
+# Table 6: Dice on the test images of round 1.
+ABEDALLA_6 = {
+    "abedalla_exp1": "0.8125", "abedalla_exp2": "0.8154", "abedalla_exp3": "0.8300",
+    "abedalla_exp4": "0.8407", "abedalla_2st_unet": "0.8502",
+}  # fmt: skip
 # Table 7: IoU on the validation images of round 2, by flips and removal.
 ABEDALLA_7 = {(NO, NO): "0.7543", (NO, YES): "0.7693", (YES, NO): "0.7945", (YES, YES): "0.7946"}
+# Table 8, by flips: Dice on the test of round 2, public and private; trained on round 1, then on 2.
+ABEDALLA_8 = {
+    NO: ("0.9005", "0.8247", "0.9011", "0.8298"),
+    YES: ("0.8938", "0.8330", "0.9023", "0.8356"),
+}
 GROUPS = {
     "abedalla_aug_none": "none", "abedalla_aug_a1": "A1", "abedalla_aug_a2": "A2",
     "abedalla_aug_a1_a2": "A1 + A2", "abedalla_aug_a3": "A3", "abedalla_aug_a4": "A4",
@@ -60,6 +73,12 @@ ABEDALLA_10 = {
         (NO, YES): ("0.7844", "0.8142"), (YES, YES): ("0.7842", "0.8144"),
     },
 }  # fmt: skip
+# Table 11, by decision: team, model, image size, and Dice on the private test of round 2.
+ABEDALLA_11 = {
+    "sneddy_v1-sneddy_v1": ("[dsmlkz] sneddy", "U-Net", "1024 × 1024", "0.8679"),
+    "x5-x5": ("X5", "Deeplabv3+, U-Net", "1024 × 1024", "0.8665"),
+    "abedalla_2st_unet-abedalla_2st_unet": ("2ST-UNet", "U-Net", "512 × 512", "0.8356"),
+}
 
 # Viel and Orhan, Table 6: Dice and accuracy by what is switched on, in the table's order.
 SWITCHES = {"lovasz": "Lovász", "aspp": "ASPP", "hypercolumns": "hypercolumns", "scse": "scSE"}

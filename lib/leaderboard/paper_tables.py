@@ -3,15 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
+from lib.errors import InputError
 from lib.layout import FLIP, NO_FLIP
+from lib.leaderboard import decisions
 from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.leaderboard import Leaderboard
 from lib.leaderboard.markdown import NONE, below, number, percent, table
 from lib.leaderboard.paper_results import (
     ABEDALLA_5,
+    ABEDALLA_6,
     ABEDALLA_7,
+    ABEDALLA_8,
     ABEDALLA_10,
+    ABEDALLA_11,
     GROUPS,
+    JAKHAR,
     NIU,
     NO,
     SWITCHES,
@@ -32,10 +38,18 @@ ABOUT_ZHANG = """\
 In per cent, means over images. An image scores 1 if both masks are empty, and 0 if one is. The
 paper does not define its precision and recall; its abstract calls the 92.42 of its precision
 accuracy."""
+ABOUT_JAKHAR = """\
+In per cent, means over images: 1 if both masks are empty, 0 if one is. The paper gives the formulas
+for one image; its images include those without pneumothorax."""
 ABOUT_ABEDALLA = """\
 *IoU*: mean over images, 1 where both are empty. *Flips*: maps averaged with those of the
 mirrored image. *Removal*: masks of less than the rule's minimum area are emptied. Our columns
-of Table 5 have removal: the paper does not name it there, but gives it for the prediction (5.1)."""
+of Tables 5, 6 and 8 have removal: the paper does not name it there, but gives it for the prediction
+(5.1). Our columns of Tables 6, 8 and 11 are on test images, by the command above each table;
+tests/bench/published.md has the commands before it. Table 8 has two of our WORKs, one for each
+training set. The truth of round 2's test is not published: without one, an upload (05_submit.py
+--upload) gives the public and the private Dice."""
+BOARD = "python -m lib.leaderboard"
 ABOUT_VIEL = """\
 Dice at .5; accuracy of the classification branch at .5. The paper has as many negatives as
 positives. *Balanced* figures, in which both count alike, can be compared with it."""
@@ -60,24 +74,58 @@ def zhang(leaderboard: Leaderboard) -> Iterator[str]:
     yield from _below(leaderboard, ABOUT_ZHANG, ZHANG)
 
 
+def jakhar(leaderboard: Leaderboard) -> Iterator[str]:
+    """Yield Jakhar et al., Table I."""
+    figures = {"Dice": RunMetrics.dice, "IoU": RunMetrics.iou}
+    yield from _model_table(leaderboard, JAKHAR, figures, percent)
+    yield from _below(leaderboard, ABOUT_JAKHAR, JAKHAR)
+
+
 def abedalla(leaderboard: Leaderboard) -> Iterator[str]:
-    """Yield 2ST-UNet, Tables 5, 7 and 10: flips and removal."""
+    """Yield 2ST-UNet, Tables 5 to 8, 10 and 11: flips, removal, test images, and winners."""
     yield "Table 5:\n"
     columns = ["recipe", "run", "IoU without flips", "paper", "IoU with flips", "paper"]
     yield from table(columns, (_experiment_row(leaderboard, recipe) for recipe in ABEDALLA_5))
+    yield f"\nTable 6, by `{BOARD} --work work1 --truth round1-truth.csv`:\n"
+    yield from table(
+        ["recipe", "run", "Dice", "paper"],
+        (
+            [recipe, *_test_dice(leaderboard, recipe, YES), paper]
+            for recipe, paper in ABEDALLA_6.items()
+        ),
+    )
     yield "\nTable 7, abedalla_2st_unet:\n"
     rows = []
     for setting, paper in ABEDALLA_7.items():
         run, iou, _ = _run_iou_dice(leaderboard, "abedalla_2st_unet", *setting)
         rows.append([*_marks(*setting), run, iou, paper])
     yield from table(["flips", "removal", "run", "IoU", "paper"], rows)
+    yield f"\nTable 8, abedalla_2st_unet, by `{BOARD} --work round1 (round2) --truth TRUTH`:\n"
+    boards = ["public", "private"]
+    columns = [f"paper, round {number}: {board}" for number in (1, 2) for board in boards]
+    yield from table(
+        ["flips", "run", "Dice", *columns],
+        (
+            [*_marks(flips), *_test_dice(leaderboard, "abedalla_2st_unet", flips), *paper]
+            for flips, paper in ABEDALLA_8.items()
+        ),
+    )
     yield "\nTable 10:\n"
     columns = ["augmentation", "flips", "removal", "run", "IoU", "paper", "Dice", "paper, test"]
     yield from table(
         columns, (row for recipe in ABEDALLA_10 for row in _augmentation_rows(leaderboard, recipe))
     )
+    yield f"\nTable 11, by `{BOARD} --truth TRUTH`:\n"
+    dices, notes = _decision_dices(leaderboard, ABEDALLA_11)
+    columns = ["team", "model", "image size", "decision", "Dice", "paper"]
+    rows = [
+        [*system, decision, dices.get(decision, NONE), paper]
+        for decision, (*system, paper) in ABEDALLA_11.items()
+    ]
+    yield from table(columns, rows)
     recipes = [*ABEDALLA_5, *ABEDALLA_10]
     yield from _below(leaderboard, ABOUT_ABEDALLA, recipes, [FLIP, NO_FLIP])
+    yield from (f"- {note}" for note in notes)
 
 
 def viel(leaderboard: Leaderboard) -> Iterator[str]:
@@ -103,6 +151,7 @@ def viel(leaderboard: Leaderboard) -> Iterator[str]:
 TABLES: dict[str, tuple[Callable[[Leaderboard], Iterator[str]], Iterable[str]]] = {
     "niu": (niu, NIU),
     "zhang": (zhang, ZHANG),
+    "jakhar": (jakhar, JAKHAR),
     "abedalla": (abedalla, [*ABEDALLA_5, *ABEDALLA_10]),
     "viel": (viel, [f"viel_{'_'.join(on) or 'baseline'}" for on in VIEL]),
 }
@@ -114,7 +163,7 @@ def paper(leaderboard: Leaderboard, name: str) -> Iterator[str]:
     if any(leaderboard.recipe_run(recipe) for recipe in recipes):
         yield from tables(leaderboard)
     else:
-        yield f"No run of {len(list(recipes))} recipes such as {next(iter(recipes))}."
+        yield f"No run of the recipes of this paper, such as {next(iter(recipes))}."
         yield from (f"- {note}" for note in leaderboard.recipe_notes(recipes))
 
 
@@ -153,6 +202,32 @@ def _run_iou_dice(leaderboard: Leaderboard, recipe: str, flips: bool, removal: b
     if metrics and not removal:
         metrics = metrics.without_removal()
     return _figures(metrics, RunMetrics.iou, RunMetrics.dice)
+
+
+def _test_dice(leaderboard: Leaderboard, recipe: str, flips: bool) -> list[str]:
+    """Return run and Dice of a recipe on test images, with removal; dashes without a truth."""
+    if leaderboard.truth is None:
+        return [NONE, NONE]
+    run, _, dice = _run_iou_dice(leaderboard, recipe, flips, YES)
+    return [run, dice]
+
+
+def _decision_dices(
+    leaderboard: Leaderboard, names: Iterable[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the Dice of decisions on test images, none without a truth; notes on missing ones."""
+    dices: dict[str, str] = {}
+    notes: list[str] = []
+    if leaderboard.truth is None:
+        return dices, notes
+    for name in names:
+        try:
+            entry = decisions.read(leaderboard.work, name)
+            score, _ = decisions.score_on_test(entry, leaderboard.dataset, leaderboard.truth)
+            dices[name] = number(score.dice)
+        except InputError as error:
+            notes.append(f"Left out of Table 11: {error}.")
+    return dices, notes
 
 
 def _figures(

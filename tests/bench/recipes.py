@@ -28,7 +28,7 @@ from tests.bench.rule_scores import score_rule
 # Areas in published rules are pixels of a 1024 px frame, so phantoms are drawn at that size.
 PHANTOMS = {"n_train": 160, "n_test": 200, "seed": 0, "size": 1024}
 WITHOUT_FLIPS = "abedalla_"  # their published tables compare maps with and without flips
-TABLES = ("runs", "niu", "zhang", "abedalla", "viel")
+TABLES = ("runs", "niu", "zhang", "jakhar", "abedalla", "viel")
 TUNED = "--rule triplet"
 COLUMNS = ("system", "top / area / bottom, and more", "out of fold", "test",
            "more than all-empty (95 %)")  # fmt: skip
