@@ -74,7 +74,8 @@ def main() -> None:
                 compile=args.compile,
             )  # fmt: skip
             record = train_fold(job)
-            distributed.finish_artifact(draft, device, compiled=args.compile)
+            made = {"compiled": args.compile, "parameters": record.parameters}
+            distributed.finish_artifact(draft, device, **made)
             print(f"{summary(job, record)} -> {draft.location.folder}")
 
 

@@ -73,8 +73,8 @@ def main() -> None:
                 flip=(args.tta or recipe.tta) == layout.FLIP, device=device,
                 batch=args.batch or default_batch(size, device), workers=args.workers or THREADS,
             )  # fmt: skip
-            infer_fold(job)
-            distributed.finish_artifact(draft, device, batch=job.batch)
+            n_images = infer_fold(job)
+            distributed.finish_artifact(draft, device, batch=job.batch, images=n_images)
             counts = f"{len(job.oof)} out-of-fold and {len(job.test)} test maps"
             print(f"{counts} -> {draft.location.folder}")
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -101,7 +102,24 @@ def friendly_errors(cure: str) -> Iterator[None]:
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """Return device, precision and threads, for the manifest."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    dtype = str(precision(device)).removeprefix("torch.")
-    return {"device": name, "precision": dtype, "threads": torch.get_num_threads()}
+    """Return device, precision, threads and peak memory, for the manifest."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "precision": str(precision(device)).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "peak_memory_mb": _peak_memory_mb(device),
+    }
+
+
+def _peak_memory_mb(device: torch.device) -> int | None:
+    """Return the most memory that this process has held: of a GPU, or else of the machine.
+
+    None on a CPU whose system does not count it in /proc, as a Mac's.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) // 2**20
+    # VmHWM and not getrusage, which is at least what the parent held when it started the process.
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    peaks_kb = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+    return peaks_kb[0] // 2**10 if peaks_kb else None

@@ -40,6 +40,19 @@ def recall(predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike) -> np.nda
     return precision(truth, predicted, overlap)
 
 
+def pixel_accuracy(
+    predicted: ArrayLike, truth: ArrayLike, overlap: ArrayLike, size: int
+) -> np.ndarray:
+    """Return the fraction of the pixels of each image that are right, inside the lesion or outside.
+
+    Args:
+        predicted, truth, overlap: as in `dice`.
+        size: the side of the images, in pixels.
+    """
+    wrong = np.asarray(predicted) + np.asarray(truth) - 2 * np.asarray(overlap)
+    return 1 - wrong / size**2
+
+
 def areas(prediction: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Count the arguments of `dice` and `iou`: `dice(*areas(prediction, truth))`.
 

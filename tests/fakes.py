@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,15 +76,20 @@ def make_run(
     recipe: Recipe,
     history: Sequence[Mapping[str, float]] = ONE_EPOCH,
     averages: Sequence[Mapping[str, float]] = (),
+    made: Mapping[str, Any] | None = None,
 ) -> Artifact:
-    """WORK/runs/<run>/fold<k>: what was trained and how it went, without weights."""
+    """WORK/runs/<run>/fold<k>: what was trained and how it went, without weights.
+
+    Args:
+        made: for `made` of the manifest.
+    """
     config = {"recipe": asdict(recipe), "fold": fold, "encoder_weights": "none"}
     draft = artifacts.begin(work.run(run, fold), config, [artifacts.read(work.dataset)])
     assert draft
     for name, rows in (("history", history), ("averages", averages)):
         if rows:
             csv_files.write(draft.path(f"{name}.csv"), pd.DataFrame(rows))
-    return draft.finish()
+    return draft.finish(**(made or {}))
 
 
 def make_probs(
@@ -101,6 +107,7 @@ def make_probs(
     tta: str = FLIP,
     recipe_tta: str = FLIP,
     rule: ThresholdRule = HALF,
+    made: Mapping[str, Any] | None = None,
 ) -> Artifact:
     """WORK/probs/<run>/fold<k> with the split of `make_dataset`, made from the run if it is there.
 
@@ -110,6 +117,7 @@ def make_probs(
         oof: the images with an out-of-fold map, if not those of the fold.
         tta: the flips of the maps.
         recipe_tta: those of the recipe.
+        made: for `made` of the manifest.
     """
     truth = masks(12, size) if truth is None else truth
     rng = np.random.default_rng(seed)
@@ -126,7 +134,7 @@ def make_probs(
             noisy = noisy_map(truth.get(name, nothing), rng)
             images.write_png(draft.path(map_file(split, name)), (maps or {}).get(name, noisy))
     csv_files.write(draft.path("class.csv"), _class_table([*own, *test], classes))
-    return draft.finish()
+    return draft.finish(**(made or {}))
 
 
 def make_ensemble(

@@ -32,6 +32,14 @@ def test_a_cpu_computes_in_bfloat16_only_if_it_has_it(
     assert device.describe(CPU)["precision"] == str(dtype).removeprefix("torch.")
 
 
+def test_the_peak_memory_is_that_of_this_process() -> None:
+    before = device.describe(CPU)["peak_memory_mb"]
+    if before is None:
+        pytest.skip("this system does not count it in /proc")
+    torch.ones(2**20 * 100)  # 400 MB
+    assert before + 200 < device.describe(CPU)["peak_memory_mb"] < before + 800
+
+
 def test_a_torch_without_capabilities_means_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert device.precision(CPU) == torch.float32

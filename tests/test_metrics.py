@@ -41,6 +41,10 @@ def test_masks_give_the_scores_of_sets_of_pixels(masks: np.ndarray) -> None:
     predicted, truth = (set(zip(*np.nonzero(mask), strict=True)) for mask in masks)
     counts = metrics.areas(*masks)
     assert [int(count) for count in counts] == [len(predicted), len(truth), len(predicted & truth)]
+    right = masks[0].size - len(predicted ^ truth)
+    assert metrics.pixel_accuracy(*(12 * count for count in counts), 12) == pytest.approx(
+        right / masks[0].size
+    )
     if predicted | truth:
         iou = len(predicted & truth) / len(predicted | truth)
         assert metrics.iou(*counts) == pytest.approx(iou)

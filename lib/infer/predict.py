@@ -82,18 +82,22 @@ def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
     return data.validation_ids(run.config["fold"])
 
 
-def infer_fold(job: InferenceJob) -> None:
+def infer_fold(job: InferenceJob) -> int:
     """Write oof/, test/ and class.csv; go on where an interrupted inference stopped.
 
     Threads read the next images and write the last maps while the networks compute; OpenCV runs in
     several threads at once. The number of waiting batches is limited, and so is the memory.
     Each process makes a shard of the batches; all write to one journal. Batches are always the
     same, because the last bits of a map can depend on its batch.
+
+    Returns:
+        The number of images inferred now, by all processes: fewer than all after an interruption.
     """
     keys = [("oof", name) for name in job.oof] + [("test", name) for name in job.test]
     batches = [keys[start : start + job.batch] for start in range(0, len(keys), job.batch)]
     done = distributed.run_on_main(lambda: _finished_maps(job.draft, keys))
-    todo = distributed.shard([batch for batch in batches if not done.issuperset(batch)])
+    missing_batches = [batch for batch in batches if not done.issuperset(batch)]
+    todo = distributed.shard(missing_batches)
     cure = f"give a smaller --batch than {job.batch}; finished maps stay"
     with machine.friendly_errors(cure), ThreadPoolExecutor(job.workers) as pool:
         inputs = prefetch(pool, partial(_read, job), todo, job.workers)
@@ -113,6 +117,7 @@ def infer_fold(job: InferenceJob) -> None:
                 f"{job.draft.path(layout.map_file(*missing[0]))}; run the same command again"
             )
         _write_class(job.draft)
+    return sum(map(len, missing_batches))
 
 
 def _finished_maps(draft: Draft, keys: Iterable[Key]) -> set[Key]:

@@ -2,6 +2,7 @@
 
 runs            runs with maps, and those that are skipped, with the reason
 evaluate        metrics of one run at its recipe's published rule
+costs           parameters, time and memory of a run
 decisions       decisions that belong to the artifacts beside them
 leaderboard     all runs of a working folder, each evaluated when a table needs it
 summary_tables  tables of all runs and of all decisions

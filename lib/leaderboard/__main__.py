@@ -4,10 +4,10 @@
     python -m lib.leaderboard [--work WORK] [--truth CSV] --figure OUT.png [--images ID ...]
 
 Every run is evaluated at the published rule of its recipe: on out-of-fold images, or with --truth
-on test images. Decisions get a column for test images too. The truth is used for these tables
-only. Unfinished, damaged and outdated artifacts are skipped and named. --csv writes the tables
-runs and decisions, if they are printed. --figure draws the masks of all runs side by side instead:
-one image a row, with its truth.
+on test images. Its costs are parameters, time and memory. Decisions get a column for test images
+too. The truth is used for these tables only. Unfinished, damaged and outdated artifacts are skipped
+and named. --csv writes the tables runs, with the costs, and decisions, if they are printed.
+--figure draws the masks of all runs side by side instead: one image a row, with its truth.
 
 Reads   WORK/dataset/, WORK/cache/, WORK/runs/, WORK/probs/, WORK/decisions/
 """

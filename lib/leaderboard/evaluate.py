@@ -45,6 +45,7 @@ class RunMetrics:
     Attributes:
         score: at the published rule.
         score_without_removal: at the same rule without a minimum area.
+        size: the side of the RLE frame, in pixels.
         patient_ids: (N,) the patient of each image.
         p_positive: (N,) of each image; None without an image-level output.
     """
@@ -52,6 +53,7 @@ class RunMetrics:
     run: Run
     score: Score
     score_without_removal: Score
+    size: int
     patient_ids: np.ndarray
     p_positive: np.ndarray | None
 
@@ -89,6 +91,10 @@ class RunMetrics:
 
     def recall(self) -> float:
         return float(metrics.recall(*self.score.areas.T).mean())
+
+    def pixel_accuracy(self) -> float:
+        predicted, truth, overlap = self.score.areas.T
+        return float(metrics.pixel_accuracy(predicted, truth, overlap, self.size).mean())
 
     def sensitivity(self) -> float:
         return metrics.sensitivity(self.score.found, self.score.positive)
@@ -196,6 +202,7 @@ def evaluate_run(run: Run, images: Sequence[LabelledImage], size: int) -> RunMet
         run,
         Score(ids, areas[:, 0]),
         Score(ids, areas[:, -1]),
+        size,
         np.array([image.patient_id for image in images]),
         np.array([image.p_positive for image in images]) if run.p_positive else None,
     )

@@ -61,15 +61,15 @@ def mean_and_interval(
     return MeanInterval(float(values.mean()), *interval(values, patients), is_difference)
 
 
-def cell(value: Value) -> str:
-    """Return a value as the text of a cell: numbers with four digits, counts with commas."""
+def cell(value: Value, digits: int = 4) -> str:
+    """Return a value as the text of a cell: numbers with these digits, counts with commas."""
     if isinstance(value, MeanInterval):
         sign = "+" if value.is_difference else ""
         mean, low, high = (f"{number:{sign}.4f}" for number in value[:3])
         return f"{mean} ({low} to {high})"
     if isinstance(value, int):
         return f"{value:,}"
-    return value if isinstance(value, str) else number(value)
+    return value if isinstance(value, str) else number(value, digits)
 
 
 def plain(table_name: str, record: Record) -> dict[str, object]:

@@ -52,6 +52,14 @@ class Run:
         return f"{self.name}, {'flips' if self.tta == FLIP else 'no flips'}"
 
     @property
+    def trainings(self) -> list[Artifact]:
+        return [fold_run.training for fold_run in self.fold_runs]
+
+    @property
+    def inferences(self) -> list[Artifact]:
+        return [fold_run.probs for fold_run in self.fold_runs]
+
+    @property
     def rule(self) -> ThresholdRule:
         """The recipe's published rule, without its class gate if there are no probabilities."""
         rule = self.recipe.rule
@@ -60,7 +68,7 @@ class Run:
     @cached_property
     def p_positive(self) -> dict[str, float]:
         """p(positive) by ImageId, the mean over folds; empty without an image-level output."""
-        paths = [fold_run.probs.path(CLASSES) for fold_run in self.fold_runs]
+        paths = [probs.path(CLASSES) for probs in self.inferences]
         rows = pd.concat([csv_files.read(path, ("ImageId", "p")) for path in paths])
         means = rows["p"].astype(float).groupby(rows["ImageId"]).mean()
         return {str(name): p for name, p in means.items()}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from lib.errors import InputError
 from lib.layout import Work
 from lib.leaderboard import decisions as decision_files
+from lib.leaderboard.costs import COSTS
 from lib.leaderboard.decisions import DecisionEntry
 from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.leaderboard import Leaderboard
@@ -16,6 +17,7 @@ FIGURES = {
     "IoU": RunMetrics.iou,
     "precision": RunMetrics.precision,
     "recall": RunMetrics.recall,
+    "pixel accuracy": RunMetrics.pixel_accuracy,
     "sensitivity": RunMetrics.sensitivity,
     "specificity": RunMetrics.specificity,
     "AUC": RunMetrics.auc,
@@ -31,8 +33,14 @@ mask. *Shared images*: those of the folds that a run shares with the run in the 
 first*: its Dice minus that run's, image by image, on the shared images; an interval that holds 0
 shows no difference. *Positive Dice* is over images with a pneumothorax, *balanced Dice* the mean of
 it and of the Dice of the other images. *Sensitivity* and *specificity*: an image with a mask is a
-positive prediction. *AUC*: of the image-level output. *Loss*: validation loss of the kept
-checkpoint, the mean over folds; recipes with different losses cannot be compared by it."""
+positive prediction. *AUC*: of the image-level output. *Pixel accuracy*: the fraction of the pixels
+that are right, inside a mask or outside; without any mask it is near 1 too. *Loss*: validation loss
+of the kept checkpoint, the mean over folds; recipes with different losses cannot be compared by it.
+
+*S an epoch*: training alone, the mean over the epochs of all phases and folds. *Ms an image*: stage
+03 with reading, all kept checkpoints, flips if there are, and writing. *MB*: the peak memory of a
+GPU, or of the main process on a CPU, without those that load images. Times on different devices, or
+beside other work, cannot be compared. A dash: not recorded, as by older versions."""
 DECISIONS = ("decision", "rule", "top / area / bottom, and more", "images", "tuned", "cross-fitted",
              "95 %", "test (95 %)")  # fmt: skip
 ABOUT_DECISIONS = """\
@@ -48,9 +56,11 @@ def run_records(leaderboard: Leaderboard) -> list[Record]:
     return [_run_record(metrics, ranked[0]) for metrics in ranked]
 
 
-def runs(leaderboard: Leaderboard, records: Iterable[Record]) -> Iterator[str]:
-    """Yield the table of all runs."""
+def runs(leaderboard: Leaderboard, records: Sequence[Record]) -> Iterator[str]:
+    """Yield the table of all runs, and the table of their costs."""
     yield from _table(RUNS, records)
+    yield "\nCosts:\n"
+    yield from _table(["run", *COSTS], records, digits=1)
     names = sorted({name for name, _ in leaderboard.index.runs} | set(leaderboard.index.skipped))
     yield from below(ABOUT_RUNS, leaderboard.run_notes(names))
 
@@ -81,8 +91,9 @@ def decisions(records: Iterable[Record], notes: Sequence[str]) -> Iterator[str]:
     yield from below(ABOUT_DECISIONS, notes)
 
 
-def _table(columns: Sequence[str], records: Iterable[Record]) -> Iterator[str]:
-    return table(columns, ([cell(record[name]) for name in columns] for record in records))
+def _table(columns: Sequence[str], records: Iterable[Record], digits: int = 4) -> Iterator[str]:
+    rows = ([cell(record[name], digits) for name in columns] for record in records)
+    return table(columns, rows)
 
 
 def _run_record(metrics: RunMetrics, first: RunMetrics) -> Record:
@@ -102,6 +113,7 @@ def _run_record(metrics: RunMetrics, first: RunMetrics) -> Record:
         if metrics is not first and len(differences)
         else None,
         **{name: figure(metrics) for name, figure in FIGURES.items()},
+        **{name: cost(metrics.run) for name, cost in COSTS.items()},
     }
 
 

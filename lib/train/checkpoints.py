@@ -31,11 +31,13 @@ class Record:
         averages: one row per phase whose epochs were averaged into one network.
         weights: the SHA-256 of each weight file that is kept; complete in the main process only,
             which writes the files.
+        parameters: their number in the network.
     """
 
     history: list[Row] = field(default_factory=list)
     averages: list[Row] = field(default_factory=list)
     weights: dict[str, str] = field(default_factory=dict, compare=False)
+    parameters: int = field(default=0, compare=False)
 
     @property
     def phase(self) -> int:

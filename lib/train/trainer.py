@@ -28,8 +28,8 @@ def train_fold(job: TrainingJob) -> Record:
     and log/, which is not part of the artifact's id.
 
     Returns:
-        One row per epoch: phase, epoch, lr, training losses, validation metrics, score; and one
-        row per average: phase, epochs, validation metrics.
+        One row per epoch: phase, epoch, lr, training losses, validation metrics, score; one row
+        per average: phase, epochs, validation metrics; and the number of parameters.
 
     Raises:
         InputError: if pretrained weights are not available, there is no encoder to freeze, a loss
@@ -45,6 +45,7 @@ def train_fold(job: TrainingJob) -> Record:
     model = build_model(job.recipe)
     check_parts(model, job.recipe)
     record, state = checkpoints.resume(job.draft, job.recipe)
+    record.parameters = sum(parameter.numel() for parameter in model.parameters())
     if state is None:
         print(_init_encoder(job, model))
         if distributed.is_main():

@@ -25,7 +25,7 @@ from tests.tiny_runs import SIZE, TINY, hashes, inference_job
 
 def test_every_validation_and_test_image_gets_a_map(work: Work, run: Artifact) -> None:
     job = inference_job(work, run)
-    predict.infer_fold(job)
+    assert predict.infer_fold(job) == len(job.oof) + len(job.test)
     probs = job.draft.finish()
     data = Dataset(artifacts.read(work.dataset))
     assert {name for name in probs.files if name.endswith(".png")} == {
@@ -64,10 +64,10 @@ def test_a_killed_inference_keeps_finished_batches_and_ends_with_the_same_bytes(
             predict.infer_fold(inference_job(work, run))
     resumed = inference_job(work, run)
     _, before = maps_and_times(resumed.draft.folder)
-    predict.infer_fold(resumed)
+    first_batch = resumed.oof[:4]
+    assert predict.infer_fold(resumed) == len(resumed.oof) + len(resumed.test) - len(first_batch)
     files, after = maps_and_times(resumed.draft.folder)
     assert files == expected
-    first_batch = resumed.oof[:4]
     assert [after[name] for name in first_batch] == [before[name] for name in first_batch]
 
 

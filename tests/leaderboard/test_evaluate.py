@@ -22,6 +22,7 @@ def test_figures_are_those_worked_by_hand(work: Work) -> None:
     assert metrics.iou() == pytest.approx((1 / 2 + 1 + 1 + 0) / 4)
     assert metrics.precision() == pytest.approx((1 / 2 + 1 + 1 + 0) / 4)
     assert metrics.recall() == pytest.approx((1 + 1 + 1 + 0) / 4)
+    assert metrics.pixel_accuracy() == 1 - (16 + 0 + 0 + 16) / 4 / 256
     assert metrics.positive_dice() == pytest.approx(1 / 3)
     assert metrics.balanced_dice() == pytest.approx(2 / 3)
     assert metrics.sensitivity() == 0.5

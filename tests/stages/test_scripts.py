@@ -62,6 +62,14 @@ def test_a_second_run_is_up_to_date_and_changes_no_file(work: Work, raw: Path) -
     assert before == after
 
 
+def test_the_leaderboard_has_the_costs_that_the_stages_record(work: Work) -> None:
+    lines = run("-m", "lib.leaderboard", "--work", work.root, "--table", "runs").stdout.splitlines()
+    header, _, row = lines[lines.index("Costs:") + 2 :][:3]
+    costs = dict(zip(header.split(" | "), row.split(" | "), strict=True))
+    missing = {name for name, cost in costs.items() if cost.startswith("–")}
+    assert missing <= {"MB to train", "MB to infer |"}  # not on every system
+
+
 def test_verify_accepts_all_artifacts(work: Work) -> None:
     assert "9 artifacts, each complete" in run("-m", "lib.artifacts", "verify", work.root).stdout
 

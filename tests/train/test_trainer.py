@@ -39,6 +39,8 @@ def test_a_run_holds_the_last_phases_best_weights_and_its_history(work: Work) ->
     assert list(table["phase"]) == [0, 0, 1, 1, 1]
     assert list(table["epoch"]) == [0, 1, 0, 1, 2]
     assert (table["score"] == table["valid_dice"]).all()
+    assert (table["valid_iou"] <= table["valid_dice"]).all()
+    assert record.parameters == sum(p.numel() for p in build_model(TINY).parameters())
     assert (job.draft.folder / "log" / "times.csv").exists()
 
 
