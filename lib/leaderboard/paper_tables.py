@@ -46,8 +46,8 @@ ABOUT_ABEDALLA = """\
 mirrored image. *Removal*: masks of less than the rule's minimum area are emptied. Our columns
 of Tables 5, 6 and 8 have removal: the paper does not name it there, but gives it for the prediction
 (5.1). Our columns of Tables 6, 8 and 11 are on test images, by the command above each table;
-tests/bench/published.md has the commands before it. Table 8 has two of our WORKs, one for each
-training set. The truth of round 2's test is not published: without one, an upload (05_submit.py
+tests/bench/published.md has the commands before it. For Table 8, WORK is round1 or round2, by
+its training set. The truth of round 2's test is not published: without one, an upload (05_submit.py
 --upload) gives the public and the private Dice."""
 BOARD = "python -m lib.leaderboard"
 ABOUT_VIEL = """\
@@ -100,7 +100,7 @@ def abedalla(leaderboard: Leaderboard) -> Iterator[str]:
         run, iou, _ = _run_iou_dice(leaderboard, "abedalla_2st_unet", *setting)
         rows.append([*_marks(*setting), run, iou, paper])
     yield from table(["flips", "removal", "run", "IoU", "paper"], rows)
-    yield f"\nTable 8, abedalla_2st_unet, by `{BOARD} --work round1 (round2) --truth TRUTH`:\n"
+    yield f"\nTable 8, abedalla_2st_unet, by `{BOARD} --work WORK --truth TRUTH`:\n"
     boards = ["public", "private"]
     columns = [f"paper, round {number}: {board}" for number in (1, 2) for board in boards]
     yield from table(
