@@ -45,7 +45,8 @@ def main() -> None:
     path = artifact.path(submission.SUBMISSION)
     print(*submission.describe(artifact), sep="\n")
     if args.truth:
-        print(submission.describe_score(score.compare(path, args.truth, size)))
+        test_score = score.compare(path, args.truth, size, dataset.test_patients)
+        print(submission.describe_score(test_score))
     if args.upload:
         print(submission.upload(path, args.upload, f"{args.decision} {artifact.id[:12]}"))
     print(f"{'checked' if draft else 'up to date'} -> {path}, {artifact.path('report.html')}")

@@ -43,6 +43,12 @@ class Dataset:
         return dict(zip(frame["ImageId"], patients, strict=True))
 
     @cached_property
+    def test_patients(self) -> dict[str, str]:
+        """Patient of every test image; the ImageId where the patient is unknown."""
+        patients = self.images.get("patient_id", self.images["ImageId"])
+        return {name: patients[name] or name for name in self.test_ids}
+
+    @cached_property
     def sample(self) -> list[str]:
         """ImageIds that a submission must have, in its order."""
         return list(self._read("sample.csv", ("ImageId",))["ImageId"])

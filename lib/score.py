@@ -40,6 +40,7 @@ class Score:
         blank: ids with an empty EncodedPixels in the submission; they count as no mask.
         repeated: ids with several rows in the submission; these are united.
         extensions: ids of the submission that match without the extension of a file only.
+        patients: (N,) patient of each image; None: unknown.
     """
 
     ids: tuple[str, ...]
@@ -49,6 +50,7 @@ class Score:
     blank: tuple[str, ...] = ()
     repeated: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
+    patients: tuple[str, ...] | None = None
 
     @cached_property
     def dices(self) -> np.ndarray:
@@ -82,8 +84,8 @@ class Score:
 
     @cached_property
     def ci95(self) -> tuple[float, float]:
-        """95 % bootstrap interval of the mean Dice, drawing images."""
-        return bootstrap.interval(self.dices, np.arange(len(self.dices)))
+        """95 % bootstrap interval of the mean Dice, drawing patients, or images if unknown."""
+        return bootstrap.interval(self.dices, np.array(self.patients or self.ids))
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,15 @@ class Row:
     code: str
 
 
-def compare(submission: Path, truth: Path, size: int) -> Score:
+def compare(
+    submission: Path, truth: Path, size: int, patients: Mapping[str, str] | None = None
+) -> Score:
     """Score a submission, one image at a time.
 
     Args:
         submission, truth: CSV files with one row for each image or annotation.
         size: side of the RLE frame, in pixels.
+        patients: of the images, by ImageId, if known; others count as patients of their own.
 
     Raises:
         InputError: with the line, if a file cannot be read or an RLE is wrong; if the truth is
@@ -128,6 +133,7 @@ def compare(submission: Path, truth: Path, size: int) -> Score:
         blank=blank,
         repeated=tuple(name for name in predicted if len(predicted[name]) > 1),
         extensions=tuple(renamed),
+        patients=None if patients is None else tuple(patients.get(name, name) for name in true),
     )
 
 

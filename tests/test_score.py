@@ -57,6 +57,17 @@ def test_missing_ids_count_as_empty_and_unknown_ones_not_at_all(files) -> None:
     assert (scored.missing, scored.unknown) == (("c", "d"), ("x", "y"))
 
 
+def test_the_interval_draws_patients_where_they_are_known(files) -> None:
+    """Four images of one patient are drawn together: the mean is always that of all."""
+    paths = files("a,0 4\nb,-1\nc,0 2\nd,-1\n")
+    same = dict.fromkeys("abcd", "patient")
+    known = score.compare(*paths, size=4, patients=same)
+    assert known.ci95 == (known.dice, known.dice)
+    unknown, apart = score.compare(*paths, size=4), score.compare(*paths, size=4, patients={})
+    assert unknown.ci95 == apart.ci95
+    assert unknown.ci95[0] < known.dice < unknown.ci95[1]
+
+
 def test_masks_of_a_smaller_frame_are_refused_on_either_side(files) -> None:
     """A mask in each column of a frame of 32 px is a mask in the first columns of 64 px."""
     small = "".join(f"i{column},{column * 32 + 3} 9\n" for column in range(32))

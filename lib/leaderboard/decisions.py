@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from lib import artifacts, csv_files, layout
 from lib.artifacts import Artifact
 from lib.dataset import Dataset
@@ -45,11 +43,8 @@ def read(work: Work, name: str) -> DecisionEntry:
     return DecisionEntry(name, artifact, schema.load(artifact.path(DECISION_FILE)))
 
 
-def score_on_test(entry: DecisionEntry, dataset: Dataset, truth: Truth) -> tuple[Score, np.ndarray]:
+def score_on_test(entry: DecisionEntry, dataset: Dataset, truth: Truth) -> Score:
     """Score a decision on the test images of a truth.
-
-    Returns:
-        The score, and (N,) the patient of each image.
 
     Raises:
         InputError: if the ensemble or one of its maps is missing or damaged.
@@ -62,8 +57,8 @@ def score_on_test(entry: DecisionEntry, dataset: Dataset, truth: Truth) -> tuple
     p_positive = dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
     images = truth_images([ensemble.location.folder], p_positive, dataset, truth)
     areas = count_areas(images, [entry.decision.rule], dataset.rle_size, entry.name)
-    score = Score(tuple(image.image_id for image in images), areas[:, 0])
-    return score, np.array([image.patient_id for image in images])
+    ids = tuple(image.image_id for image in images)
+    return Score(ids, areas[:, 0], patients=tuple(image.patient_id for image in images))
 
 
 def _check_inputs(artifact: Artifact, checked: set[str]) -> None:

@@ -152,11 +152,10 @@ def truth_images(
     folders: Sequence[Path], p_positive: Mapping[str, float], dataset: Dataset, truth: Truth
 ) -> list[LabelledImage]:
     """Return the test images of the truth, with their maps in folders of probs/ or ensembles/."""
-    patients = dataset.images.get("patient_id", dataset.images["ImageId"])
     return [
         LabelledImage(
             name,
-            patients[name] or name,
+            dataset.test_patients[name],
             codes,
             [folder / map_file("test", name) for folder in folders],
             p_positive.get(name),

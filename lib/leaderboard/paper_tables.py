@@ -223,7 +223,7 @@ def _decision_dices(
     for name in names:
         try:
             entry = decisions.read(leaderboard.work, name)
-            score, _ = decisions.score_on_test(entry, leaderboard.dataset, leaderboard.truth)
+            score = decisions.score_on_test(entry, leaderboard.dataset, leaderboard.truth)
             dices[name] = number(score.dice)
         except InputError as error:
             notes.append(f"Left out of Table 11: {error}.")

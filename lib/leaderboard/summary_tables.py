@@ -9,7 +9,7 @@ from lib.leaderboard.costs import COSTS
 from lib.leaderboard.decisions import DecisionEntry
 from lib.leaderboard.evaluate import RunMetrics
 from lib.leaderboard.leaderboard import Leaderboard
-from lib.leaderboard.markdown import Record, below, cell, mean_and_interval, table
+from lib.leaderboard.markdown import MeanInterval, Record, below, cell, mean_and_interval, table
 
 FIGURES = {
     "positive Dice": RunMetrics.positive_dice,
@@ -121,10 +121,8 @@ def _decision_record(entry: DecisionEntry, leaderboard: Leaderboard | None) -> R
     decision = entry.decision
     test = None
     if leaderboard and leaderboard.truth is not None:
-        score, patients = decision_files.score_on_test(
-            entry, leaderboard.dataset, leaderboard.truth
-        )
-        test = mean_and_interval(score.dices, patients)
+        score = decision_files.score_on_test(entry, leaderboard.dataset, leaderboard.truth)
+        test = MeanInterval(score.dice, *score.ci95)
     return {
         "decision": entry.name,
         "rule": decision.rule_name,

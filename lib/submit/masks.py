@@ -111,7 +111,8 @@ def score_out_of_fold(source: SubmissionInputs) -> Score | None:
     maps = [oof_map(source, name) for name in source.oof_ids]
     count = partial(_count_areas, rule=source.decision.rule, size=source.dataset.rle_size)
     areas = np.array(list(map_in_processes(count, maps, "out-of-fold")))
-    score = Score(tuple(source.oof_ids), areas)
+    patients = tuple(source.dataset.patients[name] for name in source.oof_ids)
+    score = Score(tuple(source.oof_ids), areas, patients=patients)
     stated_dice = source.decision.oof_dice
     if stated_dice is not None and abs(stated_dice - score.dice) > DICE_TOLERANCE:
         location = source.decision_artifact.location

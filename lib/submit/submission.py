@@ -49,7 +49,9 @@ def fill(draft: Draft, source: SubmissionInputs, truth: Path | None) -> Artifact
     write(path, rows)
     validation.check(path, rows, source.dataset.rle_size)
     oof = masks.score_out_of_fold(source)
-    test = score.compare(path, truth, source.dataset.rle_size) if truth else None
+    test = None
+    if truth:
+        test = score.compare(path, truth, source.dataset.rle_size, source.dataset.test_patients)
     summary = summarize(rows, without_map, oof)
     write_json(draft.path(SUMMARY), summary)
     report.write(draft, report.ReportData(source, rows, summary, oof, test))
