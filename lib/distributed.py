@@ -67,8 +67,8 @@ def process_group(device: str) -> Iterator[torch.device]:
         yield selected
         return
     backend = "cpu:gloo,cuda:nccl" if selected.type == "cuda" else "gloo"
-    distributed.init_process_group(backend, timeout=TIMEOUT)
     try:
+        distributed.init_process_group(backend, timeout=TIMEOUT)
         if is_main():
             yield selected
         else:
@@ -76,7 +76,8 @@ def process_group(device: str) -> Iterator[torch.device]:
                 yield selected
     except RuntimeError as error:
         if "onnection" in str(error):  # closed or reset by peer
-            raise InputError(f"process {rank()} lost another one, whose lines say why") from error
+            name = os.environ["RANK"]  # the group may not exist yet
+            raise InputError(f"process {name} lost another one, whose lines say why") from error
         raise
     distributed.destroy_process_group()
 
