@@ -76,8 +76,8 @@ def process_group(device: str) -> Iterator[torch.device]:
                 yield selected
     except RuntimeError as error:
         if "onnection" in str(error):  # closed or reset by peer
-            name = os.environ["RANK"]  # the group may not exist yet
-            raise InputError(f"process {name} lost another one, whose lines say why") from error
+            own = os.environ["RANK"]  # the group may not exist yet
+            raise InputError(f"process {own} lost another one, whose lines say why") from error
         raise
     distributed.destroy_process_group()
 
