@@ -36,33 +36,40 @@ def demo_variant(recipe: Recipe) -> Recipe:
 
 def _shrink(phase: Phase, size_factor: float, epoch_factor: float, lr_factor: float) -> Phase:
     """Return a phase with its sides, epochs and learning rates scaled."""
-    epochs = _scale(phase.epochs, epoch_factor, minimum=2)
-    epoch_factor = epochs / phase.epochs
-    rates, ema = phase.positive_rate, phase.ema
-    steps = _scale_epochs(phase.steps, epoch_factor)
+    phase = with_epochs(phase, _scale(phase.epochs, epoch_factor, minimum=2))
     return replace(
         phase,
         size=MIN_SIZE * _scale(phase.size / MIN_SIZE, size_factor),
         crop=phase.crop and STRIDE * _scale(phase.crop / STRIDE, size_factor),
-        epochs=epochs,
         batch=min(phase.batch, BATCH),
         accumulate=1,
         lr=phase.lr * lr_factor,
         min_lr=phase.min_lr * lr_factor,
-        period=phase.period and _scale(phase.period, epoch_factor),
-        steps=tuple((epoch, lr * lr_factor) for epoch, lr in steps),
-        patience=_scale(phase.patience, epoch_factor),
-        positive_rate=_scale_epochs(rates, epoch_factor) if isinstance(rates, tuple) else rates,
-        freeze_epochs=phase.freeze_epochs and _scale(phase.freeze_epochs, epoch_factor),
-        keep=_shrink_keep(phase.keep, epochs, epoch_factor),
-        # The decay is per step and stays.
-        ema=ema and replace(ema, start=min(round(ema.start * epoch_factor), epochs - 1)),
-        # Random weights give equal scores in the first epochs.
-        early_stop=phase.early_stop and _scale(phase.early_stop, epoch_factor, minimum=2),
+        steps=tuple((epoch, lr * lr_factor) for epoch, lr in phase.steps),
     )
 
 
-def _shrink_keep(keep: Keep, epochs: int, factor: float) -> Keep:
+def with_epochs(phase: Phase, epochs: int) -> Phase:
+    """Return a phase of another length: all its numbers of epochs are scaled by the same factor."""
+    factor = epochs / phase.epochs
+    rates, ema = phase.positive_rate, phase.ema
+    return replace(
+        phase,
+        epochs=epochs,
+        period=phase.period and _scale(phase.period, factor),
+        steps=_scale_epochs(phase.steps, factor),
+        patience=_scale(phase.patience, factor),
+        positive_rate=_scale_epochs(rates, factor) if isinstance(rates, tuple) else rates,
+        freeze_epochs=phase.freeze_epochs and _scale(phase.freeze_epochs, factor),
+        keep=_scale_keep(phase.keep, epochs, factor),
+        # The decay is per step and stays.
+        ema=ema and replace(ema, start=min(round(ema.start * factor), epochs - 1)),
+        # Random weights give equal scores in the first epochs.
+        early_stop=phase.early_stop and _scale(phase.early_stop, factor, minimum=2),
+    )
+
+
+def _scale_keep(keep: Keep, epochs: int, factor: float) -> Keep:
     """Return what a phase of fewer epochs keeps; named epochs are counted from 1 and scaled."""
     if keep.epochs:
         named = sorted({_scale(epoch + 1, factor) - 1 for epoch in keep.epochs})

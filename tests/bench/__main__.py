@@ -12,6 +12,7 @@ python -m tests.bench decide [--images 12047]
 python -m tests.bench rules [--work WORK] [--members RUN ...] [--truth CSV]
 python -m tests.bench expected [--images 2000]
 python -m tests.bench recipes [--work WORK] [--recipes NAME ...] [--folds 0]   (hours; not in all)
+python -m tests.bench silver --raw DIR --weights DIR [--only NAME ...]         (hours; not in all)
 """
 
 import argparse
@@ -23,7 +24,7 @@ from lib.cli import run_stage
 ALL = (
     "prepare", "feed", "train", "infer", "profile", "rle", "memory", "decide", "expected", "rules",
 )  # fmt: skip
-BENCHMARKS = (*ALL, "recipes")
+BENCHMARKS = (*ALL, "recipes", "silver")
 
 
 def run_benchmark(name: str, flags: list[str]) -> None:

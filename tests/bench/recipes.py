@@ -21,6 +21,7 @@ from lib.errors import InputError
 from lib.layout import Fold, Work, parse_fold
 from lib.leaderboard import markdown
 from lib.prepare.phantom import write_phantoms
+from lib.recipes import serialize
 from lib.recipes.demo_variant import DEMO_SUFFIX
 from tests.bench.harness import ROOT, print_lines, run_stage
 from tests.bench.rule_scores import score_rule
@@ -81,7 +82,8 @@ def training_cost(work: Work, run: str, fold: Fold) -> tuple[float, int]:
 
     trained, data = artifacts.read(work.run(run, fold)), dataset.read(work)
     positive = np.array([data.positive(name) for name in data.training_ids(fold)])
-    phases, rng = recipes.get(run).phases, np.random.default_rng()
+    phases = serialize.from_dict(trained.config["recipe"]).phases
+    rng = np.random.default_rng()
     images = 0
     for row in csv_files.read(trained.path("history.csv"), ("phase", "epoch")).itertuples():
         phase = phases[int(row.phase)]

@@ -1,0 +1,374 @@
+"""Trainings and decisions compared on real radiographs with silver masks.
+
+    python -m tests.bench silver --raw DIR --weights DIR [--only NAME ...] [--seeds 0 1]
+
+Every network trains on folds 1 to 4, from the same number of presented images, and its decision is
+fitted on fold 0. Choose between variants by fold 0: the test images are for the table alone.
+Finished trainings are up to date, so the same command goes on after a kill. Rows replace those of
+the same name in silver.csv; --table prints the table of all its rows, and trains nothing.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib import artifacts, csv_files, dataset, metrics, recipes
+from lib.bootstrap import interval
+from lib.files import sha256
+from lib.layout import CLASSES, Work, map_file
+from lib.leaderboard import markdown
+from lib.prob_maps import read_map
+from lib.provenance import collect
+from lib.recipes import Ema, Input, Keep, Phase, Recipe
+from lib.recipes.demo_variant import with_epochs
+from lib.train.sampling import epoch_order, rate_in_epoch
+from tests.bench.harness import print_lines, run_stage
+from tests.bench.recipes import training_cost
+from tests.bench.rule_scores import RuleScores, score_rule
+
+FOLD = 0  # held out
+SIZE = 192  # side of the images, in pixels
+BATCH = 16
+PRESENTATIONS = 20_000
+ROWS = Path(__file__).with_name("silver.csv")
+BASELINE = "r34_512"  # the row that all others are compared with
+BASE_RECIPE = "r34_512"  # the recipe that --set changes into each of the variants
+
+LITE0 = "efficientnet_lite0_imagenet_gray.pt"
+LITE2 = "efficientnet_lite2_imagenet_gray.pt"
+MOBILENET = "sum:mobilenet_v2_imagenet.pt"
+GRAY = Input(mean=(0.498,), std=(0.502,))  # of the files of EfficientNet-Lite
+SLIM = (96, 48, 32, 16, 8)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A training, or a decision on trainings.
+
+    Attributes:
+        recipe: what is trained for each seed; None: nothing, the members are averaged.
+        weights: file of the encoder, in the folder of --weights.
+        presentations: images presented in training, over all epochs.
+        members: variants whose networks are averaged, for each seed.
+        pool_seeds: average the networks of all seeds into one ensemble.
+        rule: flags of stage 04.
+        tta: flips of the members, "flip" or "none".
+    """
+
+    name: str
+    recipe: Recipe | None = None
+    weights: str = LITE0
+    presentations: int = PRESENTATIONS
+    members: tuple[str, ...] = ()
+    pool_seeds: bool = False
+    rule: str = "--rule triplet"
+    tta: str = "flip"
+
+
+def at_base(recipe: Recipe, **network: Any) -> Recipe:
+    """Return a recipe with the encoder, size and batch of this comparison."""
+    return replace(
+        recipe,
+        network=replace(recipe.network, **{"encoder": "timm-tf_efficientnet_lite0"} | network),
+        input=replace(recipe.input, mean=GRAY.mean, std=GRAY.std),
+        phases=tuple(
+            replace(phase, size=SIZE, batch=BATCH, accumulate=1) for phase in recipe.phases
+        ),
+    )
+
+
+def with_phases(recipe: Recipe, **changes: Any) -> Recipe:
+    """Return a recipe with values changed in all phases."""
+    return replace(recipe, phases=tuple(replace(phase, **changes) for phase in recipe.phases))
+
+
+def with_loss(recipe: Recipe, **weights: float) -> Recipe:
+    """Return a recipe with weights of losses changed in all phases."""
+    phases = (replace(phase, loss=replace(phase.loss, **weights)) for phase in recipe.phases)
+    return replace(recipe, phases=tuple(phases))
+
+
+DEFAULT = at_base(recipes.get("r34_512"))
+# r34_512 at rates for few epochs, and a slim decoder: what the single changes start from.
+BASE = replace(
+    with_phases(at_base(recipes.get("r34_512"), decoder_channels=SLIM), early_stop=None),
+)
+BASE = replace(
+    BASE,
+    phases=(replace(BASE.phases[0], lr=1e-3), replace(BASE.phases[1], lr=5e-4)),
+)
+
+
+VARIANTS = (
+    # Systems at the same budget, encoder and start.
+    Variant("r34_512", DEFAULT),
+    Variant("sneddy_albunet_valid", replace(
+        at_base(recipes.get("sneddy_albunet_valid")),
+        network=replace(DEFAULT.network, image_head=False),  # AlbuNet's decoder fits resnet34 only
+        phases=tuple(replace(phase, size=SIZE, batch=BATCH, accumulate=1)
+                     for phase in recipes.get("sneddy_albunet_valid").phases[3:]),
+    )),
+    Variant("abedalla_2st_unet", at_base(recipes.get("abedalla_2st_unet"))),
+    Variant("viel_baseline", replace(
+        at_base(recipes.get("viel_baseline")), network=DEFAULT.network,
+    )),
+    # Single changes of `base`.
+    Variant("base", BASE),
+    Variant("base, wide decoder", replace(BASE, network=DEFAULT.network)),
+    Variant("keep the last 3", with_phases(BASE, keep=Keep("last", count=3))),
+    Variant("SWA of the last 5", with_phases(BASE, keep=Keep("swa", count=5))),
+    Variant("EMA .998", with_phases(BASE, ema=Ema(decay=0.998))),
+    Variant("one cycle to 2e-3", with_phases(BASE, lr=2e-3, schedule="linear", warmup=0.1)),
+    Variant("Lite2", at_base(BASE, encoder="timm-tf_efficientnet_lite2"), weights=LITE2),
+    Variant("MobileNetV2", replace(
+        at_base(BASE, encoder="mobilenet_v2"), input=Input(mean=(0.5,), std=(0.5,)),
+    ), weights=MOBILENET),
+    Variant("scSE", replace(BASE, network=replace(BASE.network, attention="scse"))),
+    Variant("every image once", with_phases(BASE, positive_rate=None)),
+    Variant("positives .5 to .22", with_phases(BASE, positive_rate=0.5, positive_rate_end=0.22)),
+    Variant("BCE + Dice", with_loss(BASE, positive_dice=0.0, dice=0.5)),
+    Variant("focal + Dice on positives", with_loss(BASE, bce=0.0, focal=4.0)),
+    Variant("Lovasz", with_loss(BASE, bce=0.0, lovasz=1.0)),
+    Variant("image loss 1", with_loss(BASE, image_bce=1.0)),
+    Variant("winner's augmentation", replace(BASE, augmentation="sneddy")),
+    Variant("flips alone", replace(BASE, augmentation="hflip")),
+    Variant("CLAHE", replace(BASE, input=replace(BASE.input, contrast="clahe"))),
+    Variant("256 px, same seconds", with_phases(BASE, size=256), presentations=11_000),
+    Variant("twice the budget", BASE, presentations=2 * PRESENTATIONS),
+    # Decisions.
+    Variant("base, no flips", members=("base",), tta="none"),
+    Variant("base, gated", members=("base",), rule="--rule gated"),
+    Variant("base, expected", members=("base",), rule="--rule expected"),
+    Variant("both seeds of base", members=("base",), pool_seeds=True),
+    Variant("base and Lite2", members=("base", "Lite2")),
+)  # fmt: skip
+BY_NAME = {variant.name: variant for variant in VARIANTS}
+
+
+def run_name(variant: str, seed: int) -> str:
+    """Return the run of a variant and a seed."""
+    words = "".join(letter if letter.isalnum() else " " for letter in variant.lower()).split()
+    return f"{'_'.join(words)}_s{seed}"
+
+
+def fit_budget(recipe: Recipe, positive: np.ndarray, presentations: int) -> Recipe:
+    """Return a recipe with all its numbers of epochs scaled to a number of presented images.
+
+    Args:
+        recipe: to scale; the phases keep their parts of the presentations.
+        positive: (n,) bool, True for training images with a pneumothorax.
+        presentations: aim; the last epochs are whole.
+    """
+
+    def presented(phase: Phase) -> int:
+        rng = np.random.default_rng(0)
+        rates = (rate_in_epoch(phase, epoch) for epoch in range(phase.epochs))
+        return sum(epoch_order(positive, rate, rng).size for rate in rates)
+
+    factor = presentations / sum(map(presented, recipe.phases))
+    phases = [with_epochs(phase, max(1, round(phase.epochs * factor))) for phase in recipe.phases]
+    others = sum(map(presented, phases[:-1]))
+    lengths = range(1, 4 * phases[-1].epochs)
+    last = min(
+        (with_epochs(recipe.phases[-1], epochs) for epochs in lengths),
+        key=lambda phase: abs(others + presented(phase) - presentations),
+    )
+    return replace(recipe, phases=(*phases[:-1], last))
+
+
+def settings(recipe: Recipe) -> list[str]:
+    """Return the words of --set that make BASE_RECIPE this recipe, its name and source apart."""
+    base, changed = asdict(recipes.get(BASE_RECIPE)), asdict(recipe)
+    keys = [key for key in base if key not in ("name", "source", "summary")]
+    return [f"{key}={json.dumps(changed[key])}" for key in keys if base[key] != changed[key]]
+
+
+def train(work: Path, variant: Variant, seed: int, weights: Path) -> None:
+    """Train and infer a variant, with and without flips."""
+    assert variant.recipe
+    data = dataset.read(Work(work))
+    positive = np.array([data.positive(name) for name in data.training_ids(FOLD)])
+    recipe = replace(fit_budget(variant.recipe, positive, variant.presentations), seed=seed)
+    name = run_name(variant.name, seed)
+    run_stage(
+        work, "02_train.py", "--recipe", BASE_RECIPE, "--name", name, "--folds", str(FOLD),
+        "--encoder-weights", _weights_flag(variant, weights), "--set", *settings(recipe),
+    )  # fmt: skip
+    for tta in ("flip", "none"):
+        run_stage(work, "03_infer.py", "--run", name, "--tta", tta)
+
+
+def _weights_flag(variant: Variant, folder: Path) -> str:
+    prefix, _, file = variant.weights.rpartition(":")
+    return f"{prefix}:{folder / file}" if prefix else str(folder / file)
+
+
+def score(work: Path, variant: Variant, seeds: Sequence[int], truth: Path) -> RuleScores:
+    """Fit the rule of a variant on fold 0, and score it on the test images."""
+    trainings = variant.members or (variant.name,)
+    runs = [run_name(member, seed) for member in trainings for seed in seeds]
+    members = [_maps(work, run, variant.tta) for run in runs]
+    ensemble = f"silver_{run_name(variant.name, seeds[0])}" + ("_pooled" if len(seeds) > 1 else "")
+    return score_rule(work, members, truth, variant.name, variant.rule, ensemble)
+
+
+def _maps(work: Path, run: str, tta: str) -> str:
+    """Return the folder of a run's maps under probs/."""
+    recipe = artifacts.read(Work(work).run(run, FOLD)).config["recipe"]
+    suffix = {"flip": ".flip", "none": ".noflip"}[tta]
+    return run if recipe["tta"] == tta else run + suffix
+
+
+def image_auc(scores: RuleScores, part: str) -> float:
+    """Return the AUC of p(positive), or of the mean of the map for networks without one.
+
+    Args:
+        scores: of a decision.
+        part: "oof" for the images of fold 0, "test" for those of the truth.
+    """
+    source = scores.made_from
+    if part == "oof":
+        names = sorted(source.dataset.folds, key=str)
+        names = [name for name in names if source.dataset.folds[name] == FOLD]
+        positive = np.array([source.dataset.positive(name) for name in names])
+    else:
+        names, positive = list(scores.test_score.ids), scores.test_score.positive
+    table = csv_files.read(source.ensemble.path(CLASSES), ("ImageId", "p"))
+    p = dict(zip(table["ImageId"], table["p"].astype(float), strict=True))
+    if not p:
+        size = source.dataset.rle_size
+        paths = {name: source.ensemble.path(map_file(part, name)) for name in names}
+        p = {name: float(read_map(path, size, block=8).mean()) for name, path in paths.items()}
+    return metrics.auc(np.array([p[name] for name in names]), positive)
+
+
+def summarize(
+    scores: Sequence[RuleScores], baseline: Sequence[RuleScores] | None
+) -> dict[str, Any]:
+    """Return the figures of a variant, the means over its seeds, and the gain over the baseline."""
+    tests = [each.test_score for each in scores]
+    dices = np.mean([test.dices for test in tests], axis=0)
+    images = np.arange(dices.size)
+    row = {
+        "fold0_dice": np.mean([each.decision.oof_dice for each in scores]),
+        "fold0_auc": np.mean([image_auc(each, "oof") for each in scores]),
+        "rules": "; ".join(str(each.decision.rule) for each in scores),
+        "test_dice": dices.mean(),
+        "test_seeds": " ".join(f"{test.dice:.4f}" for test in tests),
+        "positive_dice": np.mean([test.positive_dice for test in tests]),
+        "auc": np.mean([image_auc(each, "test") for each in scores]),
+        "sensitivity": np.mean([test.found[test.positive].mean() for test in tests]),
+        "specificity": np.mean([1 - test.found[~test.positive].mean() for test in tests]),
+    }
+    row["test_low"], row["test_high"] = interval(dices, images)
+    empty = ~tests[0].positive
+    row["over_empty"] = (dices - empty).mean()
+    row["over_empty_low"], row["over_empty_high"] = interval(dices - empty, images)
+    if baseline:
+        gains = dices - np.mean([each.test_score.dices for each in baseline], axis=0)
+        row["gain"] = gains.mean()
+        row["gain_low"], row["gain_high"] = interval(gains, images)
+    return row
+
+
+def describe(work: Path, variant: Variant, seeds: Sequence[int], weights: Path) -> dict[str, Any]:
+    """Return everything that is needed to run a variant again, and what it cost."""
+    row: dict[str, Any] = {
+        "variant": variant.name,
+        "seeds": " ".join(map(str, seeds)),
+        "members": " + ".join(variant.members),
+        "rule": variant.rule,
+        "tta": variant.tta,
+    }
+    if variant.recipe:
+        trained = [artifacts.read(Work(work).run(run_name(variant.name, s), FOLD)) for s in seeds]
+        costs = [training_cost(work, run_name(variant.name, seed), FOLD) for seed in seeds]
+        file = weights / variant.weights.rpartition(":")[2]
+        row |= {
+            "size": variant.recipe.phases[-1].size,
+            "encoder_weights": f"{variant.weights} {sha256(file)[:12]}",
+            "set": json.dumps(trained[0].manifest["made"]["command"]),
+            "seconds": round(np.mean([seconds for seconds, _ in costs])),
+            "presentations": round(np.mean([count for _, count in costs])),
+        }
+    made = collect(0)
+    return row | {"torch": made["libraries"]["torch"], "commit": made["commit"]}
+
+
+def write_rows(rows: Iterable[dict[str, Any]]) -> None:
+    """Add rows to silver.csv; they replace those of the same variants."""
+    new = pd.DataFrame(rows)
+    if ROWS.exists():
+        old = pd.read_csv(ROWS)
+        new = pd.concat([old[~old["variant"].isin(new["variant"])], new])
+    order = {name: number for number, name in enumerate(BY_NAME)}
+    new.sort_values("variant", key=lambda names: names.map(order)).to_csv(
+        ROWS, index=False, float_format="%.5f"
+    )
+
+
+def table() -> Iterator[str]:
+    """Yield the Markdown table of silver.csv."""
+    columns = ("variant", "fold 0 Dice", "fold 0 AUC", "test Dice (95 %)", "seeds", "positive Dice",
+               "AUC", "sens.", "spec.", "more than the default (95 %)", "images", "s")  # fmt: skip
+    rows = []
+    for row in pd.read_csv(ROWS).to_dict("records"):
+
+        def span(name: str, sign: str = "", row: dict[Any, Any] = row) -> str:
+            mean = name if name in row else f"{name}_dice"
+            low, high = row[f"{name}_low"], row[f"{name}_high"]
+            return f"{row[mean]:{sign}.4f} ({low:{sign}.4f} to {high:{sign}.4f})"
+
+        known = not np.isnan(row.get("presentations", np.nan))
+        rows.append((
+            row["variant"], f"{row['fold0_dice']:.4f}", f"{row['fold0_auc']:.3f}", span("test"),
+            str(row["test_seeds"]), f"{row['positive_dice']:.3f}", f"{row['auc']:.3f}",
+            f"{row['sensitivity']:.2f}", f"{row['specificity']:.3f}", span("gain", "+"),
+            f"{row['presentations']:,.0f}" if known else "",
+            f"{row['seconds']:.0f}" if known else "",
+        ))  # fmt: skip
+    yield from markdown.table(columns, rows)
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench silver",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--raw", type=Path, help="re-host with test-truth.csv")
+    parser.add_argument("--weights", type=Path, help="folder with the encoders' files")
+    parser.add_argument("--work", type=Path, default=Path("work_silver"))
+    parser.add_argument("--only", nargs="+", default=list(BY_NAME), choices=BY_NAME, metavar="NAME")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--table", action="store_true", help="print the rows of silver.csv")
+    args = parser.parse_args(argv)
+    if args.table:
+        print_lines(table())
+        return
+    if not args.raw or not args.weights:
+        parser.error("give --raw and --weights, or --table")
+    work, raw, weights = args.work.resolve(), args.raw.resolve(), args.weights.resolve()
+    sizes = sorted({phase.size for v in VARIANTS if v.recipe for phase in v.recipe.phases})
+    run_stage(work, "01_prepare.py", "--raw", raw, "--sizes", *map(str, sizes))
+    truth = raw / "test-truth.csv"
+    chosen = [BY_NAME[name] for name in dict.fromkeys([BASELINE, *args.only])]
+    trained = {name for v in chosen for name in (v.members or (v.name,))}
+    for name in (name for name in BY_NAME if name in trained):
+        for seed in args.seeds:
+            train(work, BY_NAME[name], seed, weights)
+            print(f"trained {name}, seed {seed}", flush=True)
+    baseline = None
+    for variant in chosen:
+        groups = [args.seeds] if variant.pool_seeds else [[seed] for seed in args.seeds]
+        scores = [score(work, variant, group, truth) for group in groups]
+        baseline = baseline or scores
+        row = describe(work, variant, args.seeds, weights) | summarize(scores, baseline)
+        write_rows([row])
+    print_lines(table())
