@@ -95,24 +95,27 @@ def with_loss(recipe: Recipe, **weights: float) -> Recipe:
 
 
 DEFAULT = at_base(recipes.get("r34_512"))
-# r34_512 at rates for few epochs, and a slim decoder: what the single changes start from.
-BASE = replace(
-    with_phases(at_base(recipes.get("r34_512"), decoder_channels=SLIM), early_stop=None),
+SLIM_DEFAULT = replace(DEFAULT, network=replace(DEFAULT.network, decoder_channels=SLIM))
+# The default with a slim decoder, at higher rates for few epochs: the start of the single changes.
+BASE = with_phases(
+    replace(
+        SLIM_DEFAULT,
+        phases=tuple(
+            replace(phase, lr=lr) for phase, lr in zip(DEFAULT.phases, (1e-3, 5e-4), strict=True)
+        ),
+    ),
+    early_stop=None,
 )
-BASE = replace(
-    BASE,
-    phases=(replace(BASE.phases[0], lr=1e-3), replace(BASE.phases[1], lr=5e-4)),
-)
+HEADLESS = replace(DEFAULT.network, image_head=False)
+SNEDDY = recipes.get("sneddy_albunet_valid")
 
 
 VARIANTS = (
     # Systems at the same budget, encoder and start.
     Variant("r34_512", DEFAULT),
+    # Its parts at the larger size; the U-Net's decoder, because AlbuNet's fits resnet34 alone.
     Variant("sneddy_albunet_valid", replace(
-        at_base(recipes.get("sneddy_albunet_valid")),
-        network=replace(DEFAULT.network, image_head=False),  # AlbuNet's decoder fits resnet34 only
-        phases=tuple(replace(phase, size=SIZE, batch=BATCH, accumulate=1)
-                     for phase in recipes.get("sneddy_albunet_valid").phases[3:]),
+        at_base(replace(SNEDDY, phases=SNEDDY.phases[3:])), network=HEADLESS,
     )),
     Variant("abedalla_2st_unet", at_base(recipes.get("abedalla_2st_unet"))),
     Variant("viel_baseline", replace(
