@@ -20,6 +20,7 @@ import pandas as pd
 
 from lib import artifacts, csv_files, dataset, metrics, recipes
 from lib.bootstrap import interval
+from lib.errors import InputError
 from lib.files import sha256
 from lib.layout import CLASSES, Work, map_file
 from lib.leaderboard import markdown
@@ -317,7 +318,13 @@ def write_rows(rows: Iterable[dict[str, Any]]) -> None:
 
 
 def table() -> Iterator[str]:
-    """Yield the Markdown table of silver.csv."""
+    """Yield the Markdown table of silver.csv.
+
+    Raises:
+        InputError: if there is none yet.
+    """
+    if not ROWS.exists():
+        raise InputError(f"{ROWS} is not there; make its rows with --raw DIR --weights DIR")
     columns = ("variant", "fold 0 Dice", "fold 0 AUC", "test Dice (95 %)", "seeds", "positive Dice",
                "AUC", "sens.", "spec.", "more than the default (95 %)", "images", "s")  # fmt: skip
     rows = []
