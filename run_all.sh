@@ -48,7 +48,7 @@ refuse_repeats() {
 }
 refuse_repeats RECIPES "${recipes[@]}"
 refuse_repeats FOLDS "${folds[@]}"
-"$python" - "$rule" "$name" "$decision" <<'PYTHON'
+"$python" - "$rule" "$name" "${TAG:-$rule}" "$decision" <<'PYTHON'
 import sys
 from lib import cli, layout
 from lib.ensemble.options import RULES
@@ -81,8 +81,8 @@ run_stage() {
     running=$!
     wait "$running" || code=$?
     if [ "$code" -eq 2 ]; then
-        echo "that was: $python $home/$1 ${words[*]}; give it the flag named above," \
-            "or run_all.sh another NAME, TAG or WORK" >&2
+        echo "that was: $(printf '%q ' "$python" "$home/$1" "${words[@]}")" \
+            "(--name, --tag and --work are NAME, TAG and WORK of run_all.sh)" >&2
     fi
     [ "$code" -eq 0 ] || exit "$code"
     [ -z "$replaced" ] || echo "$*" >>"$replaced"

@@ -82,6 +82,7 @@ def to_markdown(summary: Summary) -> str:
 def draw_sexes(summary: Summary) -> bytes:
     """Return a PNG of the training images with and without a pneumothorax, by sex."""
     from matplotlib.figure import Figure  # late: it takes a third of a second to load
+    from matplotlib.ticker import MaxNLocator
 
     rows = [row for row in summary["sex_view"] if row["view"] == ALL and row["sex"] != ALL]
     rows = [row for row in rows if row["positive"] + row["negative"]]
@@ -98,6 +99,7 @@ def draw_sexes(summary: Summary) -> bytes:
     axes.set_xticks(range(len(rows)), [SEXES[row["sex"]] for row in rows])
     axes.set(title="Pneumothorax by sex", ylabel="training images", xlim=(-0.7, len(rows) - 0.3))
     axes.margins(y=0.25)  # for the legend
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper center", ncols=2)

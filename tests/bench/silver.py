@@ -292,7 +292,7 @@ def describe(work: Path, variant: Variant, seeds: Sequence[int], weights: Path) 
     }
     if variant.recipe:
         trained = [artifacts.read(Work(work).run(run_name(variant.name, s), FOLD)) for s in seeds]
-        costs = [training_cost(work, run_name(variant.name, seed), FOLD) for seed in seeds]
+        costs = [training_cost(Work(work), run_name(variant.name, seed), FOLD) for seed in seeds]
         file = weights / variant.weights.rpartition(":")[2]
         row |= {
             "size": variant.recipe.phases[-1].size,

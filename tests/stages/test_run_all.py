@@ -31,7 +31,8 @@ def error_line(work: Path, *arguments: str, **settings: str) -> str:
     ("variable", "value", "fault"),
     [
         *(("NAME", name, name[:40]) for name in ("a b", "../x", "-x", "x" * 95)),
-        ("TAG", "a b", "final-a b"),
+        ("TAG", "a b", "a b"),
+        ("TAG", "-x", "-x"),
         ("RULE", "tripel", "RULE tripel"),
         ("RECIPES", "demo r34_512 demo", "RECIPES has demo twice"),
         ("FOLDS", "1 0 1", "FOLDS has 1 twice"),
