@@ -70,7 +70,7 @@ def main() -> None:
             job = InferenceJob(
                 draft=draft, recipe=recipe, run=runs[index], cache=caches[size],
                 oof=oof[index], test=data.test_ids,
-                flip=(args.tta or recipe.tta) == layout.FLIP, device=device,
+                flip=draft.config["tta"] == layout.FLIP, device=device,
                 batch=args.batch or default_batch(size, device), workers=args.workers or THREADS,
             )  # fmt: skip
             n_images = infer_fold(job)

@@ -22,15 +22,14 @@ from lib import artifacts, csv_files, dataset, metrics, recipes
 from lib.bootstrap import interval
 from lib.errors import InputError
 from lib.files import sha256
-from lib.layout import CLASSES, Work, map_file
+from lib.layout import CLASSES, TTA_SUFFIXES, Work, map_file
 from lib.leaderboard import markdown
 from lib.prob_maps import read_map
 from lib.provenance import collect
-from lib.recipes import Ema, Input, Keep, Phase, Recipe
+from lib.recipes import Ema, Input, Keep, Phase, Recipe, serialize
 from lib.recipes.demo_variant import with_epochs
-from lib.train.sampling import epoch_order, rate_in_epoch
 from tests.bench.harness import print_lines, run_stage
-from tests.bench.recipes import training_cost
+from tests.bench.recipes import images_in_epoch, training_cost
 from tests.bench.rule_scores import RuleScores, score_rule
 
 FOLD = 0  # held out
@@ -171,9 +170,7 @@ def fit_budget(recipe: Recipe, positive: np.ndarray, presentations: int) -> Reci
     """
 
     def presented(phase: Phase) -> int:
-        rng = np.random.default_rng(0)
-        rates = (rate_in_epoch(phase, epoch) for epoch in range(phase.epochs))
-        return sum(epoch_order(positive, rate, rng).size for rate in rates)
+        return sum(images_in_epoch(phase, epoch, positive) for epoch in range(phase.epochs))
 
     factor = presentations / sum(map(presented, recipe.phases))
     phases = [with_epochs(phase, max(1, round(phase.epochs * factor))) for phase in recipe.phases]
@@ -225,8 +222,7 @@ def score(work: Path, variant: Variant, seeds: Sequence[int], truth: Path) -> Ru
 def _maps(work: Path, run: str, tta: str) -> str:
     """Return the folder of a run's maps under probs/."""
     recipe = artifacts.read(Work(work).run(run, FOLD)).config["recipe"]
-    suffix = {"flip": ".flip", "none": ".noflip"}[tta]
-    return run if recipe["tta"] == tta else run + suffix
+    return run if recipe["tta"] == tta else run + TTA_SUFFIXES[tta]
 
 
 def image_auc(scores: RuleScores, part: str) -> float:
@@ -297,7 +293,7 @@ def describe(work: Path, variant: Variant, seeds: Sequence[int], weights: Path) 
         row |= {
             "size": variant.recipe.phases[-1].size,
             "encoder_weights": f"{variant.weights} {sha256(file)[:12]}",
-            "set": json.dumps(trained[0].manifest["made"]["command"]),
+            "set": " ".join(settings(serialize.from_dict(trained[0].config["recipe"]))),
             "seconds": round(np.mean([seconds for seconds, _ in costs])),
             "presentations": round(np.mean([count for _, count in costs])),
         }
