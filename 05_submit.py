@@ -31,6 +31,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    if args.upload:
+        submission.find_kaggle()
     work = Work(args.work)
     source = inputs.read(work, args.decision)
     dataset, size = source.dataset, source.dataset.rle_size

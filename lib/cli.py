@@ -43,6 +43,14 @@ def int_in_range(low: int, high: int = 1_000_000) -> Callable[[str], int]:
     return parse
 
 
+def png_file(text: str) -> Path:
+    """Return the path of a picture to write; the `type` of a flag."""
+    path = Path(text)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"{text} does not end in .png; pictures are PNGs")
+    return path
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage; print one line for an error that its user can correct, and exit with code 2.
 

@@ -30,6 +30,12 @@ def test_other_numbers_are_refused_with_the_limits(text: str) -> None:
         cli.int_in_range(0, 8)(text)
 
 
+def test_a_picture_is_a_png() -> None:
+    assert cli.png_file("some/cases.PNG") == Path("some/cases.PNG")
+    with pytest.raises(argparse.ArgumentTypeError, match="cases.jpg does not end in .png"):
+        cli.png_file("cases.jpg")
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib import csv_files
-from lib.cli import run_stage
+from lib.cli import png_file, run_stage
 from lib.errors import InputError
 from lib.files import write_bytes
 from lib.layout import Work
@@ -42,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--table", nargs="+", choices=tables, default=tables, metavar="NAME",
         help=f"of {', '.join(tables)}; default: all")  # fmt: skip
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write runs and decisions to it")
-    parser.add_argument("--figure", type=Path, metavar="PNG", help="draw this, print no tables")
+    parser.add_argument("--figure", type=png_file, metavar="PNG", help="draw this, print no tables")
     parser.add_argument("--images", nargs="+", default=[], metavar="ID",
         help="rows of the figure (default: four positives, from large to small)")  # fmt: skip
     return parser.parse_args()

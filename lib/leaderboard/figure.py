@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lib import images, metrics, rle
+from lib import csv_files, images, metrics, rle
 from lib.artifacts import Artifact
 from lib.drawing import PANEL, Panel, draw_grid, draw_masks
 from lib.errors import InputError
@@ -26,7 +26,8 @@ def draw(leaderboard: Leaderboard, requested: Sequence[str]) -> bytes:
 
     Args:
         leaderboard: its images are those with a truth, out of fold or for test.
-        requested: ImageIds; empty: positives of different sizes that all runs have, if there are.
+        requested: ImageIds, with the extension of a file or without; empty: positives of
+            different sizes that all runs have, if there are.
 
     Raises:
         InputError: if there is no run, no cache, or no such image, or a map is damaged.
@@ -38,9 +39,12 @@ def draw(leaderboard: Leaderboard, requested: Sequence[str]) -> bytes:
         (run, {image.image_id: image for image in _images(leaderboard, run)})
         for run in leaderboard.index.runs.values()
     ]
-    if not any(images for _, images in images_by_run):
+    left_out = [run.title for run, images in images_by_run if not images]
+    images_by_run = [(run, images) for run, images in images_by_run if images]
+    if not images_by_run:
         raise InputError("no run has maps of images with a truth; run 03_infer.py")
-    cases = requested or _choose_cases(images_by_run)
+    matches = csv_files.match_ids(requested, leaderboard.dataset.images.index)
+    cases = [matches.get(name, name) for name in requested] or _choose_cases(images_by_run)
     unknown = [name for name in cases if not any(name in images for _, images in images_by_run)]
     if unknown:
         raise InputError(
@@ -50,7 +54,8 @@ def draw(leaderboard: Leaderboard, requested: Sequence[str]) -> bytes:
     size = leaderboard.dataset.rle_size
     first, *others = [_draw_case(name, cache, images_by_run, size) for name in cases]
     untitled = [[panel._replace(title="") for panel in row] for row in others]
-    return draw_grid([first, *untitled], NOTE)
+    note = f"{NOTE} Without maps of such images: {', '.join(left_out)}." if left_out else NOTE
+    return draw_grid([first, *untitled], note)
 
 
 def _images(leaderboard: Leaderboard, run: Run) -> list[LabelledImage]:

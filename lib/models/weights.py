@@ -39,9 +39,13 @@ def load(path: Path) -> Any:
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises anything from KeyError to UnpicklingError here
-        reason = str(error).splitlines()[0][:150] if str(error) else type(error).__name__
-        raise InputError(f"{path} cannot be read as weights: {reason}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    except Exception:  # torch raises anything from KeyError to UnpicklingError here
+        raise InputError(
+            f"{path} cannot be read as weights: it is damaged, or not written by torch.save, or "
+            "holds more than tensors; give a state_dict as torch.save writes it"
+        ) from None
 
 
 def load_model(model: SegmentationNetwork, path: Path) -> SegmentationNetwork:

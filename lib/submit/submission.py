@@ -109,6 +109,17 @@ def describe_score(test: Score) -> str:
     return line + (f"; {len(test.missing)} are not in the sample" if test.missing else "")
 
 
+def find_kaggle() -> str:
+    """Return the path of the `kaggle` command; an InputError if it is not installed."""
+    kaggle = shutil.which("kaggle")
+    if kaggle is None:
+        raise InputError(
+            "the kaggle command is not installed; pip install kaggle, or leave --upload and give "
+            "the file to the competition's page"
+        )
+    return kaggle
+
+
 def upload(path: Path, competition: str, message: str) -> str:
     """Submit a file with the `kaggle` command.
 
@@ -118,10 +129,7 @@ def upload(path: Path, competition: str, message: str) -> str:
     Raises:
         InputError: if the command is not installed, or if it fails.
     """
-    kaggle = shutil.which("kaggle")
-    if kaggle is None:
-        raise InputError("the kaggle command is not installed; pip install kaggle, or upload "
-                         f"{path} on the competition's page")  # fmt: skip
+    kaggle = find_kaggle()
     command = [kaggle, "competitions", "submit", "-c", competition, "-f", str(path), "-m", message]
     process = subprocess.run(command, capture_output=True, text=True)
     output = " ".join((process.stdout + process.stderr).split())

@@ -22,8 +22,8 @@ import albumentations as A
 import cv2
 import numpy as np
 
-from lib import dataset, images, recipes, rle
-from lib.cli import run_stage
+from lib import csv_files, dataset, images, recipes, rle
+from lib.cli import png_file, run_stage
 from lib.dataset import Dataset
 from lib.drawing import PANEL, Panel, draw_grid, draw_masks
 from lib.errors import InputError
@@ -349,6 +349,7 @@ def _read_example(data: Dataset, image_id: str | None) -> tuple[np.ndarray, np.n
     if cache is None:
         raise InputError("there is no cache of this dataset to draw; run 01_prepare.py")
     image_id = image_id or next(filter(data.positive, sorted(data.truth)), data.images.index[0])
+    image_id = csv_files.match_ids([image_id], data.images.index).get(image_id, image_id)
     if image_file(image_id) not in cache.files:
         raise InputError(f"{cache.location} has no image {image_id}; give another --image ID")
     image = images.read_png(cache.path(image_file(image_id)))
@@ -359,7 +360,7 @@ def _read_example(data: Dataset, image_id: str | None) -> tuple[np.ndarray, np.n
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw each augmentation of a recipe.")
     parser.add_argument("recipe", help="its name")
-    parser.add_argument("out", type=Path, help="PNG to write")
+    parser.add_argument("out", type=png_file, help="PNG to write")
     parser.add_argument("--work", type=Path, default=Path("work"))
     parser.add_argument("--image", metavar="ID", help="default: the first with a pneumothorax")
     args = parser.parse_args()

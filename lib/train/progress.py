@@ -51,22 +51,27 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
         history: one row per epoch.
         path: of the PNG; equal histories give equal bytes.
     """
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = {
+    candidates = {
         "loss": ("train_loss", "valid_loss"),
         "validation": (
             "valid_dice", "valid_iou", "valid_tuned_dice", "valid_positive_dice", "valid_class_auc",
         ),
         "learning rate": ("lr",),
     }  # fmt: skip
+    recorded = {name for row in history for name, value in row.items() if value is not None}
+    panels = {
+        title: [name for name in names if name in recorded]
+        for title, names in candidates.items()
+        if not recorded.isdisjoint(names)  # an all-data training has no validation
+    }
+    figure = Figure(figsize=(4 * len(panels), 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
     epochs = range(1, len(history) + 1)
-    for axes, (title, names) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+    for axes, (title, names) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
         for name in names:
-            if any(row.get(name) is not None for row in history):
-                values = [row.get(name) for row in history]
-                label = name.removeprefix("valid_") if title == "validation" else name
-                axes.plot(epochs, values, marker=".", label=label.replace("_", " "))
+            values = [row.get(name) for row in history]
+            label = name.removeprefix("valid_") if title == "validation" else name
+            axes.plot(epochs, values, marker=".", label=label.replace("_", " "))
         if len(axes.lines) > 1:
             axes.legend(frameon=False, loc="best", fontsize="small")
         for before, row in enumerate(history[1:], start=1):

@@ -8,7 +8,7 @@ import pytest
 
 from lib.drawing import GAP, LINE, PANEL, PREDICTED, TRUE
 from lib.errors import InputError
-from lib.layout import Work
+from lib.layout import ALL_DATA, Work
 from lib.leaderboard import figure
 from lib.leaderboard.leaderboard import Leaderboard
 from tests import fakes
@@ -80,6 +80,18 @@ def test_an_image_of_another_fold_leaves_an_empty_panel(work: Work) -> None:
     ((*_, first, second),) = panels(figure.draw(Leaderboard(other), ["b"]), 1)
     assert (first == 255).all()
     assert (second != 255).any()
+
+
+def test_a_run_without_any_out_of_fold_map_has_no_column(work: Work) -> None:
+    fakes.make_run(work, "everything", ALL_DATA, replace(RECIPE, name="everything"))
+    fakes.make_probs(work, "everything", ALL_DATA, TRUTH, folds=1)
+    ((*_, first, second),) = panels(figure.draw(Leaderboard(work), ["found"]), 1)
+    assert (first != second).any()
+
+
+def test_an_image_may_have_the_extension_of_its_file(work: Work) -> None:
+    leaderboard = Leaderboard(work)
+    assert figure.draw(leaderboard, ["found.png"]) == figure.draw(leaderboard, ["found"])
 
 
 def test_images_without_a_map_and_a_missing_cache_are_named(work: Work) -> None:

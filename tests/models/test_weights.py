@@ -47,9 +47,12 @@ def test_a_poisoned_weight_file_is_refused_and_runs_nothing(tmp_path: Path) -> N
 def test_damaged_and_missing_weights_are_refused(tmp_path: Path) -> None:
     weights.save(tmp_path / "w.pt", {"a": torch.zeros(100)})
     (tmp_path / "w.pt").write_bytes((tmp_path / "w.pt").read_bytes()[:-200])
-    for name in ("w.pt", "none.pt"):
-        with pytest.raises(InputError, match="cannot be read as weights"):
+    (tmp_path / "notes.pt").write_text("ImageId,EncodedPixels\n")
+    for name in ("w.pt", "notes.pt"):
+        with pytest.raises(InputError, match=f"{name} cannot be read .*; give a state_dict as"):
             weights.load(tmp_path / name)
+    with pytest.raises(InputError, match="none.pt cannot be read: No such file"):
+        weights.load(tmp_path / "none.pt")
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

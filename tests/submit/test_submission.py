@@ -86,5 +86,5 @@ class TestUpload:
 
     def test_without_the_command_the_cure_is_named(self, tmp_path: Path, monkeypatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
-        with pytest.raises(InputError, match="pip install kaggle, or upload a.csv"):
+        with pytest.raises(InputError, match="pip install kaggle, or leave --upload"):
             submission.upload(Path("a.csv"), "siim", "x")
