@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import NamedTuple
 
+import timm
 import torch
 from segmentation_models_pytorch.encoders import get_encoder_names
 
@@ -52,10 +53,15 @@ def build_model(recipe: Recipe) -> SegmentationNetwork:
                 f"network.{key} = {value!r}: {name} has no such option; leave it at "
                 f"{defaults[key]!r}"
             )
-    if encoder not in get_encoder_names():
+    if encoder not in get_encoder_names() and not _is_timm_encoder(encoder):
         raise InputError(
-            f"there is no encoder {encoder!r}; "
-            "smp.encoders.get_encoder_names() lists those of segmentation-models-pytorch"
+            f"there is no encoder {encoder!r}; smp.encoders.get_encoder_names() lists those of "
+            "segmentation-models-pytorch, and tu-NAME is NAME of timm.list_models()"
         )
     torch.manual_seed(recipe.seed)
     return build(recipe)
+
+
+def _is_timm_encoder(name: str) -> bool:
+    """Return True for a network of timm, named as smp does: with the prefix tu-."""
+    return name.startswith("tu-") and timm.is_model(name.removeprefix("tu-"))

@@ -27,7 +27,7 @@ from lib.train.dataloaders import (
 from lib.train.freezing import training_mode
 from lib.train.losses import WeightedLoss
 from lib.train.optim import all_reduce_gradients, build_optimizer, learning_rate
-from lib.train.progress import log_epoch, print_row
+from lib.train.progress import describe_speed, log_epoch, print_row
 from lib.train.sampling import seed_of
 from lib.train.validate import validate
 from lib.train.weight_averaging import MovingAverage, fresh_statistics, mean_weights, sync_bn_stats
@@ -125,8 +125,10 @@ class PhaseTraining:
         metrics = self._validate(self.evaluated_model, f"epoch {epoch}")
         row |= metrics | {"score": self._score(metrics, row["train_loss"])}
         end = time.perf_counter()
-        print_row(self.job.recipe, self.job.fold, row, end - start)
         if distributed.is_main():
+            recipe, positive = self.job.recipe, self.batches.positive
+            speed = describe_speed(recipe, row, positive, train_end - start, end - start)
+            print_row(self.job.draft.location.name, recipe, row, end - start, speed)
             log_epoch(self.job.draft, self.job.recipe, row, train_end - start, end - train_end)
         return row
 
@@ -155,7 +157,8 @@ class PhaseTraining:
         sync_bn_stats(self.model)
         row: Row = {"phase": self.index, "epochs": " ".join(str(row["epoch"]) for row in rows)}
         row |= self._validate(self.model, "average")
-        print_row(self.job.recipe, self.job.fold, row, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        print_row(self.job.draft.location.name, self.job.recipe, row, seconds)
         return row
 
     def _start_ema(self) -> None:

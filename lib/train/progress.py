@@ -2,8 +2,10 @@
 
 import csv
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -11,22 +13,51 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lib.artifacts import Draft
 from lib.files import write_aside
-from lib.layout import Fold
 from lib.recipes import Recipe
 from lib.train.checkpoints import Row, describe_row
+from lib.train.sampling import images_in_epoch
 
 
-def print_row(recipe: Recipe, fold: Fold, row: Row, seconds: float) -> None:
-    """Print the line of an epoch or of an average."""
+def print_row(job_name: str, recipe: Recipe, row: Row, seconds: float, speed: str = "") -> None:
+    """Print the line of an epoch or of an average.
+
+    Args:
+        job_name: of the training, runs/NAME/foldK.
+        speed: from `describe_speed`, for an epoch.
+    """
     candidates = ("train_loss", "valid_loss", "valid_dice", "valid_tuned_dice")
     names = [name for name in candidates if name in row]
     metrics = "  ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in names)
     epochs = f"/{recipe.phases[row['phase']].epochs}" if "epoch" in row else ""
     print(
-        f"{recipe.name} fold {fold}  phase {row['phase'] + 1}/{len(recipe.phases)}  "
-        f"{describe_row(row)}{epochs}  {metrics}  {seconds:.1f} s",
+        f"{job_name}  phase {row['phase'] + 1}/{len(recipe.phases)}  "
+        f"{describe_row(row)}{epochs}  {metrics}  {seconds:.1f} s{speed}",
         flush=True,
     )
+
+
+def describe_speed(
+    recipe: Recipe, row: Row, positive: np.ndarray, train_seconds: float, seconds: float
+) -> str:
+    """Return the images/s of an epoch's training, and the time left if no phase stops early.
+
+    An epoch is expected to take as long as this one, in proportion to the pixels it presents.
+
+    Args:
+        row: of the epoch.
+        positive: (n,) bool, True for training images with a pneumothorax.
+        train_seconds, seconds: of the epoch, without and with validation.
+    """
+    here = row["phase"], row["epoch"]
+    pixels = {}
+    for index, phase in enumerate(recipe.phases):
+        for epoch in range(phase.epochs):
+            n_images = images_in_epoch(phase, epoch, positive)
+            pixels[index, epoch] = n_images * (phase.crop or phase.size) ** 2
+    n_images = images_in_epoch(recipe.phases[here[0]], here[1], positive)
+    left = sum(count for epoch, count in pixels.items() if epoch > here) / pixels[here]
+    time_left = timedelta(seconds=round(left * seconds))
+    return f"  {n_images / train_seconds:.1f} images/s  {time_left} left"
 
 
 def log_epoch(

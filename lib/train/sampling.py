@@ -57,6 +57,12 @@ def rate_in_epoch(phase: Phase, epoch: int) -> float | None:
     return rate + (end - rate) * epoch / max(phase.epochs - 1, 1)
 
 
+def images_in_epoch(phase: Phase, epoch: int, positive: np.ndarray) -> int:
+    """Return the number of images that an epoch presents; `positive` is that of `epoch_order`."""
+    rate = rate_in_epoch(phase, epoch)
+    return epoch_order(positive, rate, np.random.default_rng(), phase.replacement).size
+
+
 class EpochBatches(Sampler[list[Item]]):
     """Batches of items: workers read the epoch from them and need no other state.
 

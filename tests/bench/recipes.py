@@ -21,7 +21,7 @@ from lib.errors import InputError
 from lib.layout import Fold, Work, parse_fold
 from lib.leaderboard import markdown
 from lib.prepare.phantom import write_phantoms
-from lib.recipes import Phase, serialize
+from lib.recipes import serialize
 from lib.recipes.demo_variant import DEMO_SUFFIX
 from tests.bench.harness import ROOT, print_lines, run_stage
 from tests.bench.rule_scores import score_rule
@@ -78,6 +78,8 @@ def training_cost(work: Work, run: str, fold: Fold) -> tuple[float, int]:
 
     An image counts once in every epoch that presents it.
     """
+    from lib.train.sampling import images_in_epoch  # late: it imports torch
+
     trained, data = artifacts.read(work.run(run, fold)), dataset.read(work)
     positive = np.array([data.positive(name) for name in data.training_ids(fold)])
     phases = serialize.from_dict(trained.config["recipe"]).phases
@@ -86,14 +88,6 @@ def training_cost(work: Work, run: str, fold: Fold) -> tuple[float, int]:
         images += images_in_epoch(phases[int(row.phase)], int(row.epoch), positive)
     times = pd.read_csv(trained.location.folder / "log/times.csv", header=None)
     return float(times.iloc[:, 2:].to_numpy().sum()), images
-
-
-def images_in_epoch(phase: Phase, epoch: int, positive: np.ndarray) -> int:
-    """Return the number of images that an epoch presents; `positive` is that of `epoch_order`."""
-    from lib.train.sampling import epoch_order, rate_in_epoch  # late: it imports torch
-
-    rate = rate_in_epoch(phase, epoch)
-    return epoch_order(positive, rate, np.random.default_rng(), phase.replacement).size
 
 
 def bench(work: Path, names: Sequence[str], folds: Sequence[str], raw: Path) -> list[str]:

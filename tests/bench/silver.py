@@ -28,8 +28,9 @@ from lib.prob_maps import read_map
 from lib.provenance import collect
 from lib.recipes import Ema, Input, Keep, Phase, Recipe, serialize
 from lib.recipes.demo_variant import with_epochs
+from lib.train.sampling import images_in_epoch
 from tests.bench.harness import print_lines, run_stage
-from tests.bench.recipes import images_in_epoch, training_cost
+from tests.bench.recipes import training_cost
 from tests.bench.rule_scores import RuleScores, score_rule
 
 FOLD = 0  # held out

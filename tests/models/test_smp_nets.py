@@ -14,6 +14,13 @@ def test_the_resnet34_unet_has_the_published_number_of_parameters() -> None:
         assert count(build_model(recipe_of("unet", encoder="resnet34"))) == 24_436_369
 
 
+def test_an_encoder_of_timm_has_its_prefix() -> None:
+    model = build_model(recipe_of("unet", encoder="tu-resnet18"))
+    assert model.logits(torch.zeros(2, 3, SIZE, SIZE))[0].shape == (2, 1, SIZE, SIZE)
+    with pytest.raises(InputError, match="no encoder 'tu-resnet19'; .*tu-NAME"):
+        build_model(recipe_of("unet", encoder="tu-resnet19"))
+
+
 @pytest.mark.parametrize("encoder", ["se_resnext50_32x4d", "resnext50_32x4d"])
 def test_deeplabs_encoder_is_dilated_and_keeps_its_names(encoder: str) -> None:
     with torch.device("meta"):
