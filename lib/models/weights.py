@@ -119,7 +119,8 @@ def _imagenet(name: str, encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
     if not online:
         constants.HF_HUB_OFFLINE = True  # files of the cache only: the hub is retried for 30 s
     try:
-        full = get_encoder(name, channels, weights="imagenet")
+        # smp names the weights; timm has them in the encoder's name, or one set by default.
+        full = get_encoder(name, channels, weights=name.startswith("tu-") or "imagenet")
     except (OSError, KeyError) as error:
         unreachable = f"{constants.ENDPOINT} does not answer"
         reason = str(error).splitlines()[0][:90] if online else unreachable
