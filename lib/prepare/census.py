@@ -12,12 +12,14 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from lib import rle
 from lib.drawing import to_png
 
 QUANTILES = {"min": 0.0, "p1": 0.01, "p5": 0.05, "p10": 0.1, "p25": 0.25, "median": 0.5,
              "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}  # fmt: skip
-SMALL_PX = (800, 2000)  # minimum areas of published decision rules
+SMALL_PX = (800, 2000)  # minimum areas of published decision rules, in the competition's frame
 HEADER_COLUMNS = ("patient_id", "sex", "age", "view", "pixel_spacing_mm")
+BELOW = "below_"  # and a number of pixels: keys of areas smaller than it
 ALL, UNKNOWN = "all", "unknown"
 SEXES = {"F": "female", "M": "male", UNKNOWN: "unknown"}
 CLASSES = {"positive": "pneumothorax", "negative": "none"}
@@ -28,13 +30,14 @@ TEMPLATE = Path(__file__).with_name("census.md.jinja")
 Summary = dict[str, Any]
 
 
-def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int) -> Summary:
+def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int, frame_size: int) -> Summary:
     """Return the census of a dataset.
 
     Args:
         images: indexed by ImageId, from `dataset.tabulate`.
         folds: the fold of every training image.
         n_files: number of image files in the raw folder.
+        frame_size: the side of the RLE frame, in pixels.
 
     Returns:
         The content of census.json.
@@ -55,7 +58,7 @@ def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int) -> Summary:
         "excluded": _count_exclusions(excluded["reason"]),
         "duplicates": _count_duplicates(train, test, excluded["reason"]),
         "sex_view": _count_sex_view(train, test),
-        "area_px": _area_quantiles(train.loc[train["positive"] == 1, "area_px"]),
+        "area_px": _area_quantiles(train.loc[train["positive"] == 1, "area_px"], frame_size),
         "folds": [_summarize_fold(fold) for _, fold in train.groupby("fold")],
         "patients": _count_patients(train),
         "age": _age_range(used["age"]),
@@ -76,7 +79,13 @@ def to_markdown(summary: Summary) -> str:
     )
     environment.filters |= {"count": "{:,}".format, "part_of": _count_and_percent}
     page = environment.get_template(TEMPLATE.name)
-    return page.render(summary, quantiles=QUANTILES, small_px=SMALL_PX)
+    below = {
+        int(key.removeprefix(BELOW)): count
+        for key, count in summary["area_px"].items()
+        if key.startswith(BELOW)
+    }
+    return page.render(summary, quantiles=QUANTILES, below=below, small_px=SMALL_PX,
+                       competition_frame=rle.COMPETITION_FRAME)  # fmt: skip
 
 
 def draw_sexes(summary: Summary) -> bytes:
@@ -162,12 +171,15 @@ def _select(images: pd.DataFrame, sex: str, view: str) -> pd.DataFrame:
     return images
 
 
-def _area_quantiles(areas: pd.Series) -> Summary:
+def _area_quantiles(areas: pd.Series, frame_size: int) -> Summary:
+    """Return quantiles, and counts below small areas, which the frame's size scales."""
     if areas.empty:
         return {}
+    scale = (frame_size / rle.COMPETITION_FRAME) ** 2
     areas = areas.astype(int)
     quantiles = {name: round(float(areas.quantile(q))) for name, q in QUANTILES.items()}
-    return quantiles | {f"below_{limit}": int((areas < limit).sum()) for limit in SMALL_PX}
+    limits = [max(1, round(limit * scale)) for limit in SMALL_PX]
+    return quantiles | {f"{BELOW}{limit}": int((areas < limit).sum()) for limit in limits}
 
 
 def _summarize_fold(images: pd.DataFrame) -> Summary:

@@ -41,7 +41,8 @@ def build_dataset(
         _check_readable(images.loc[sorted(plan.roles.test), "reason"])
     train = images[images["split"] == "train"]
     train = train.assign(fold=_assign_folds(plan, train), EncodedPixels=truth["EncodedPixels"])
-    summary = census.summarize(images, train["fold"], len(plan.source.images))
+    n_files, frame_size = len(plan.source.images), plan.config["rle_size"]
+    summary = census.summarize(images, train["fold"], n_files, frame_size)
     tables = {
         "images.csv": images.reset_index()[COLUMNS],
         "truth.csv": train.reset_index()[list(csv_files.RLE_COLUMNS)],

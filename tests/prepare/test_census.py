@@ -56,6 +56,16 @@ def test_areas_of_positive_training_images(summary: dict[str, Any]) -> None:
     assert summary["area_px"]["below_800"] == 1
 
 
+def test_small_areas_are_those_of_the_frame(images: pd.DataFrame, summary: dict[str, Any]) -> None:
+    """The areas are 500 and 900 px."""
+    folds = pd.Series({"a": 0, "b": 1, "c": 1, "d": 0})
+    smaller = census.summarize(images, folds, n_files=9, frame_size=512)
+    assert (smaller["area_px"]["below_200"], smaller["area_px"]["below_500"]) == (0, 0)
+    counts = "0 below 200 px and 0 below 500 px (800 and 2,000 px of a 1024 x 1024 frame): what"
+    assert counts in census.to_markdown(smaller)
+    assert "1 below 800 px and 2 below 2,000 px: what" in census.to_markdown(summary)
+
+
 def test_folds_and_patients(summary: dict[str, Any]) -> None:
     assert [(row["images"], row["positive"]) for row in summary["folds"]] == [(2, 1), (2, 1)]
     assert summary["patients"] == {
@@ -111,7 +121,9 @@ def _bar_heights(picture: np.ndarray, colour: str) -> list[int]:
 
 def test_a_dataset_without_labels_has_a_census_too(images: pd.DataFrame) -> None:
     test = images[images["split"] == "test"]
-    page = census.to_markdown(census.summarize(test, pd.Series(dtype=int), n_files=1))
+    page = census.to_markdown(
+        census.summarize(test, pd.Series(dtype=int), n_files=1, frame_size=1024)
+    )
     assert "No labels, no folds." in page
     assert "nan" not in page.lower()
 
@@ -125,7 +137,7 @@ def test_the_real_labels_have_the_counts_of_the_competition_and_of_the_paper(
     images = images.join(patients.set_index("ImageId"))
     images = images.assign(split="train", reason="", positive=(images["area_px"] > 0).astype(int),
                            pixel_spacing_mm="", source="", sha256="", cleaned="")  # fmt: skip
-    summary = census.summarize(images, pd.Series(0, images.index), len(images))
+    summary = census.summarize(images, pd.Series(0, images.index), len(images), 1024)
     # One and several annotations: Abedalla et al., Table 2, round 2.
     assert summary["labels"] == {
         "rows": 12954, "labelled": 12047, "positive": 2669, "one_annotation": 2045,
