@@ -1,10 +1,12 @@
 """Census of a dataset: counts of images, labels, patients, mask areas and header values.
 
-census.json has the counts; census.md has them as a page, and sex.png is its chart.
+census.json has the counts; census.md has them as a page, with sex.png, a chart, and masks.png, some
+images with their masks.
 """
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lib import rle
-from lib.drawing import to_png
+from lib import drawing, rle
+from lib.drawing import Panel
+from lib.prepare import dicom
 
 QUANTILES = {"min": 0.0, "p1": 0.01, "p5": 0.05, "p10": 0.1, "p25": 0.25, "median": 0.5,
              "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}  # fmt: skip
@@ -24,6 +27,7 @@ ALL, UNKNOWN = "all", "unknown"
 SEXES = {"F": "female", "M": "male", UNKNOWN: "unknown"}
 CLASSES = {"positive": "pneumothorax", "negative": "none"}
 NO_FILE = "no image file"
+MAX_PANELS, PANELS_PER_ROW = 8, 4  # of masks.png; half a second
 COLOURS = {"positive": "#e68200", "negative": "#1f4e79"}  # differ for colour-blind readers too
 TEMPLATE = Path(__file__).with_name("census.md.jinja")
 
@@ -112,7 +116,33 @@ def draw_sexes(summary: Summary) -> bytes:
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper center", ncols=2)
-    return to_png(figure)
+    return drawing.to_png(figure)
+
+
+def draw_masks(
+    paths: Mapping[str, Path], codes: Mapping[str, str], frame_size: int
+) -> bytes | None:
+    """Return a PNG of up to 8 images with the outline of their mask; None if no mask is drawn.
+
+    The files are decoded again: pictures from a cache would depend on its size.
+
+    Args:
+        paths: files of the images, by ImageId.
+        codes: united RLEs; images are spread evenly over the ids of those with a mask.
+        frame_size: the side of the RLE frame, in pixels.
+    """
+    positive = sorted(image_id for image_id, code in codes.items() if code != rle.EMPTY)
+    count = min(len(positive), MAX_PANELS)
+    if not count:
+        return None
+    panels = []
+    for image_id in (positive[number * len(positive) // count] for number in range(count)):
+        pixels = dicom.read(paths[image_id]).pixels
+        mask = rle.decode(codes[image_id], frame_size, frame_size)
+        picture = drawing.draw_masks(pixels, drawing.PANEL, true=mask)
+        panels.append(Panel(picture, image_id, f"{mask.sum():,} px"))
+    starts = range(0, count, PANELS_PER_ROW)
+    return drawing.draw_grid([panels[start : start + PANELS_PER_ROW] for start in starts])
 
 
 def _count_and_percent(count: int, total: int) -> str:

@@ -54,6 +54,10 @@ def build_dataset(
     write_json(draft.path("census.json"), summary)
     if len(train):
         write_bytes(draft.path("sex.png"), census.draw_sexes(summary))
+    paths = {name: plan.source.root / path for name, path in plan.source.images.items()}
+    masks = census.draw_masks(paths, dict(train["EncodedPixels"]), frame_size)
+    if masks:
+        write_bytes(draft.path("masks.png"), masks)
     write_bytes(draft.path("census.md"), census.to_markdown(summary).encode())
     return draft.finish(workers=workers)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import csv_files
+from lib import csv_files, rle
+from lib.drawing import GAP, PANEL, TRUE
 from lib.prepare import census, labels
 
 
@@ -107,6 +108,29 @@ def test_the_chart_has_two_bars_a_sex_as_high_as_its_counts(summary: dict[str, A
         heights = _bar_heights(picture, census.COLOURS[kind])
         expected = [counts["F"][place], counts["M"][place]]
         assert np.divide(*heights) == pytest.approx(np.divide(*expected), rel=0.03)
+
+
+def test_masks_are_drawn_on_images_spread_over_the_ids(tmp_path: Path) -> None:
+    """A mask of the left half has its line down the middle, however large the image is."""
+    names = [f"image{number:02}" for number in range(20)]
+    paths = {name: tmp_path / f"{name}.png" for name in names}
+    for name in names[:10]:
+        cv2.imwrite(str(paths[name]), np.full((40, 30), 100, np.uint8))
+    code = rle.encode(np.arange(16)[None] < np.full((16, 1), 8))
+    codes = dict.fromkeys(names[:10], code) | dict.fromkeys(names[10:], "-1")
+    png = census.draw_masks(paths, codes, 16)
+    assert png == census.draw_masks(paths, dict(reversed(codes.items())), 16)
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    columns = np.flatnonzero((picture == TRUE).all(axis=2).sum(axis=0) > PANEL)
+    gaps = np.flatnonzero(np.diff(columns) > 1) + 1
+    centres = [group.mean() for group in np.split(columns, gaps)]
+    assert centres == pytest.approx(
+        [GAP + panel * (PANEL + GAP) + PANEL / 2 for panel in range(4)], abs=2
+    )
+
+
+def test_no_masks_are_drawn_without_a_positive() -> None:
+    assert census.draw_masks({}, {"a": "-1"}, 16) is None
 
 
 def _bar_heights(picture: np.ndarray, colour: str) -> list[int]:
