@@ -48,6 +48,7 @@ def main() -> None:
     print(*submission.describe(artifact), sep="\n")
     if args.truth:
         test_score = score.compare(path, args.truth, size, dataset.test_patients)
+        score.warn_no_overlap(test_score)
         print(submission.describe_score(test_score))
     if args.upload:
         print(submission.upload(path, args.upload, f"{args.decision} {artifact.id[:12]}"))

@@ -18,13 +18,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from lib import bootstrap, csv_files, metrics, rle
+from lib import bootstrap, csv_files, frame, metrics, rle
 from lib.cli import int_in_range, run_stage
 from lib.errors import InputError
 from lib.layout import ArtifactPath
 
-MIN_MASKS = 20  # fewer say too little about the frame
 MAX_SIDE = 16_384  # side of a frame, in pixels: a mask of it takes 256 MiB
 
 
@@ -88,15 +88,6 @@ class Score:
         return bootstrap.interval(self.dices, np.array(self.patients or self.ids))
 
 
-@dataclass(frozen=True)
-class Row:
-    """RLE of one row of a CSV file, with file and line for error messages."""
-
-    path: Path
-    line: int
-    code: str
-
-
 def compare(
     submission: Path, truth: Path, size: int, patients: Mapping[str, str] | None = None
 ) -> Score:
@@ -109,28 +100,29 @@ def compare(
 
     Raises:
         InputError: with the line, if a file cannot be read or an RLE is wrong; if the truth is
-            empty, the files have no image in common, or one of them is of a smaller frame.
+            empty, the files have no image in common, or one of them is of another frame.
     """
-    true = _read_truth(truth)
-    rows, blank = _read_rows(submission, allow_blank=True)
-    renamed = csv_files.match_ids(rows, true)
-    predicted: dict[str, list[Row]] = defaultdict(list)
-    for name in rows:
-        predicted[renamed.get(name, name)] += rows[name]
+    cure = "give both files in one frame, and its side by --size"
+    true = _read_truth(truth, size, cure)
+    rows = frame.read(submission, size, cure, allow_blank=True)
+    frame.check_shapes(submission, rows, size, cure, is_prediction=True)
+    codes = _group_codes(rows)
+    renamed = csv_files.match_ids(codes, true)
+    predicted: dict[str, list[str]] = defaultdict(list)
+    for name in codes:
+        predicted[renamed.get(name, name)] += codes[name]
     if true.keys().isdisjoint(predicted):
         raise InputError(
             f"{submission} has no image of {truth}, such as {next(iter(true))}; give two files "
             "about the same images"
         )
     areas = np.array([_areas(predicted.get(name, []), true[name], size) for name in true])
-    for rows_of_file in (true, rows):
-        _check_frame(rows_of_file, size)
     return Score(
         ids=tuple(true),
         areas=areas,
         missing=tuple(name for name in true if name not in predicted),
         unknown=tuple(name for name in predicted if name not in true),
-        blank=blank,
+        blank=tuple(rows["ImageId"][rows["EncodedPixels"] == ""]),
         repeated=tuple(name for name in predicted if len(predicted[name]) > 1),
         extensions=tuple(renamed),
         patients=None if patients is None else tuple(patients.get(name, name) for name in true),
@@ -149,67 +141,35 @@ def check_test(truth: Path, size: int, images: Sequence[str], owner: ArtifactPat
     Raises:
         InputError: as `compare`; for a truth without any test image of the owner, naming one.
     """
-    true = _read_truth(truth)
-    for rows in true.values():
-        _union(rows, size)
+    true = _read_truth(truth, size, f"give a truth in the frame of {owner}")
     if true.keys().isdisjoint(images) and not csv_files.match_ids(images, true):
         example = f", such as {images[0]}" if images else ""
         raise InputError(f"{truth} has no test image of {owner}{example}; give their truth")
 
 
-def _read_truth(path: Path) -> dict[str, list[Row]]:
-    rows, _ = _read_rows(path)
-    if not rows:
+def _read_truth(path: Path, size: int, cure: str) -> dict[str, list[str]]:
+    """Return the codes of each image; refuse a file without rows, or of another frame."""
+    rows = frame.read(path, size, cure)
+    if rows.empty:
         raise InputError(f"{path} has no rows to score against; give the truth of the test images")
-    return rows
+    frame.check_shapes(path, rows, size, cure)
+    return _group_codes(rows)
 
 
-def _read_rows(
-    path: Path, allow_blank: bool = False
-) -> tuple[dict[str, list[Row]], tuple[str, ...]]:
-    """Return the rows of each image, and the images of the rows without an RLE."""
-    rows, blank = defaultdict(list), []
-    frame = csv_files.read_rles(path, allow_blank)
-    for line, name, code in zip(frame.index, frame["ImageId"], frame["EncodedPixels"], strict=True):
-        rows[name].append(Row(path, line, code or rle.EMPTY))
-        if not code:
-            blank.append(name)
-    return dict(rows), tuple(blank)
+def _group_codes(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the codes of each image, in the order of the rows; no mask for a blank one."""
+    codes = defaultdict(list)
+    for name, code in zip(rows["ImageId"], rows["EncodedPixels"], strict=True):
+        codes[name].append(code or rle.EMPTY)
+    return dict(codes)
 
 
-def _areas(predicted: list[Row], true: list[Row], size: int) -> tuple[int, int, int]:
+def _areas(predicted: list[str], true: list[str], size: int) -> tuple[int, int, int]:
     """Return |P|, |T| and |P and T| in pixels, without decoding if both have no mask."""
-    if all(row.code == rle.EMPTY for row in predicted + true):
+    if all(code == rle.EMPTY for code in predicted + true):
         return 0, 0, 0
-    counts = metrics.areas(_union(predicted, size), _union(true, size))
+    counts = metrics.areas(rle.union(predicted, size, size), rle.union(true, size, size))
     return int(counts[0]), int(counts[1]), int(counts[2])
-
-
-def _check_frame(rows: Mapping[str, Sequence[Row]], size: int) -> None:
-    """Refuse codes of a much smaller frame, which would be scored without an error.
-
-    They end in the first quarter of this one, so at its left border; true masks are on both sides.
-    """
-    masks = [row for rows_of_image in rows.values() for row in rows_of_image]
-    masks = [row for row in masks if row.code != rle.EMPTY]
-    last = max((sum(map(int, row.code.split())) for row in masks), default=0)
-    if len(masks) >= MIN_MASKS and last <= size**2 // 4:
-        raise InputError(
-            f"{masks[0].path}: all {len(masks)} masks end at pixel {last} or before, in the first "
-            f"quarter of a {size}x{size} frame, so they are of a smaller one; give both files in "
-            "one frame, and its side by --size"
-        )
-
-
-def _union(rows: list[Row], size: int) -> np.ndarray:
-    """Return the united mask of an image, (size, size) bool."""
-    united = np.zeros((size, size), bool)
-    for row in rows:
-        try:
-            united |= rle.decode(row.code, size, size)
-        except InputError as error:
-            raise InputError(f"{row.path}, line {row.line}: {error}") from None
-    return united
 
 
 def _warn(problem: str, image_ids: Sequence[str], shown: int = 5) -> None:
@@ -217,6 +177,16 @@ def _warn(problem: str, image_ids: Sequence[str], shown: int = 5) -> None:
     if image_ids:
         names = ", ".join(image_ids[:shown]) + (" ..." if len(image_ids) > shown else "")
         print(f"{len(image_ids)} {problem}: {names}", file=sys.stderr)
+
+
+def warn_no_overlap(score: Score) -> None:
+    """Say on stderr that both files have masks, and none has a pixel of the other's."""
+    if score.found.any() and score.positive.any() and not score.areas[:, 2].any():
+        print(
+            f"no predicted pixel is true: {score.found.sum()} images have a predicted mask and "
+            f"{score.positive.sum()} a true one; are both files of one frame and these images?",
+            file=sys.stderr,
+        )
 
 
 def main() -> None:
@@ -237,6 +207,7 @@ def main() -> None:
     _warn(f"without EncodedPixels in {args.submission}, taken as no mask", score.blank)
     _warn(f"with several rows in {args.submission}, united", score.repeated)
     _warn(f"match {args.truth} without their extension only", score.extensions)
+    warn_no_overlap(score)
     if args.json:
         positive_dice = score.positive_dice if score.positive.any() else None
         counts = {"images": len(score.ids), "missing": len(score.missing)}

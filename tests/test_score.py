@@ -5,9 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from lib import score
+from lib import rle, score
 from lib.errors import InputError
 from lib.layout import Work
 
@@ -68,16 +69,55 @@ def test_the_interval_draws_patients_where_they_are_known(files) -> None:
     assert unknown.ci95[0] < known.dice < unknown.ci95[1]
 
 
-def test_masks_of_a_smaller_frame_are_refused_on_either_side(files) -> None:
-    """A mask in each column of a frame of 32 px is a mask in the first columns of 64 px."""
-    small = "".join(f"i{column},{column * 32 + 3} 9\n" for column in range(32))
-    large = "".join(f"i{column},{column * 128 + 6} 18\n" for column in range(32))
-    assert score.compare(*files(small, small), size=32).dice == 1
+def discs(side: int, count: int = 8) -> str:
+    """Return rows of discs along the middle of a frame, from its left to its right."""
+    y, x = np.mgrid[:side, :side] / side
+    centres = np.linspace(0.2, 0.8, count)
+    return "".join(
+        f"i{n},{rle.encode((y - 0.5) ** 2 + (x - centre) ** 2 < 0.02)}\n"
+        for n, centre in enumerate(centres)
+    )
+
+
+@pytest.mark.parametrize("side", [96, 64])
+def test_masks_of_a_smaller_frame_are_refused_on_either_side(files, side: int) -> None:
+    small, large = discs(side), discs(128)
+    assert score.compare(*files(small, small), size=side).dice == 1
     for submission, truth in ((small, large), (large, small)):
         paths = files(submission, truth)
         wrong = paths[submission is large]
-        with pytest.raises(InputError, match=f"{wrong}: all 32 masks end at pixel 1004 or before"):
-            score.compare(*paths, size=64)
+        with pytest.raises(InputError, match=rf"^{wrong}: .* fit into {side}x{side}.* by --size$"):
+            score.compare(*paths, size=128)
+
+
+def test_a_truth_of_another_frame_has_another_cure_for_a_dataset(files, tmp_path: Path) -> None:
+    _, truth = files("", discs(96))
+    with pytest.raises(InputError, match="96x96, .*; give a truth in the frame of dataset$"):
+        score.check_test(truth, 128, ["i0"], Work(tmp_path).dataset)
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_absolute_codes_are_named_as_such_on_either_side(files, wrong: int) -> None:
+    good, absolute = discs(128), []
+    for row in good.splitlines():
+        name, code = row.split(",")
+        numbers = np.array(code.split(), int)
+        starts = np.cumsum(numbers)[0::2] + 1
+        pairs = np.column_stack([starts, numbers[1::2]]).ravel()
+        absolute.append(f"{name},{' '.join(map(str, pairs))}\n")
+    paths = files(*(("".join(absolute), good) if wrong == 0 else (good, "".join(absolute))))
+    with pytest.raises(InputError, match=f"^{paths[wrong]}: the codes are absolute"):
+        score.compare(*paths, size=128)
+
+
+def test_masks_that_meet_nowhere_are_named_where_both_files_have_some(files) -> None:
+    done = run(*files("a,0 2\nb,-1\nc,-1\nd,-1\n", "a,4 4\nb,1 9\nc,-1\nd,-1\n"), "--size", 4)
+    assert done.returncode == 0
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("no predicted pixel is true: 1 images have a predicted mask and 2")
+    for submission in ("a,-1\n", "a,5 1\n"):
+        assert run(*files(submission, "a,4 4\n"), "--size", 4).stderr == ""
+    assert run(*files("a,5 1\n", "a,-1\n"), "--size", 4).stderr == ""
 
 
 def test_images_with_several_rows_in_the_submission_are_named(files) -> None:
@@ -144,7 +184,7 @@ def test_a_truth_without_rows_is_refused(files) -> None:
         score.compare(*files("a,-1\n", ""), size=4)
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess:
+def run(*arguments: object) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "lib.score", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 

@@ -1,10 +1,12 @@
 """Census of a dataset: counts of images, labels, patients, mask areas and header values.
 
-census.json has the counts; census.md has them as a page, and sex.png is its chart.
+census.json has the counts; census.md has them as a page, with sex.png, a chart, and masks.png, some
+images with their masks.
 """
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,29 +14,34 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lib.drawing import to_png
+from lib import drawing, rle
+from lib.drawing import Panel
+from lib.prepare import dicom
 
 QUANTILES = {"min": 0.0, "p1": 0.01, "p5": 0.05, "p10": 0.1, "p25": 0.25, "median": 0.5,
              "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}  # fmt: skip
-SMALL_PX = (800, 2000)  # minimum areas of published decision rules
+SMALL_PX = (800, 2000)  # minimum areas of published decision rules, in the competition's frame
 HEADER_COLUMNS = ("patient_id", "sex", "age", "view", "pixel_spacing_mm")
+BELOW = "below_"  # and a number of pixels: keys of areas smaller than it
 ALL, UNKNOWN = "all", "unknown"
 SEXES = {"F": "female", "M": "male", UNKNOWN: "unknown"}
 CLASSES = {"positive": "pneumothorax", "negative": "none"}
 NO_FILE = "no image file"
+MAX_PANELS, PANELS_PER_ROW = 8, 4  # of masks.png; half a second
 COLOURS = {"positive": "#e68200", "negative": "#1f4e79"}  # differ for colour-blind readers too
 TEMPLATE = Path(__file__).with_name("census.md.jinja")
 
 Summary = dict[str, Any]
 
 
-def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int) -> Summary:
+def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int, frame_size: int) -> Summary:
     """Return the census of a dataset.
 
     Args:
         images: indexed by ImageId, from `dataset.tabulate`.
         folds: the fold of every training image.
         n_files: number of image files in the raw folder.
+        frame_size: the side of the RLE frame, in pixels.
 
     Returns:
         The content of census.json.
@@ -55,7 +62,7 @@ def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int) -> Summary:
         "excluded": _count_exclusions(excluded["reason"]),
         "duplicates": _count_duplicates(train, test, excluded["reason"]),
         "sex_view": _count_sex_view(train, test),
-        "area_px": _area_quantiles(train.loc[train["positive"] == 1, "area_px"]),
+        "area_px": _area_quantiles(train.loc[train["positive"] == 1, "area_px"], frame_size),
         "folds": [_summarize_fold(fold) for _, fold in train.groupby("fold")],
         "patients": _count_patients(train),
         "age": _age_range(used["age"]),
@@ -76,7 +83,13 @@ def to_markdown(summary: Summary) -> str:
     )
     environment.filters |= {"count": "{:,}".format, "part_of": _count_and_percent}
     page = environment.get_template(TEMPLATE.name)
-    return page.render(summary, quantiles=QUANTILES, small_px=SMALL_PX)
+    below = {
+        int(key.removeprefix(BELOW)): count
+        for key, count in summary["area_px"].items()
+        if key.startswith(BELOW)
+    }
+    return page.render(summary, quantiles=QUANTILES, below=below, small_px=SMALL_PX,
+                       competition_frame=rle.COMPETITION_FRAME)  # fmt: skip
 
 
 def draw_sexes(summary: Summary) -> bytes:
@@ -103,7 +116,33 @@ def draw_sexes(summary: Summary) -> bytes:
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper center", ncols=2)
-    return to_png(figure)
+    return drawing.to_png(figure)
+
+
+def draw_masks(
+    paths: Mapping[str, Path], codes: Mapping[str, str], frame_size: int
+) -> bytes | None:
+    """Return a PNG of up to 8 images with the outline of their mask; None if no mask is drawn.
+
+    The files are decoded again: pictures from a cache would depend on its size.
+
+    Args:
+        paths: files of the images, by ImageId.
+        codes: united RLEs; images are spread evenly over the ids of those with a mask.
+        frame_size: the side of the RLE frame, in pixels.
+    """
+    positive = sorted(image_id for image_id, code in codes.items() if code != rle.EMPTY)
+    count = min(len(positive), MAX_PANELS)
+    if not count:
+        return None
+    panels = []
+    for image_id in (positive[number * len(positive) // count] for number in range(count)):
+        pixels = dicom.read(paths[image_id]).pixels
+        mask = rle.decode(codes[image_id], frame_size, frame_size)
+        picture = drawing.draw_masks(pixels, drawing.PANEL, true=mask)
+        panels.append(Panel(picture, image_id, f"{mask.sum():,} px"))
+    starts = range(0, count, PANELS_PER_ROW)
+    return drawing.draw_grid([panels[start : start + PANELS_PER_ROW] for start in starts])
 
 
 def _count_and_percent(count: int, total: int) -> str:
@@ -162,12 +201,15 @@ def _select(images: pd.DataFrame, sex: str, view: str) -> pd.DataFrame:
     return images
 
 
-def _area_quantiles(areas: pd.Series) -> Summary:
+def _area_quantiles(areas: pd.Series, frame_size: int) -> Summary:
+    """Return quantiles, and counts below small areas, which the frame's size scales."""
     if areas.empty:
         return {}
+    scale = (frame_size / rle.COMPETITION_FRAME) ** 2
     areas = areas.astype(int)
     quantiles = {name: round(float(areas.quantile(q))) for name, q in QUANTILES.items()}
-    return quantiles | {f"below_{limit}": int((areas < limit).sum()) for limit in SMALL_PX}
+    limits = [max(1, round(limit * scale)) for limit in SMALL_PX]
+    return quantiles | {f"{BELOW}{limit}": int((areas < limit).sum()) for limit in limits}
 
 
 def _summarize_fold(images: pd.DataFrame) -> Summary:

@@ -41,7 +41,8 @@ def build_dataset(
         _check_readable(images.loc[sorted(plan.roles.test), "reason"])
     train = images[images["split"] == "train"]
     train = train.assign(fold=_assign_folds(plan, train), EncodedPixels=truth["EncodedPixels"])
-    summary = census.summarize(images, train["fold"], len(plan.source.images))
+    n_files, frame_size = len(plan.source.images), plan.config["rle_size"]
+    summary = census.summarize(images, train["fold"], n_files, frame_size)
     tables = {
         "images.csv": images.reset_index()[COLUMNS],
         "truth.csv": train.reset_index()[list(csv_files.RLE_COLUMNS)],
@@ -53,6 +54,10 @@ def build_dataset(
     write_json(draft.path("census.json"), summary)
     if len(train):
         write_bytes(draft.path("sex.png"), census.draw_sexes(summary))
+    paths = {name: plan.source.root / path for name, path in plan.source.images.items()}
+    masks = census.draw_masks(paths, dict(train["EncodedPixels"]), frame_size)
+    if masks:
+        write_bytes(draft.path("masks.png"), masks)
     write_bytes(draft.path("census.md"), census.to_markdown(summary).encode())
     return draft.finish(workers=workers)
 

@@ -20,6 +20,7 @@ TABLE_SUFFIXES = (".csv", ".csv.gz")
 SYSTEM_FOLDERS = ("__MACOSX", "lost+found")
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z")  # never unpacked here
 TRAIN_FOLDER = re.compile("(^|[^a-z])train(ing)?([^a-z]|$)")
+MASK_SUFFIX = "_mask"  # of re-hosts, after the ImageId
 MAX_TABLE_DEPTH = 2  # folders below RAW
 DEMO = {"n_train": 120, "n_test": 80, "seed": 0, "size": 1024}
 
@@ -78,7 +79,8 @@ def scan_raw_folder(
             not unpacked.
         labels: the label file; None: search for it by name, columns and content.
         work: the working folder; it must not lie in `root`, because it has images too.
-        masks: a folder of masks in place of a label file; it may lie in `root`.
+        masks: a folder of masks in place of a label file; it may lie in `root`. Its files are named
+            as the images, or all with _mask after the name.
 
     Raises:
         InputError: if a folder is missing, or has no image, two files for an image, more than
@@ -101,8 +103,12 @@ def scan_raw_folder(
         if path.name.lower().endswith(TABLE_SUFFIXES)
         and len(path.relative_to(root).parts) <= MAX_TABLE_DEPTH + 1
     ]
+    if masks and masks.resolve().is_relative_to(root.resolve()) and not any(map(_is_image, files)):
+        raise InputError(f"{masks} has all images of {root}; --masks wants a folder of masks alone")
     images = _index_images(root, files)
     mask_paths = _index_images(masks, list(_walk(masks)), "--masks") if masks else {}
+    if images.keys().isdisjoint(mask_paths):
+        mask_paths = _without_mask_suffix(mask_paths)
     return _classify_tables(RawFolder(root, images, labels or masks, (), tables, mask_paths))
 
 
@@ -147,7 +153,7 @@ def _index_images(root: Path, files: list[Path], flag: str = "--raw") -> dict[st
     kind = "masks" if flag == "--masks" else "images"
     images: dict[str, str] = {}
     for path in files:
-        if path.suffix.lower() not in DICOM_SUFFIXES + PICTURE_SUFFIXES:
+        if not _is_image(path):
             continue
         relative = path.relative_to(root).as_posix()
         if not path.is_file():
@@ -176,6 +182,17 @@ def _index_images(root: Path, files: list[Path], flag: str = "--raw") -> dict[st
             f"{root} has no {kind} (.dcm, .png or .jpg), nor has a folder in it; {cure}"
         )
     return dict(sorted(images.items()))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in DICOM_SUFFIXES + PICTURE_SUFFIXES
+
+
+def _without_mask_suffix(masks: dict[str, str]) -> dict[str, str]:
+    """Return ID -> path for masks that are all named ID_mask; others stay as they are."""
+    is_named = all(name.endswith(MASK_SUFFIX) for name in masks)
+    return {name.removesuffix(MASK_SUFFIX) if is_named else name: path
+            for name, path in masks.items()}  # fmt: skip
 
 
 def _mask_folder(path: Path) -> Path:

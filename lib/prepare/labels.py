@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lib import csv_files, rle
-from lib.errors import InputError
-from lib.prepare import frame
+from lib import csv_files, frame, rle
 
 CONFLICT = "labelled both empty and with a mask"
+FRAME_CURE = "give --rle-size {side}"
 MIN_AGREEING_DICE = 0.5  # two masks of one image contradict each other below it
 
 
@@ -42,13 +41,7 @@ def read(path: Path, frame_size: int) -> pd.DataFrame:
     Raises:
         InputError: if it is not a label file, or a code is wrong: with the line and the ImageId.
     """
-    rows = csv_files.read_rles(path)
-    rows["area_px"] = [
-        _area(code, f"{path}, line {line}, image {image_id}")
-        for line, image_id, code in rows[list(csv_files.RLE_COLUMNS)].itertuples()
-    ]
-    frame.check_ends(path, rows, frame_size)
-    return rows
+    return frame.read(path, frame_size, FRAME_CURE)
 
 
 def unite(rows: pd.DataFrame, frame_size: int) -> pd.DataFrame:
@@ -92,11 +85,3 @@ def masks_agree(code: str, other: str, frame_size: int) -> bool:
         return False
     a, b = (rle.decode(each, frame_size, frame_size) for each in (code, other))
     return bool(2 * (a & b).sum() >= MIN_AGREEING_DICE * (a.sum() + b.sum()))
-
-
-def _area(code: str, origin: str) -> int:
-    """Return the area of a code in pixels; refuse a wrong one, with its origin in the message."""
-    try:
-        return rle.area(code)
-    except InputError as error:
-        raise InputError(f"{origin}: {error}") from None

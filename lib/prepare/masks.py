@@ -17,6 +17,8 @@ from lib.prepare.labels import Labels
 
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
 MAX_OUTSIDE = 127  # of a JPEG, which blurs the edge of a mask
+MAX_FRACTION = 0.5  # of an image; the largest pneumothorax takes about a third
+MAX_GRAY = 0.25  # fraction of pixels neither dark nor bright; radiographs have two thirds
 
 
 class Mask(NamedTuple):
@@ -41,7 +43,7 @@ def read(
 
     Raises:
         InputError: with the file, if a mask cannot be read, is not square, has another size than
-            the others or the frame, or is no mask of two values.
+            the others or the frame, or is no mask of two values; if most masks are inverted.
     """
     masks: dict[str, Mask] = {}
     results = map_in_processes(partial(_read_mask, root), list(paths.values()), "masks", workers)
@@ -50,7 +52,9 @@ def read(
         first = next(iter(masks.values()))
         _check_size(root / path, mask.shape, first.shape, frame_size)
     codes = [mask.code for mask in masks.values()]
-    columns = {"ImageId": list(paths), "EncodedPixels": codes, "area_px": map(rle.area, codes)}
+    rows = pd.DataFrame({"ImageId": list(paths), "EncodedPixels": codes})
+    rows["area_px"] = [0 if code == rle.EMPTY else rle.area(code) for code in codes]
+    _check_inverted(root, list(masks), rows["area_px"] / first.shape[0] ** 2)
     digest = hashlib.sha256()
     for path, mask in masks.items():
         digest.update(f"{path}\t{mask.sha256}\n".encode())
@@ -58,7 +62,7 @@ def read(
     note = ""
     if blurred:
         note = f"{len(blurred)} JPEG masks are cut at half of 255, such as {blurred[0]}"
-    return Labels(pd.DataFrame(columns), first.shape[0], digest.hexdigest(), note)
+    return Labels(rows, first.shape[0], digest.hexdigest(), note)
 
 
 def _check_size(
@@ -77,6 +81,17 @@ def _check_size(
     raise InputError(f"{file} has {rows} x {columns} pixels: {fault}")
 
 
+def _check_inverted(root: Path, paths: list[str], fractions: pd.Series) -> None:
+    """Refuse masks that are set outside: most that are not empty cover more than half."""
+    large = fractions.index[fractions > MAX_FRACTION]
+    if 2 * len(large) > (fractions > 0).sum():
+        raise InputError(
+            f"{root} has inverted masks: {len(large)} of {len(paths)} cover more than half of the "
+            f"image, such as {paths[large[0]]} {fractions[large[0]]:.0%}; a mask is 0 outside: "
+            "invert these in a copy of the folder (ImageMagick: mogrify -negate FILES)"
+        )
+
+
 def _read_mask(root: Path, path: str) -> Mask:
     file = root / path
     try:
@@ -85,9 +100,15 @@ def _read_mask(root: Path, path: str) -> Mask:
         raise InputError(f"{file} is unreadable: {error}; get it again, or take it out") from None
     is_lossy = file.suffix.lower() in LOSSY_SUFFIXES
     high = pixels.max()
+    has_two_values = np.count_nonzero(pixels == high) == np.count_nonzero(pixels)
+    is_gray = (pixels > high / 8) & (pixels < high / 8 * 7)
+    if not has_two_values and is_gray.mean() > MAX_GRAY:
+        raise InputError(
+            f"{file} has {len(np.unique(pixels))} values and looks like a radiograph; --masks "
+            "wants a folder of masks alone, with 0 outside and another value inside"
+        )
     if is_lossy and 0 < high <= MAX_OUTSIDE:
         raise InputError(f"{file} has values up to {high} of 255 only; save masks as PNG")
-    has_two_values = np.count_nonzero(pixels == high) == np.count_nonzero(pixels)
     if high and not has_two_values and not is_lossy:
         levels = np.unique(pixels)
         raise InputError(

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from lib import csv_files, rle
+from lib import csv_files, frame, rle
 from lib.errors import InputError
 from lib.files import sha256
-from lib.prepare import dicom, folds, frame, labels, masks, patients
+from lib.prepare import dicom, folds, labels, masks, patients
 from lib.prepare.discover import RawFolder
 from lib.prepare.labels import Labels
 
@@ -173,7 +173,10 @@ def _read_labels(source: RawFolder, rle_size: int | None, workers: int | None) -
     if rows.empty:
         raise InputError(f"{source.labels} has no rows; without labels, take it out of the folder")
     if not source.masks:
-        frame.check_shapes(source.labels, rows, frame_size, _image_side(source, rows))
+        frame.check_shapes(
+            source.labels, rows, frame_size, labels.FRAME_CURE,
+            image_size=_image_side(source, rows),
+        )  # fmt: skip
     return found
 
 

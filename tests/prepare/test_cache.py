@@ -109,7 +109,7 @@ def test_an_interrupted_run_goes_on_after_its_last_image(root: Path, tmp_path: P
     with pytest.raises(FileNotFoundError):
         build_dataset(draft, plan, caches, allow_unreadable=False, workers=1)
     shutil.move(tmp_path / "away", sixth)
-    erase(*before)
+    erase(*(path for path in before if path.stem != "train00"))  # masks.png shows train00
     prepare(root, work, [8])
     assert artifacts.read(work.cache(8)).id == artifacts.read(whole.cache(8)).id
     assert artifacts.read(work.dataset).id == artifacts.read(whole.dataset).id

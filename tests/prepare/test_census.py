@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import csv_files
+from lib import csv_files, rle
+from lib.drawing import GAP, PANEL, TRUE
 from lib.prepare import census, labels
 
 
@@ -56,6 +57,16 @@ def test_areas_of_positive_training_images(summary: dict[str, Any]) -> None:
     assert summary["area_px"]["below_800"] == 1
 
 
+def test_small_areas_are_those_of_the_frame(images: pd.DataFrame, summary: dict[str, Any]) -> None:
+    """The areas are 500 and 900 px."""
+    folds = pd.Series({"a": 0, "b": 1, "c": 1, "d": 0})
+    smaller = census.summarize(images, folds, n_files=9, frame_size=512)
+    assert (smaller["area_px"]["below_200"], smaller["area_px"]["below_500"]) == (0, 0)
+    counts = "0 below 200 px and 0 below 500 px (800 and 2,000 px of a 1024 x 1024 frame): what"
+    assert counts in census.to_markdown(smaller)
+    assert "1 below 800 px and 2 below 2,000 px: what" in census.to_markdown(summary)
+
+
 def test_folds_and_patients(summary: dict[str, Any]) -> None:
     assert [(row["images"], row["positive"]) for row in summary["folds"]] == [(2, 1), (2, 1)]
     assert summary["patients"] == {
@@ -99,6 +110,29 @@ def test_the_chart_has_two_bars_a_sex_as_high_as_its_counts(summary: dict[str, A
         assert np.divide(*heights) == pytest.approx(np.divide(*expected), rel=0.03)
 
 
+def test_masks_are_drawn_on_images_spread_over_the_ids(tmp_path: Path) -> None:
+    """A mask of the left half has its line down the middle, however large the image is."""
+    names = [f"image{number:02}" for number in range(20)]
+    paths = {name: tmp_path / f"{name}.png" for name in names}
+    for name in names[:10]:
+        cv2.imwrite(str(paths[name]), np.full((40, 30), 100, np.uint8))
+    code = rle.encode(np.arange(16)[None] < np.full((16, 1), 8))
+    codes = dict.fromkeys(names[:10], code) | dict.fromkeys(names[10:], "-1")
+    png = census.draw_masks(paths, codes, 16)
+    assert png == census.draw_masks(paths, dict(reversed(codes.items())), 16)
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    columns = np.flatnonzero((picture == TRUE).all(axis=2).sum(axis=0) > PANEL)
+    gaps = np.flatnonzero(np.diff(columns) > 1) + 1
+    centres = [group.mean() for group in np.split(columns, gaps)]
+    assert centres == pytest.approx(
+        [GAP + panel * (PANEL + GAP) + PANEL / 2 for panel in range(4)], abs=2
+    )
+
+
+def test_no_masks_are_drawn_without_a_positive() -> None:
+    assert census.draw_masks({}, {"a": "-1"}, 16) is None
+
+
 def _bar_heights(picture: np.ndarray, colour: str) -> list[int]:
     """Return the height in pixels of every bar of a colour that touches the lowest one's foot."""
     rgb = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
@@ -111,7 +145,9 @@ def _bar_heights(picture: np.ndarray, colour: str) -> list[int]:
 
 def test_a_dataset_without_labels_has_a_census_too(images: pd.DataFrame) -> None:
     test = images[images["split"] == "test"]
-    page = census.to_markdown(census.summarize(test, pd.Series(dtype=int), n_files=1))
+    page = census.to_markdown(
+        census.summarize(test, pd.Series(dtype=int), n_files=1, frame_size=1024)
+    )
     assert "No labels, no folds." in page
     assert "nan" not in page.lower()
 
@@ -125,7 +161,7 @@ def test_the_real_labels_have_the_counts_of_the_competition_and_of_the_paper(
     images = images.join(patients.set_index("ImageId"))
     images = images.assign(split="train", reason="", positive=(images["area_px"] > 0).astype(int),
                            pixel_spacing_mm="", source="", sha256="", cleaned="")  # fmt: skip
-    summary = census.summarize(images, pd.Series(0, images.index), len(images))
+    summary = census.summarize(images, pd.Series(0, images.index), len(images), 1024)
     # One and several annotations: Abedalla et al., Table 2, round 2.
     assert summary["labels"] == {
         "rows": 12954, "labelled": 12047, "positive": 2669, "one_annotation": 2045,

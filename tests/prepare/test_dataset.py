@@ -1,5 +1,6 @@
 """The tables of a dataset: roles, truth, folds, and the reasons for which images are excluded."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,10 @@ def test_the_tables(stage: Stage, capsys: pytest.CaptureFixture) -> None:
         stage.table(f"{name}.csv") for name in ("images", "truth", "folds", "sample")
     )
     assert list(images.columns) == COLUMNS
+    page = artifacts.read(stage.work.dataset).path("census.md").read_text()
+    for picture in re.findall(r"\]\((.*\.png)\)", page):
+        assert artifacts.read(stage.work.dataset).path(picture).is_file()
+    assert "(masks.png)" in page
     assert images["ImageId"].is_monotonic_increasing
     row = images.set_index("ImageId").loc["train03"]
     assert row.iloc[:5].tolist() == ["train", "", "1", "1", "10"]

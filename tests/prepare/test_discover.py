@@ -180,6 +180,22 @@ def test_a_folder_of_masks_replaces_a_label_file_and_holds_no_images(tmp_path: P
     assert source.tables == [labels]
 
 
+def test_masks_may_all_be_named_with_mask_after_the_image(tmp_path: Path) -> None:
+    root = touch(tmp_path / "raw", "a.png", "b.png")
+    masks = touch(tmp_path / "masks", "a_mask.png", "b_mask.png")
+    assert scan_raw_folder(root, masks=masks).masks == {"a": "a_mask.png", "b": "b_mask.png"}
+    touch(masks, "c.png")
+    assert list(scan_raw_folder(root, masks=masks).masks) == ["a_mask", "b_mask", "c"]
+    touch(root, "a_mask.png")  # an id may end so
+    assert "a_mask" in scan_raw_folder(root, masks=masks).masks
+
+
+def test_the_folder_of_all_images_is_none_of_masks(tmp_path: Path) -> None:
+    touch(tmp_path, "train/a.png", "train/b.png")
+    with pytest.raises(InputError, match="train has all images of .*; --masks wants"):
+        scan_raw_folder(tmp_path, masks=tmp_path / "train")
+
+
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a folder"):
         scan_raw_folder(tmp_path / "nowhere")

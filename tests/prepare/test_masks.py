@@ -76,6 +76,29 @@ def test_what_is_no_mask_of_the_frame_is_refused_with_its_file(
         read(tmp_path, frame_size, **pictures)
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+@pytest.mark.parametrize("empty", [0, 255])
+def test_inverted_masks_are_refused_with_a_file(tmp_path: Path, suffix: str, empty: int) -> None:
+    inverted = {f"{name}_{suffix}": 255 - disc(side=64) for name in "ab"}
+    outside = {f"{name}_{suffix}": np.full((64, 64), empty, np.uint8) for name in "cde"}
+    message = rf"{tmp_path} has inverted masks: {5 if empty else 2} of 5 .* a.{suffix} .*-negate"
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, **inverted, **outside)
+
+
+def test_a_single_large_mask_among_others_is_accepted(tmp_path: Path) -> None:
+    labels = read(tmp_path, a_png=255 - disc(), b_png=disc(), c_png=disc())
+    assert labels.rows["area_px"][0] > SIDE**2 / 2
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_a_radiograph_is_no_mask(tmp_path: Path, suffix: str) -> None:
+    gray = np.hypot(*np.indices((64, 64))).astype(np.uint8)
+    message = rf"a.{suffix} has [0-9]+ values and looks like a radiograph; --masks wants"
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, **{f"a_{suffix}": gray})
+
+
 def test_an_unreadable_mask_is_refused_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     with pytest.raises(InputError, match="a.png is unreadable: .*; get it again"):

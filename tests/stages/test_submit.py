@@ -55,7 +55,7 @@ def test_a_truth_that_comes_later_changes_nothing(work: Work, truth: Path) -> No
 
 @pytest.mark.parametrize(
     ("rows", "fault"),
-    [("x,-1\ny,-1\n", " has no test image of dataset"), ("t0,300 1\n", ", line 2: ")],
+    [("x,-1\ny,-1\n", " has no test image of dataset"), ("t0,300 1\n", ", line 2, image t0: ")],
 )
 def test_an_unusable_truth_is_refused_before_anything_is_written(
     work: Work, truth: Path, rows: str, fault: str
