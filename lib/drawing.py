@@ -116,5 +116,6 @@ def to_png(figure: "Figure") -> bytes:
 
     FigureCanvasAgg(figure)
     content = io.BytesIO()
-    figure.savefig(content, format="png", metadata={"Software": None})
+    fast = {"compress_level": 1}  # half the time; radiographs are hardly larger
+    figure.savefig(content, format="png", metadata={"Software": None}, pil_kwargs=fast)
     return content.getvalue()

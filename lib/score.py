@@ -210,12 +210,19 @@ def main() -> None:
     warn_no_overlap(score)
     if args.json:
         positive_dice = score.positive_dice if score.positive.any() else None
+        dices = {
+            "dice": score.dice,
+            "ci95": score.ci95,
+            "positive_dice": positive_dice,
+            "all_empty_dice": score.all_empty_dice,
+        }
         counts = {"images": len(score.ids), "missing": len(score.missing)}
-        print(json.dumps({"dice": score.dice, "positive_dice": positive_dice} | counts))
+        print(json.dumps(dices | counts))
     else:
         print(
             f"Dice {score.dice:.4f} over {len(score.ids)} images, "
-            f"95 % interval {score.ci95[0]:.4f} to {score.ci95[1]:.4f}; "
+            f"95 % interval {score.ci95[0]:.4f} to {score.ci95[1]:.4f} (images drawn, patients "
+            f"are not known); "
             f"positives {score.positive_dice:.4f}, all empty {score.all_empty_dice:.4f}"
         )
 

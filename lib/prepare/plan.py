@@ -108,7 +108,8 @@ def make_plan(
     all_labels = _read_labels(source, rle_size, workers)
     annotations = all_labels.rows
     labelled = set(annotations["ImageId"])
-    sample_csv, sample_ids = _choose_sample(source, labelled)
+    sample_csv, sample_names = _choose_sample(source, labelled)
+    sample_ids = list(dict.fromkeys(sample_names.values()))
     roles = _assign_roles(source, labelled, sample_ids)
     if not labelled:
         _check_unlabelled(source, set(sample_ids))
@@ -144,10 +145,9 @@ def make_plan(
     if balanced:  # no key otherwise: datasets of earlier versions stay up to date
         config["balanced"] = True
     notes = [all_labels.note] if all_labels.note else []
-    sample_names = csv_files.read(sample_csv, ("ImageId",))["ImageId"] if sample_csv else ()
-    renamed = csv_files.match_ids(sample_names, source.images)
+    renamed = [(name, image_id) for name, image_id in sample_names.items() if name != image_id]
     if renamed:
-        name, image_id = next(iter(renamed.items()))
+        name, image_id = renamed[0]
         notes.append(
             f"{len(renamed)} ids of the sample submission match images without an extension only; "
             f"submission.csv has {image_id} for {name}"
@@ -189,36 +189,36 @@ def _image_side(source: RawFolder, rows: pd.DataFrame) -> int | None:
     return rows_columns[0] if rows_columns and len({*rows_columns}) == 1 else None
 
 
-def _choose_sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, list[str]]:
-    """Return the sample submission that applies, and its ids, once each.
+def _choose_sample(source: RawFolder, labelled: set[str]) -> tuple[Path | None, dict[str, str]]:
+    """Return the sample submission that applies, and the image of each name in it.
 
     An image is either labelled or test: a sample submission with labelled ids belongs to an earlier
     stage, whose test images became training images. It is ignored beside one without labelled ids.
     """
-    ids = {path: _read_sample_ids(path, source.images) for path in source.samples}
-    fitting = [path for path in ids if labelled.isdisjoint(ids[path])]
+    samples = {path: _read_sample(path, source.images) for path in source.samples}
+    fitting = [path for path, names in samples.items() if labelled.isdisjoint(names.values())]
     if len(fitting) > 1:
-        names = ", ".join(str(path.relative_to(source.root)) for path in fitting)
+        paths = ", ".join(str(path.relative_to(source.root)) for path in fitting)
         raise InputError(
-            f"{source.root} has more than one sample submission ({names}); leave one there"
+            f"{source.root} has more than one sample submission ({paths}); leave one there"
         )
-    if ids and not fitting:
-        path, sample_ids = next(iter(ids.items()))
-        both = [image_id for image_id in sample_ids if image_id in labelled]
+    if samples and not fitting:
+        path, names = next(iter(samples.items()))
+        both = [image_id for image_id in names.values() if image_id in labelled]
         raise InputError(
-            f"{path}: {len(both)} of {len(sample_ids)} ids are labelled in {source.labels} too "
+            f"{path}: {len(both)} of {len(names)} ids are labelled in {source.labels} too "
             f"({_first_names(both)}), and no image can be both for training and for test; "
             "take one of the two files out of the folder, or give other --labels"
         )
-    return (fitting[0], ids[fitting[0]]) if fitting else (None, [])
+    return (fitting[0], samples[fitting[0]]) if fitting else (None, {})
 
 
-def _read_sample_ids(path: Path, image_ids: Collection[str]) -> list[str]:
+def _read_sample(path: Path, image_ids: Collection[str]) -> dict[str, str]:
+    """Return the image of each name, in the order of the file."""
     names = csv_files.read(path, ("ImageId",))["ImageId"]
-    ids = list(dict.fromkeys(csv_files.replace_ids(names, image_ids)))
-    if not ids:
+    if names.empty:
         raise InputError(f"{path} has no rows; a sample submission names the test images")
-    return ids
+    return dict(zip(names, csv_files.replace_ids(names, image_ids), strict=True))
 
 
 def _assign_roles(source: RawFolder, labelled: set[str], sample_ids: list[str]) -> ImageRoles:
