@@ -143,19 +143,27 @@ class ExpectedDiceRule:
             images: histograms of N images; the truth is not used.
             p_positive: (N,) p(positive) of each image, if known.
         """
+        levels, margins = self._best_masks(images, p_positive)
+        return np.where(margins > 0, levels, EMPTY_MASK)
+
+    def _best_masks(
+        self, images: Histograms, p_positive: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the level of each image's best mask, and how much more it scores than none."""
         levels, dice = np.empty(len(images), int), np.empty(len(images))
         for number, pixels in enumerate(images.pixels):
             expected = self.expected_dice(pixels)
             dice[number] = expected.max()
             levels[number] = np.flatnonzero(expected >= dice[number] - TIE)[-1]
         empty = self.p_empty(images, p_positive)
-        return np.where((1 - empty) * dice > empty, levels, EMPTY_MASK)
+        return levels, (1 - empty) * dice - empty
 
     def apply(self, map_8bit: np.ndarray, p_positive: float | None = None) -> np.ndarray:
-        pixels, inside = histograms.count(map_8bit, None)
-        image = Histograms(np.array([""]), pixels[None], inside[None])
-        p = None if p_positive is None else np.array([p_positive])
-        return map_8bit > self.levels(image, p)[0]
+        return map_8bit > self.levels(*_as_sample(map_8bit, p_positive))[0]
+
+    def margin(self, map_8bit: np.ndarray, p_positive: float | None = None) -> float:
+        _, margins = self._best_masks(*_as_sample(map_8bit, p_positive))
+        return float(margins[0])
 
     def areas(self, sample: OofSample, p_positive: np.ndarray | None = None) -> Areas:
         images = sample.histograms
@@ -194,3 +202,12 @@ class ExpectedDiceRule:
 
     def __str__(self) -> str:
         return "a level per image"
+
+
+def _as_sample(
+    map_8bit: np.ndarray, p_positive: float | None
+) -> tuple[Histograms, np.ndarray | None]:
+    """Return an image and its p(positive) as a sample of one."""
+    pixels, inside = histograms.count(map_8bit, None)
+    image = Histograms(np.array([""]), pixels[None], inside[None])
+    return image, None if p_positive is None else np.array([p_positive])

@@ -46,6 +46,16 @@ class DecisionRule(Protocol):
             InputError: if the rule needs `p_positive` and it is None.
         """
 
+    def margin(self, map_8bit: np.ndarray, p_positive: float | None = None) -> float:
+        """Return how far an image is from the boundary between a mask and none.
+
+        Arguments as for `apply`.
+
+        Returns:
+            Above 0 with a mask, below without: in probability for a threshold rule, before it
+            removes components; in expected Dice for the other.
+        """
+
     def areas(self, sample: OofSample, p_positive: np.ndarray | None = None) -> Areas:
         """Return the areas of the masks that `apply` would make, from counts where possible.
 
@@ -157,6 +167,18 @@ class ThresholdRule:
         if self.component_min_area:
             mask = remove_small_components(mask, self.component_min_area)
         return fill_holes(mask) if self.fill_holes else mask
+
+    def margin(self, map_8bit: np.ndarray, p_positive: float | None = None) -> float:
+        top, bottom = self.levels
+        level, needed_px = (top, self.min_area) if self.min_area else (bottom, 1)
+        values = map_8bit.ravel()
+        # The image has a mask while the needed_px highest values pass the level.
+        decisive = np.partition(values, -needed_px)[-needed_px] if needed_px <= values.size else 0
+        margin = (float(decisive) - level - 0.5) / LEVELS
+        if self.class_min is None:
+            return margin
+        assert p_positive is not None
+        return min(margin, p_positive - self.class_min)
 
     def areas(self, sample: OofSample, p_positive: np.ndarray | None = None) -> Areas:
         predicted, truth, overlap = self.histogram_areas(sample.histograms, p_positive)

@@ -26,12 +26,14 @@ class Row:
     Attributes:
         area: pixels of the mask.
         digest: of the mask's pixels, to compare with the mask that is read back.
+        margin: how far the image is from the boundary between a mask and none; None without a map.
     """
 
     image_id: str
     code: str
     area: int
     digest: str
+    margin: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,21 @@ class ProbMap:
     truth: str = rle.EMPTY
 
     def mask(self, rule: DecisionRule, size: int) -> np.ndarray:
-        """Return the rule's mask: (size, size) bool, in the RLE frame.
+        """Return the rule's mask: (size, size) bool, in the RLE frame; errors as of `read`."""
+        return rule.apply(self.read(size), self.p_positive)
+
+    def read(self, size: int) -> np.ndarray:
+        """Read the map, (size, size) uint8.
 
         Raises:
-            InputError: if the map is damaged or has another size.
+            InputError: if it is damaged or has another size.
         """
         values = images.read_png(self.path)
         if values.shape != (size, size):
             raise InputError(
                 f"{self.path} is not {size}x{size}, the RLE frame; remake it with 04_ensemble.py"
             )
-        return rule.apply(values, self.p_positive)
+        return values
 
 
 def digest(mask: np.ndarray) -> str:
@@ -91,8 +97,7 @@ def predict(source: SubmissionInputs) -> Iterator[Row]:
     """Yield a row for every image of the sample, in its order; no map gives an empty mask."""
     size = source.dataset.rle_size
     paths = [(name, source.test_map(name)) for name in source.dataset.sample]
-    p_positive = source.p_positive
-    maps = [ProbMap(name, path, p_positive.get(name)) for name, path in paths if path]
+    maps = [test_map(source, name) for name, path in paths if path]
     make_row = partial(_predict_row, rule=source.decision.rule, size=size)
     rows = map_in_processes(make_row, maps, "test")
     empty = digest(np.zeros((size, size), bool))
@@ -133,9 +138,18 @@ def oof_map(source: SubmissionInputs, image_id: str) -> ProbMap:
     )
 
 
+def test_map(source: SubmissionInputs, image_id: str) -> ProbMap:
+    """Return the map of a test image that has one."""
+    path = source.test_map(image_id)
+    assert path
+    return ProbMap(image_id, path, source.p_positive.get(image_id))
+
+
 def _predict_row(prob_map: ProbMap, rule: DecisionRule, size: int) -> Row:
-    mask = prob_map.mask(rule, size)
-    return Row(prob_map.image_id, rle.encode(mask), int(mask.sum()), digest(mask))
+    values = prob_map.read(size)
+    mask = rule.apply(values, prob_map.p_positive)
+    margin = rule.margin(values, prob_map.p_positive)
+    return Row(prob_map.image_id, rle.encode(mask), int(mask.sum()), digest(mask), margin)
 
 
 def _count_areas(prob_map: ProbMap, rule: DecisionRule, size: int) -> tuple[int, ...]:

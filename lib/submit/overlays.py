@@ -1,4 +1,4 @@
-"""Example radiographs with the out-of-fold prediction and the truth drawn in."""
+"""Example radiographs: out of fold with prediction and truth, test images with the prediction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,11 @@ from lib.layout import image_file
 from lib.score import Score
 from lib.submit import masks
 from lib.submit.inputs import SubmissionInputs
+from lib.submit.masks import Row
 
 SIDE = 480  # pixels of a drawing
 BEST, MEDIAN, WORST, MISSED, FALSE = 2, 3, 2, 3, 2  # number of examples of each kind
+SUREST, LARGEST, JUST_MASK, JUST_NONE = 3, 3, 3, 3  # of test images
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,14 @@ class Example:
 
     Attributes:
         predicted, true: pixels of the masks.
+        dice, true: None for test images.
     """
 
     kind: str
     image_id: str
-    dice: float
     predicted: int
-    true: int
+    true: int | None = None
+    dice: float | None = None
 
     @property
     def file(self) -> str:
@@ -58,10 +61,43 @@ def choose_examples(oof: Score) -> list[Example]:
         "false alarm": _rank(oof, oof.found & ~oof.positive, -oof.areas[:, 0])[:FALSE],
     }
     return [
-        Example(kind, oof.ids[i], float(oof.dices[i]), int(oof.areas[i, 0]), int(oof.areas[i, 1]))
+        Example(kind, oof.ids[i], int(oof.areas[i, 0]), int(oof.areas[i, 1]), float(oof.dices[i]))
         for kind, indices in indices_by_kind.items()
         for i in indices
     ]
+
+
+def choose_test_examples(rows: Sequence[Row]) -> list[Example]:
+    """Choose at most twelve test images with a map, the same at every call.
+
+    Args:
+        rows: of the submission.
+
+    Returns:
+        The surest and the largest masks, and the images closest to the boundary between a mask and
+        none, on both sides; each image once.
+    """
+    by_closeness = sort_by_closeness(rows)
+    masked = [row for row in by_closeness if row.area]
+    kinds = (
+        ("surest", masked[::-1], SUREST),
+        ("largest", sorted(masked, key=lambda row: -row.area), LARGEST),
+        ("just a mask", masked, JUST_MASK),
+        ("just none", [row for row in by_closeness if not row.area], JUST_NONE),
+    )
+    examples: dict[str, Example] = {}
+    for kind, candidates, count in kinds:
+        new = [row for row in candidates if row.image_id not in examples][:count]
+        examples |= {row.image_id: Example(kind, row.image_id, row.area) for row in new}
+    return list(examples.values())
+
+
+def sort_by_closeness(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with a map, from the closest to the boundary between a mask and none."""
+    return sorted(
+        (row for row in rows if row.margin is not None),
+        key=lambda row: (abs(row.margin or 0), row.image_id),
+    )
 
 
 def _rank(oof: Score, selected: np.ndarray, key: np.ndarray) -> list[int]:
@@ -76,7 +112,11 @@ def write(
     size = source.dataset.rle_size
     for example in examples:
         image = images.read_png(cache.path(image_file(example.image_id)))
-        predicted = masks.oof_map(source, example.image_id).mask(source.decision.rule, size)
-        true = rle.decode(source.dataset.truth[example.image_id], size, size)
+        if example.true is None:
+            prob_map, true = masks.test_map(source, example.image_id), None
+        else:
+            prob_map = masks.oof_map(source, example.image_id)
+            true = rle.decode(source.dataset.truth[example.image_id], size, size)
+        predicted = prob_map.mask(source.decision.rule, size)
         drawn = draw_masks(image, SIDE, predicted, true)
         images.write_png(draft.path(example.file), drawn[..., ::-1])

@@ -22,9 +22,11 @@ from lib.submit import lesion_sizes, lineage, overlays, plots, report_text
 from lib.submit.inputs import SubmissionInputs
 from lib.submit.lineage import Ancestor
 from lib.submit.masks import Row
+from lib.submit.overlays import Example
 from lib.submit.positive_rate import Proportion
 
 REPORT = "report.html"
+MAX_CLOSEST = 40  # rows of the table of test images
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
@@ -50,10 +52,12 @@ def write(draft: Draft, data: ReportData) -> None:
     """Write report.html, the overlays that it shows, and log/lineage.txt."""
     source, oof = data.source, data.oof
     ancestors = lineage.ancestors(draft.location.root, source.inputs)
-    cache = source.dataset.largest_cache() if oof else None
+    cache = source.dataset.largest_cache()
     examples = overlays.choose_examples(oof) if oof and cache else []
+    test_examples = overlays.choose_test_examples(data.rows) if cache else []
     if cache:
-        overlays.write(draft, source, cache, examples)
+        overlays.write(draft, source, cache, [*examples, *test_examples])
+    by_closeness = overlays.sort_by_closeness(data.rows)
     decision, bins = source.decision, source.decision.reliability
     surface = source.decision_artifact.path(SURFACE_FILE) if oof else None
     page = _template().render(
@@ -70,9 +74,9 @@ def write(draft: Draft, data: ReportData) -> None:
         folds=_scores_by_fold(oof, source.dataset.folds) if oof else [],
         size_classes=lesion_sizes.size_classes(oof) if oof else [],
         scatter=_data_uri(plots.draw_scatter(oof)) if oof else None,
-        overlays=[
-            (example, _data_uri(draft.path(example.file).read_bytes())) for example in examples
-        ],
+        overlays=_pictures(draft, examples),
+        test_overlays=_pictures(draft, test_examples),
+        closest=by_closeness[:MAX_CLOSEST],
         curves=_training_curves(ancestors),
         lineage=ancestors,
     )
@@ -99,6 +103,11 @@ def _template() -> Any:
 def _data_uri(png: bytes) -> str:
     """Return a PNG as a data URI, which keeps the page in one file."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _pictures(draft: Draft, examples: Sequence[Example]) -> list[tuple[Example, str]]:
+    """Return each example with its drawing as a data URI."""
+    return [(example, _data_uri(draft.path(example.file).read_bytes())) for example in examples]
 
 
 def _members(source: SubmissionInputs) -> list[dict[str, Any]]:

@@ -193,3 +193,14 @@ def test_a_rule_is_written_and_read_back_to_the_last_bit() -> None:
     assert loaded == rule
     assert (loaded.table == rule.table).all()
     assert len(text) < 1000
+
+
+@pytest.mark.parametrize("p_empty", [0.1, 0.3, 0.6])
+def test_the_margin_is_the_gain_of_the_best_mask_over_none(p_empty: float) -> None:
+    values = np.array([[100, 200], [30, 250]], np.uint8)
+    table = np.linspace(0, 1, 256)
+    rule = rule_of(table, constant(p_empty))
+    _, expected = by_enumeration(table[values.ravel()])
+    margin = rule.margin(values)
+    assert margin == pytest.approx((1 - p_empty) * expected.max() - p_empty, abs=1e-6)
+    assert (margin > 0) == rule.apply(values).any()

@@ -204,3 +204,44 @@ def test_all_levels_come_back_from_json() -> None:
     for level in range(255):
         rule = ThresholdRule.from_levels(254, level)
         assert ThresholdRule.from_json(json.loads(json.dumps(rule.to_json()))) == rule
+
+
+# The margin
+
+FEW_PIXELS = np.array([[10, 200, 150], [100, 50, 0]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("rule", "p_positive", "level"),
+    [
+        pytest.param({"min_area": 2}, None, 150, id="the-second-highest-value"),
+        pytest.param({"min_area": 6}, None, 0, id="the-lowest"),
+        pytest.param({"min_area": 7}, None, 0, id="more-pixels-than-there-are"),
+        pytest.param({"min_area": 2}, 0.3, 150, id="p-positive-is-not-used"),
+    ],
+)
+def test_the_margin_is_that_of_the_pixel_that_decides(
+    rule: dict[str, int], p_positive: float | None, level: int
+) -> None:
+    margin = ThresholdRule(top=120 / 255, bottom=0.1, **rule).margin(FEW_PIXELS, p_positive)
+    assert margin == pytest.approx((level - 120.5) / 255)
+
+
+def test_without_a_minimum_area_the_margin_is_of_the_lower_threshold() -> None:
+    assert ThresholdRule(0.9, 0, 60 / 255).margin(FEW_PIXELS) == pytest.approx((200 - 60.5) / 255)
+
+
+def test_a_class_gate_can_be_the_closer_boundary() -> None:
+    rule = ThresholdRule(top=120 / 255, min_area=2, bottom=0.1, class_min=0.6)
+    assert rule.margin(FEW_PIXELS, 0.65) == pytest.approx(0.05)
+    assert rule.margin(FEW_PIXELS, 0.2) == pytest.approx(-0.4)
+    assert rule.margin(FEW_PIXELS, 1) == pytest.approx(29.5 / 255)
+
+
+@given(st.integers(0, 2**32), st.integers(0, 254), st.integers(0, 254), st.integers(0, 40))
+def test_the_margin_is_above_0_exactly_with_a_mask(
+    seed: int, level: int, other: int, min_area: int
+) -> None:
+    values = np.random.default_rng(seed).integers(0, 256, (6, 6)).astype(np.uint8)
+    rule = ThresholdRule.from_levels(max(level, other), min(level, other), min_area)
+    assert (rule.margin(values) > 0) == rule.apply(values).any()

@@ -38,6 +38,7 @@ def test_the_page_has_rule_scores_rates_examples_and_lineage(page: str) -> None:
         "with fewer than 3 of its 16 × 16 pixels above 0.498 is empty",
         "Out of fold, predicted 12 4 33.3", "Test images, predicted 3 2 66.7",
         "Pneumothoraces by their true area", "prediction truth", "Best, Dice 1.000",
+        "3 test images closest to the boundary",
         "decisions/final-params", "not for diagnosis",
     ):  # fmt: skip
         assert phrase in text, phrase
