@@ -1,7 +1,8 @@
 // The tuning page: sliders, figures, plots and tables over the exact scores of counts.js.
 "use strict";
 
-const CHANGED_SHOWN = 200;
+const CHANGED_SHOWN = 200; // rows of the list of images
+const REST_MS = 150; // the list follows when the rule has rested: its rows take longer than the rest
 const SHOWN_ERRORS = 10; // standard errors below the best score that the colours show
 const MIN_RANGE = 0.01; // of the colours, in Dice
 const PALETTE = palette([[240, 244, 248], [111, 155, 196], [16, 44, 74]]); // lowest to highest score
@@ -11,16 +12,18 @@ const element = (id) => document.getElementById(id);
 const fixed = (value, digits = 4) => (Number.isFinite(value) ? value.toFixed(digits) : "–");
 const signed = (value) => (value < 0 ? "−" : "+") + fixed(Math.abs(value));
 const percent = (value) => `${fixed(100 * value, 1)} %`;
-const whole = (value) => value.toLocaleString("en");
+const { format: whole } = new Intl.NumberFormat("en");
 
 const content = JSON.parse(element("data").textContent);
 const { frame, rules, best, standardError } = content;
-const lowest = best - Math.max(SHOWN_ERRORS * standardError, MIN_RANGE); // of the colours
 let counts, areas, reached; // see counts.js
+let allEmpty; // Dice of no mask at all
+let lowest; // score of the palest colour
 let rule = { ...content.start };
 let masks; // of the rule
 let surface; // {key, score, picture, outline}: at the rule's bottom and class gate
 let isWaiting = false; // a frame is requested already
+let restTimer;
 
 // Return 256 colours from a pale one over a middle one to a dark one, as pixels of ImageData.
 function palette([pale, middle, dark]) {
@@ -195,21 +198,26 @@ function showRules() {
 
 function showChanged() {
   const changed = changedImages(counts, masks);
-  const { predicted, dice } = counts.saved;
   const appeared = changed.filter((image) => masks.predicted[image] > 0).length;
   element("changed-title").textContent = `Images that change side: ${whole(changed.length)}`;
   element("changed-note").textContent =
     `Against the saved rule, ${whole(appeared)} get a mask and ${whole(changed.length - appeared)} lose theirs. ` +
     (changed.length > CHANGED_SHOWN ? `The ${CHANGED_SHOWN} of the largest change of Dice are shown.` : "");
-  const arrow = (image) => {
-    const gain = masks.dice[image] - dice[image];
-    return { html: `<span class="${gain < 0 ? "down" : "up"}">${signed(gain)}</span>` };
+  clearTimeout(restTimer);
+  restTimer = setTimeout(() => listChanged(changed), REST_MS);
+}
+
+function listChanged(changed) {
+  const { predicted, dice } = counts.saved;
+  const gain = (image) => {
+    const value = masks.dice[image] - dice[image];
+    return { html: `<span class="${value < 0 ? "down" : "up"}">${signed(value)}</span>` };
   };
   element("changed").hidden = !changed.length;
   fillTable("changed", ["ImageId", "fold", "true area, px", "mask before", "mask now", "Dice before", "Dice now", "change"],
     changed.slice(0, CHANGED_SHOWN).map((image) => [counts.ids[image], counts.folds[image],
       whole(counts.truth[image]), whole(predicted[image]), whole(masks.predicted[image]),
-      fixed(dice[image]), fixed(masks.dice[image]), arrow(image)]));
+      fixed(dice[image]), fixed(masks.dice[image]), gain(image)]));
 }
 
 // Plots
@@ -347,7 +355,7 @@ function drawCurve() {
   pen.rect(plot.left, plot.top, plot.width, plot.height);
   pen.clip();
   drawLevel(pen, plot, y(best - standardError), [6, 4]);
-  drawLevel(pen, plot, y(counts.truth.filter((area) => area === 0).length / counts.n), [2, 3]);
+  drawLevel(pen, plot, y(allEmpty), [2, 3]);
   pen.strokeStyle = BLUE;
   pen.lineWidth = 2;
   pen.setLineDash([]);
@@ -461,6 +469,8 @@ const ready = (async () => {
   counts = await readCounts(content.counts);
   areas = areaGrid(counts);
   reached = reachedAreas(counts, areas);
+  allEmpty = counts.truth.filter((area) => area === 0).length / counts.n;
+  lowest = Math.min(best - Math.max(SHOWN_ERRORS * standardError, MIN_RANGE), allEmpty - standardError);
   document.querySelector("main").hidden = false;
   showLead();
   showRules();
