@@ -28,7 +28,8 @@ let restTimer;
 // Return 256 colours from a pale one over a middle one to a dark one, as pixels of ImageData.
 function palette([pale, middle, dark]) {
   return Uint32Array.from({ length: 256 }, (_, index) => {
-    const [from, to, position] = index < 128 ? [pale, middle, index / 128] : [middle, dark, (index - 128) / 127];
+    const [from, to, position] =
+      index < 128 ? [pale, middle, index / 128] : [middle, dark, (index - 128) / 127];
     const [red, green, blue] = from.map((part, k) => Math.round(part + (to[k] - part) * position));
     return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
   });
@@ -63,7 +64,8 @@ function draw() {
 // For each: the value of a number in the field, its text, the step of an arrow key and the largest
 // value; and its position on the slider and back.
 const LEVEL = {
-  read: toLevel, text: probability, step: 1, max: LEVELS - 1, toPosition: Number, fromPosition: Number,
+  read: toLevel, text: probability, step: 1, max: LEVELS - 1,
+  toPosition: Number, fromPosition: Number,
 };
 const SLIDERS = {
   top: LEVEL,
@@ -137,11 +139,13 @@ function showFigures() {
   };
   element("figures").innerHTML = Object.entries(figures)
     .map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`).join("");
-  fillTable("folds", ["images of", "number", "mean Dice", "95 % interval", "all-empty", "positive Dice",
-    "found", "missed", "false", "with a mask", "prior"],
-  rows.map(([name, s]) => [name, whole(s.images), fixed(s.dice), `${fixed(s.low)} to ${fixed(s.high)}`,
+  const header = ["images of", "number", "mean Dice", "95 % interval", "all-empty", "positive Dice",
+    "found", "missed", "false", "with a mask", "prior"];
+  fillTable("folds", header, rows.map(([name, s]) => [
+    name, whole(s.images), fixed(s.dice), `${fixed(s.low)} to ${fixed(s.high)}`,
     fixed(s.allEmpty), fixed(s.positiveDice), whole(s.found), whole(s.missed), whole(s.wrong),
-    percent(s.maskRate), percent(s.positiveRate)]));
+    percent(s.maskRate), percent(s.positiveRate),
+  ]));
 }
 
 function showCommand() {
@@ -175,9 +179,10 @@ const escapeHtml = (text) => String(text).replace(/[&<>"]/g, (mark) => `&#${mark
 
 // Fill a table; cells are text, or {html}.
 function fillTable(id, header, rows) {
-  const cell = (value) => value.html ?? escapeHtml(value);
-  element(id).innerHTML = `<thead><tr>${header.map((name) => `<th>${name}</th>`).join("")}</tr></thead><tbody>${
-    rows.map((row) => `<tr>${row.map((value) => `<td>${cell(value)}</td>`).join("")}</tr>`).join("")}</tbody>`;
+  const line = (tag, cells) => `<tr>${cells.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
+  const html = (cell) => cell.html ?? escapeHtml(cell);
+  const body = rows.map((row) => line("td", row.map(html))).join("");
+  element(id).innerHTML = `<thead>${line("th", header)}</thead><tbody>${body}</tbody>`;
 }
 
 function showRules() {
@@ -201,7 +206,8 @@ function showChanged() {
   const appeared = changed.filter((image) => masks.predicted[image] > 0).length;
   element("changed-title").textContent = `Images that change side: ${whole(changed.length)}`;
   element("changed-note").textContent =
-    `Against the saved rule, ${whole(appeared)} get a mask and ${whole(changed.length - appeared)} lose theirs. ` +
+    `Against the saved rule, ${whole(appeared)} get a mask and ` +
+    `${whole(changed.length - appeared)} lose theirs. ` +
     (changed.length > CHANGED_SHOWN ? `The ${CHANGED_SHOWN} of the largest change of Dice are shown.` : "");
   clearTimeout(restTimer);
   restTimer = setTimeout(() => listChanged(changed), REST_MS);
@@ -214,10 +220,12 @@ function listChanged(changed) {
     return { html: `<span class="${value < 0 ? "down" : "up"}">${signed(value)}</span>` };
   };
   element("changed").hidden = !changed.length;
-  fillTable("changed", ["ImageId", "fold", "true area, px", "mask before", "mask now", "Dice before", "Dice now", "change"],
-    changed.slice(0, CHANGED_SHOWN).map((image) => [counts.ids[image], counts.folds[image],
-      whole(counts.truth[image]), whole(predicted[image]), whole(masks.predicted[image]),
-      fixed(dice[image]), fixed(masks.dice[image]), gain(image)]));
+  const header = ["ImageId", "fold", "true area, px", "mask before", "mask now", "Dice before",
+    "Dice now", "change"];
+  fillTable("changed", header, changed.slice(0, CHANGED_SHOWN).map((image) => [
+    counts.ids[image], counts.folds[image], whole(counts.truth[image]), whole(predicted[image]),
+    whole(masks.predicted[image]), fixed(dice[image]), fixed(masks.dice[image]), gain(image),
+  ]));
 }
 
 // Plots
@@ -349,7 +357,8 @@ function drawCurve() {
     pen.fillText(fixed(value, 3), plot.left - 6, y(value) + 4);
   }
   pen.textAlign = "left";
-  pen.fillText(`mean Dice at top ${probability(rule.top)}, bottom ${probability(rule.bottom)}`, plot.left, 13);
+  const title = `mean Dice at top ${probability(rule.top)}, bottom ${probability(rule.bottom)}`;
+  pen.fillText(title, plot.left, 13);
   pen.save();
   pen.beginPath();
   pen.rect(plot.left, plot.top, plot.width, plot.height);
@@ -423,16 +432,20 @@ function symbol(other) {
   return `<img src="${canvas.toDataURL()}" width="24" height="24" alt="">`;
 }
 
+const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
 function listenToSurface() {
   const canvas = element("surface");
+  const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+  // Move the cross-hair to an area of the grid and a top; bottom stays.
+  const moveTo = (index = null, top = rule.top) => setRule({
+    minArea: index === null ? rule.minArea : areas[clamp(index, 0, areas.length - 1)],
+    top: clamp(top, rule.bottom, LEVELS - 1),
+  });
   const move = ({ offsetX, offsetY }) => {
     const plot = plotOf(canvas);
     const index = Math.floor(((offsetX - plot.left) / plot.width) * areas.length);
-    const top = Math.floor((1 - (offsetY - plot.top) / plot.height) * LEVELS);
-    setRule({
-      minArea: areas[Math.min(Math.max(index, 0), areas.length - 1)],
-      top: Math.min(Math.max(top, rule.bottom), LEVELS - 1),
-    });
+    moveTo(index, Math.floor((1 - (offsetY - plot.top) / plot.height) * LEVELS));
   };
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
@@ -440,14 +453,12 @@ function listenToSurface() {
   });
   canvas.addEventListener("pointermove", (event) => { if (event.buttons) move(event); });
   canvas.addEventListener("keydown", (event) => {
-    const [right, up] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
-    if (right === undefined) return;
+    const [right, up] = ARROWS[event.key] ?? [0, 0];
+    if (!right && !up) return;
     event.preventDefault();
     const step = event.shiftKey ? 10 : 1;
-    const index = Math.round(gridPosition(rule.minArea)) + right * step;
-    const change = up ? { top: Math.min(Math.max(rule.top + up * step, rule.bottom), LEVELS - 1) }
-      : { minArea: areas[Math.min(Math.max(index, 0), areas.length - 1)] };
-    setRule(change);
+    if (up) moveTo(undefined, rule.top + up * step);
+    else moveTo(Math.round(gridPosition(rule.minArea)) + right * step);
   });
 }
 
