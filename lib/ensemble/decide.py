@@ -1,5 +1,6 @@
 """Deciding: fit or take a rule, score it, and write the decision."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,10 +21,11 @@ from lib.decision.tuning import FittedRule, cross_fit, tune
 from lib.ensemble import member_weights
 from lib.ensemble.average import HISTOGRAMS_FILE
 from lib.ensemble.evaluation import evaluate, unscored_decision
-from lib.ensemble.members import Member, MemberFold
+from lib.ensemble.members import SEARCH, Member, MemberFold
 from lib.ensemble.options import AUTO, EXPECTED, STACK, TRIPLET, DecisionOptions
 from lib.ensemble.surface import Marks, draw_surface
 from lib.layout import CLASSES
+from lib.tuning_page import page
 
 
 def decide(
@@ -34,7 +36,7 @@ def decide(
     members: Sequence[Member] = (),
     gates: Sequence[MemberFold] = (),
 ) -> Decision:
-    """Fill a decision: decision.json, and surface.png where there are labels.
+    """Fill a decision: decision.json; surface.png and tuning.html where there are labels.
 
     With gates it also holds class.csv, their p(positive) of every image.
 
@@ -55,6 +57,9 @@ def decide(
         shown = marked if isinstance(marked, ThresholdRule) else None
         marks = Marks(search.best, shown, tuned.best_of_fold)
         draw_surface(draft.path(SURFACE_FILE), search.plateau, marks)
+        command = _command(ensemble, options)
+        path = draft.path(page.TUNING_FILE)
+        page.write(path, sample, tuned, options.rule, command, dataset.rle_size)
         ranked = _checkpoints_ranked([*members, *gates])
         decision = evaluate(sample, options, tuned)
         decision = replace(decision, auto=auto, checkpoints_selected_on_these_folds=ranked)
@@ -161,6 +166,23 @@ def choose_rule(
         "cross_fitted_dice": scores | {"all_empty": all_empty},
         "standard_error": error,
     }
+
+
+def _command(ensemble: Artifact, options: DecisionOptions) -> str:
+    """Return the command of stage 04 for these maps, without --work, a rule and --tag.
+
+    It is made from the configs: the command that was given holds paths, and would change the id.
+    """
+    config = ensemble.config
+    words = ["python", "04_ensemble.py", "--members", *config["members"]]
+    words += ["--name", ensemble.location.folder.name, "--folds", *map(str, config["folds"])]
+    if config["weights"] == SEARCH:
+        words += ["--weights", SEARCH]
+    elif len(set(config["weights"])) > 1:
+        words += ["--weights", *map(str, config["weights"])]
+    if options.gate:
+        words += ["--gate", *options.gate, "--gate-fit", options.gate_fit]
+    return shlex.join(words)
 
 
 def _fixed_rule(options: DecisionOptions, features: pd.DataFrame | None) -> FittedRule:

@@ -11,7 +11,7 @@ from lib import images, rle
 from lib.layout import ALL_DATA, Work, map_file
 from lib.models import SegmentationNetwork
 from lib.recipes import Recipe
-from tests import fakes
+from tests import browser, fakes
 from tests.bench import (
     decide,
     feed,
@@ -21,6 +21,7 @@ from tests.bench import (
     profile,
     reference,
     train,
+    tuning_page,
     workloads,
 )
 from tests.bench import rle as run_lengths
@@ -44,6 +45,12 @@ def test_decide_measures_a_few_maps(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| figure | value | target |"
     assert len(lines) == 8
+
+
+@pytest.mark.skipif(not browser.CHROMIUM, reason=browser.NO_CHROMIUM)
+def test_the_tuning_page_is_measured_in_the_browser() -> None:
+    rows = list(tuning_page.measure(20))
+    assert [row.target for row in rows].count("at most 50 ms") == 3
 
 
 def test_prepare_and_feed_measure_a_few_small_phantoms() -> None:

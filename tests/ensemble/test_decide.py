@@ -276,6 +276,17 @@ def test_every_kind_of_decision_is_read_back_and_made_again_to_the_byte(
     assert (content["reliability"] is not None) == isinstance(decision.rule, ExpectedDiceRule)
 
 
+def test_the_tuning_page_states_the_command_for_the_same_maps(work: Work) -> None:
+    ensemble = make_ensemble(work, "a", "b", weights="1 3")
+    make_decision(ensemble, DecisionOptions("gated", "best", gate=("x", "y"), gate_fit="stack"))
+    page = artifacts.read(decision_path(ensemble)).path("tuning.html").read_text()
+    data = page.partition('id="data">')[2].partition("</script>")[0]
+    assert json.loads(data)["command"] == (
+        "python 04_ensemble.py --members a b --name mean --folds 0 1 --weights 0.25 0.75 "
+        "--gate x y --gate-fit stack"
+    )
+
+
 @pytest.mark.parametrize(
     ("ranked", "expected"), [((True, False), True), ((False, False), False), ((None, False), None)]
 )
