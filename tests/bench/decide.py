@@ -143,7 +143,8 @@ def measure_decision(work: Work, sample: OofSample) -> float:
     owners = dict(zip(names, map(str, sample.patients.tolist()), strict=True))
     fakes.make_dataset(work, truth, (), FOLDS, SIZE, owners)
     data = dataset.read(work)
-    draft = artifacts.begin(work.ensemble("all"), {}, [data.artifact])
+    config = {"members": ["all"], "folds": [0, 1, 2, 3, 4], "weights": [1.0]}
+    draft = artifacts.begin(work.ensemble("all"), config, [data.artifact])
     assert draft
     sample.histograms.save(draft.path(HISTOGRAMS_FILE))
     for name in names:
