@@ -10,7 +10,8 @@ the partial one. Meanwhile `<folder>.lock` names the process that makes it.
 
 from lib.artifacts.complete import Artifact, read, read_chained, verify
 from lib.artifacts.draft import Draft, Request, begin, begin_all
-from lib.artifacts.manifest import CONFIG, JOURNAL, LOG, MANIFEST, STATE
+from lib.artifacts.manifest import JOURNAL, LOG, STATE
+from lib.layout import CONFIG, MANIFEST
 
 __all__ = [
     "CONFIG", "JOURNAL", "LOG", "MANIFEST", "STATE",
