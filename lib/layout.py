@@ -87,31 +87,27 @@ class ArtifactPath:
             if command := self.adapt_command(_recorded_command(folder)):
                 return command
         run, tta = split_tta(self.folder.parent.name)
-        words = shlex.split(COMMANDS[self.kind].format(last=self.folder.name, run=run))
-        return shlex.join([*words, *(["--tta", tta] if tta else []), *self._work_flag])
+        words = COMMANDS[self.kind].format(last=self.folder.name, run=run).split()
+        return self.adapt_command([*words, *(["--tta", tta] if tta else [])])
 
-    def adapt_command(self, words: Sequence[str]) -> str | None:
+    def adapt_command(self, words: Sequence[str]) -> str:
         """Return the command line of a stage as one that makes this artifact in its WORK.
 
         Args:
             words: of the command line.
 
         Returns:
-            Without --replace, which the caller may add; None for another program.
+            Without --replace, which the caller may add; empty for another program.
         """
         script, *_ = COMMANDS[self.kind].split()
         if not words or Path(words[0]).name != script:
-            return None
+            return ""
         flags: dict[str, list[str]] = {"--replace": [], "--upload": []}
         if self.kind in ("run", "probs"):
             flags["--folds"] = ["--folds", self.folder.name.removeprefix("fold")]
-        flags["--work"] = self._work_flag
+        flags["--work"] = [] if self.root == Path("work") else ["--work", str(self.root)]
         kept = _without_flags(words[1:], flags)
         return shlex.join([script, *kept, *chain.from_iterable(flags.values())])
-
-    @property
-    def _work_flag(self) -> list[str]:
-        return [] if self.root == Path("work") else ["--work", str(self.root)]
 
     def __str__(self) -> str:
         return self.name

@@ -66,7 +66,7 @@ class MemberFold(Member):
 
     @property
     def remake_command(self) -> str:
-        return f"run {_infer_command(self.run)} --folds {self.fold} --replace"
+        return f"run {self.probs.location.command} --replace"
 
 
 def load_members(
@@ -92,6 +92,7 @@ def load_members(
     weight_of = _parse_weights(weights, runs)
     chosen_folds = [parse_fold(fold) for fold in folds] if folds else _folds_of(work, runs[0])
     _check_unique("fold", chosen_folds)
+    _check_all_data(work, runs, chosen_folds)
     members = []
     for run in runs:
         for fold in chosen_folds:
@@ -164,6 +165,12 @@ def load_gates(
     if not runs:
         return []
     folds = [str(fold) for fold in dict.fromkeys(member.fold for member in members)]
+    for location in (work.probs(run, parse_fold(fold)) for run in runs for fold in folds):
+        if not location.folder.exists():
+            raise InputError(
+                f"--gate: {location} is not there, and an ensemble keeps no image probabilities of "
+                f"gates; run {location.command}"
+            )
     gates = load_members(work, dataset, runs, folds, [EQUAL])
     for gate in gates:
         if not gate.has_p_positive:
@@ -254,6 +261,32 @@ def _check_unique(kind: str, names: Sequence[Fold]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{kind} {name} is given twice; give it once")
+
+
+def _check_all_data(work: Work, runs: Sequence[str], folds: Sequence[Fold]) -> None:
+    """Raise InputError for all-data runs among runs of folds.
+
+    They have no out-of-fold maps, so a rule fitted without them would be applied to their maps.
+    """
+    with_all_data = [run for run in runs if work.probs(run, ALL_DATA).folder.exists()]
+    only = [run for run in with_all_data if not _numbered_folds(work.probs(run, ALL_DATA))]
+    missing = [run for run in runs if run not in with_all_data]
+    if not only or (list(folds) == [ALL_DATA] and not missing):
+        return
+    cure = f"leave {' '.join(only)} out, or give --folds {ALL_DATA} --params-from DECISION"
+    if missing:
+        commands = [
+            location.command
+            for run in missing
+            for location in (
+                work.run(layout.split_tta(run)[0], ALL_DATA), work.probs(run, ALL_DATA)
+            )
+        ]  # fmt: skip
+        cure += f", after {', '.join(commands)}"
+    raise InputError(
+        f"{' '.join(only)} has maps of {ALL_DATA} only, without out-of-fold maps to decide on, and "
+        f"all members need the same folds; {cure}"
+    )
 
 
 def _check_maps(member: MemberFold, dataset: Dataset) -> None:

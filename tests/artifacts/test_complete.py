@@ -86,7 +86,7 @@ class TestVerify:
         flip_bit(chain.run("a", 0).folder / "weights" / "a.pt")
         (fault,) = artifacts.verify(chain.root)
         assert fault.startswith("runs/a/fold0/weights/a.pt is damaged")
-        command = f"02_train.py --recipe NAME --name a --work {chain.root} --replace"
+        command = f"02_train.py --recipe NAME --name a --folds 0 --work {chain.root} --replace"
         assert fault.endswith(command)
 
     @pytest.mark.parametrize("kind", ["lost", "folder", "loop", "pipe"])
@@ -122,7 +122,7 @@ class TestVerify:
         make(chain.run("a", 0), RECIPE | {"limit": 2}, replace=True)
         (fault,) = artifacts.verify(chain.root)
         assert fault.startswith("probs/a/fold0 was made from another runs/a/fold0 than")
-        assert fault.endswith(f"03_infer.py --run a --work {chain.root} --replace")
+        assert fault.endswith(f"03_infer.py --run a --folds 0 --work {chain.root} --replace")
 
     def test_inputs_made_elsewhere_may_be_missing(self, chain: Work) -> None:
         os.replace(chain.dataset.folder, chain.root / "gone.removed")
