@@ -84,7 +84,7 @@ class ArtifactPath:
         """
         others = self.folder.parent.glob("*") if self.kind in ("run", "probs") else ()
         for folder in (self.folder, self.partial, *sorted(others)):
-            if command := self.adapt_command(_recorded_command(folder)):
+            if command := self.adapt_command(recorded_command(folder)):
                 return command
         run, tta = split_tta(self.folder.parent.name)
         words = COMMANDS[self.kind].format(last=self.folder.name, run=run).split()
@@ -204,7 +204,7 @@ def command_for(path: Path) -> str:
     return "the stage that made it"
 
 
-def _recorded_command(folder: Path) -> list[str]:
+def recorded_command(folder: Path) -> list[str]:
     """Return the words of the command that made a folder, finished or not; none if unknown."""
     for name in (MANIFEST, CONFIG):
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -60,6 +60,20 @@ class TestReadingWithInputs:
             artifacts.read_chained(work.run("a", 0))
 
 
+def test_what_an_earlier_artifact_was_made_into_is_named(work: Work) -> None:
+    ensemble = make(work.ensemble("e"))
+    for tag in "ab":
+        make(work.decision(f"e-{tag}"), inputs=[ensemble])
+    assert artifacts.describe_outdated(ensemble) is None
+    ensemble = make(work.ensemble("e"), content=b"others", replace=True)
+    make(work.decision("e-b"), inputs=[ensemble], replace=True)
+    line = artifacts.describe_outdated(ensemble)
+    assert line == (
+        "made from the earlier ensembles/e: decisions/e-a; their commands: "
+        f"python -m lib.artifacts verify {work.root}"
+    )
+
+
 class TestVerify:
     @pytest.fixture
     def chain(self, work: Work) -> Work:

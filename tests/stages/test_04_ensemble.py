@@ -124,7 +124,9 @@ def test_replace_remakes_the_decision_alone_unless_the_ensemble_differs(work: Wo
     assert output.startswith("up to date: ensembles/ab\ncross-fitted")
     assert work.ensemble("ab").folder.stat().st_ino == kept
     assert load_decision(work, "ab-triplet").rule_name == "duplet"
+    run(work, *flags, "--params", "top=.5")
     output = run(work, *flags, "--weights", "1", "3", "--replace")
+    assert "made from the earlier ensembles/ab: decisions/ab-params; " in output
     assert "up to date" not in output
     assert artifacts.read(work.ensemble("ab")).config["weights"] == [0.25, 0.75]
 
@@ -136,7 +138,7 @@ def test_replace_remakes_the_decision_alone_unless_the_ensemble_differs(work: Wo
         (["--rule", "gated", "--gate", "b", "--gate-fit", "stack"], "--gate-fit mean"),
         (["--rule", "gated"], "no member has an image head in fold 1"),
         (["--params", "top=.3", "bottom=.7"], "bottom 0.7 is above top 0.3"),
-        (["--params-from", "nowhere"], "there is no such folder"),
+        (["--params-from", "nowhere"], "nowhere is no folder"),
         (["--tag", "a/b"], "cannot be a name"),
     ],
 )
