@@ -3,10 +3,9 @@
 import json
 import re
 import shlex
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from lib.errors import InputError
@@ -102,12 +101,11 @@ class ArtifactPath:
         script, *_ = COMMANDS[self.kind].split()
         if not words or Path(words[0]).name != script:
             return ""
-        flags: dict[str, list[str]] = {"--replace": [], "--upload": []}
+        flags: dict[str, Sequence[object]] = {"--replace": (), "--upload": ()}
         if self.kind in ("run", "probs"):
-            flags["--folds"] = ["--folds", self.folder.name.removeprefix("fold")]
-        flags["--work"] = [] if self.root == Path("work") else ["--work", str(self.root)]
-        kept = _without_flags(words[1:], flags)
-        return shlex.join([script, *kept, *chain.from_iterable(flags.values())])
+            flags["--folds"] = [self.folder.name.removeprefix("fold")]
+        flags["--work"] = [] if self.root == Path("work") else [self.root]
+        return set_flags([script, *words[1:]], flags)
 
     def __str__(self) -> str:
         return self.name
@@ -214,14 +212,16 @@ def recorded_command(folder: Path) -> list[str]:
     return []
 
 
-def _without_flags(words: Iterable[str], flags: Container[str]) -> Iterator[str]:
-    """Yield the words of a command line, except these flags with their values."""
-    is_dropped = False
+def set_flags(words: Iterable[str], flags: Mapping[str, Sequence[object]]) -> str:
+    """Return a command line with other values for these flags; a flag without values goes."""
+    kept, is_kept = [], True
     for word in words:
         if word.startswith("--"):
-            is_dropped = word.partition("=")[0] in flags
-        if not is_dropped:
-            yield word
+            is_kept = word.partition("=")[0] not in flags
+        kept += [word] if is_kept else []
+    for flag, values in flags.items():
+        kept += [flag, *map(str, values)] if values else []
+    return shlex.join(kept)
 
 
 def parse_fold(text: str) -> Fold:

@@ -180,7 +180,20 @@ def _remade_inputs(artifact: Artifact, ids: Mapping[str, str]) -> list[str]:
     """
     return [
         f"{artifact.location} was made from another {name} than the one here; "
-        f"remake it with {artifact.location.command} --replace"
+        f"remake it with {_command_from_inputs(artifact)} --replace"
         for name, used_id in artifact.inputs.items()
         if ids.get(name, used_id) != used_id
     ]
+
+
+def _command_from_inputs(artifact: Artifact) -> str:
+    """Return the command that remakes an artifact; that of a decision keeps the ensemble here."""
+    command = artifact.location.command
+    for name in artifact.inputs if artifact.location.kind == "decision" else ():
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            config = manifests.load(artifact.location.root / name)["config"]
+            flags = {f"--{key}": config[key] for key in ("members", "folds", "weights")}
+            if config["weights"] == "search":
+                flags["--weights"] = ["search"]
+            command = layout.set_flags(shlex.split(command), flags)
+    return command

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -187,11 +188,11 @@ def describe_missing_folds(work: Work, members: Sequence[Member]) -> list[str]:
     lines = []
     for run in dict.fromkeys(member.run for member in members):
         trained = _numbered_folds(work.run(layout.split_tta(run)[0], 0))
-        missing = " ".join(str(fold) for fold in trained if fold not in used)
+        missing = [fold for fold in trained if fold not in used]
         if missing and used != [ALL_DATA]:
             lines.append(
-                f"trained folds of {run} that the ensemble lacks: {missing}; for an ensemble of "
-                f"another name with them: {_infer_command(run)} --folds {missing}"
+                f"trained folds of {run} that the ensemble lacks: {' '.join(map(str, missing))}; "
+                f"for an ensemble of another name with them: {_infer_command(work, run, missing)}"
             )
     return lines
 
@@ -241,7 +242,7 @@ def _folds_of(work: Work, run: str) -> list[Fold]:
     all_data = work.probs(run, ALL_DATA)
     numbered = _numbered_folds(all_data)
     if not numbered and not all_data.folder.exists():
-        raise InputError(f"there are no maps of {run}; run {_infer_command(run)}")
+        raise InputError(f"there are no maps of {run}; run {_infer_command(work, run)}")
     return numbered or [ALL_DATA]
 
 
@@ -251,10 +252,10 @@ def _numbered_folds(location: ArtifactPath) -> list[Fold]:
     return sorted(int(number) for number in numbers if number.isdecimal())
 
 
-def _infer_command(run: str) -> str:
-    """Return the command that makes the maps of a member."""
-    name, tta = layout.split_tta(run)
-    return f"03_infer.py --run {name}" + (f" --tta {tta}" if tta else "")
+def _infer_command(work: Work, run: str, folds: Sequence[Fold] = ()) -> str:
+    """Return the command that makes the maps of a member; of all trained folds by default."""
+    words = shlex.split(work.probs(run, ALL_DATA).command)
+    return layout.set_flags(words, {"--folds": folds})
 
 
 def _check_unique(kind: str, names: Sequence[Fold]) -> None:

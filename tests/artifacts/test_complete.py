@@ -74,6 +74,22 @@ def test_what_an_earlier_artifact_was_made_into_is_named(work: Work) -> None:
     )
 
 
+@pytest.mark.parametrize("weights", [[0.25, 0.75], "search"])
+def test_a_decision_is_remade_on_the_ensemble_that_is_here(
+    work: Work, weights: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not on the earlier one: that would outdate the others."""
+    command = "04_ensemble.py --members a --name e --folds 0 1 --rule duplet"
+    monkeypatch.setattr("sys.argv", command.split())
+    make(work.decision("e-duplet"), inputs=[make(work.ensemble("e"))])
+    config = {"members": ["a", "b"], "folds": [0], "weights": weights}
+    make(work.ensemble("e"), config, replace=True)
+    (fault,) = artifacts.verify(work.root)
+    words = "search" if weights == "search" else "0.25 0.75"
+    flags = f"--members a b --folds 0 --weights {words}"
+    assert f"04_ensemble.py --name e --rule duplet --work {work.root} {flags} --replace" in fault
+
+
 class TestVerify:
     @pytest.fixture
     def chain(self, work: Work) -> Work:

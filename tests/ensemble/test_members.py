@@ -155,7 +155,7 @@ def test_a_finished_ensemble_does_not_serve_a_gate_without_its_maps(work: Work) 
 
 def test_maps_with_other_flips_than_the_recipes_have_their_own_command(work: Work) -> None:
     for name, tta in (("a.noflip", "none"), ("a.flip", "flip")):
-        with pytest.raises(InputError, match=rf"run 03_infer\.py --run a --tta {tta}$"):
+        with pytest.raises(InputError, match=rf"run 03_infer\.py --run a --tta {tta} --work"):
             load(work, name)
     fakes.make_probs(work, "a", 0, TRUTH, oof=[], tta="none")
     with pytest.raises(InputError, match=r"03_infer\.py --run a --tta none .*--replace$"):
