@@ -91,6 +91,8 @@ def main() -> None:
     print(f"{summary(decision, data)} -> {decision_path.folder}")
     for line in members.describe_missing_folds(work, runs):
         print(line)
+    if outdated := artifacts.describe_outdated(ensemble):
+        print(outdated)
 
 
 if __name__ == "__main__":

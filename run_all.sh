@@ -85,7 +85,7 @@ run_stage() {
             "(--name, --tag and --work are NAME, TAG and WORK of run_all.sh)" >&2
     fi
     [ "$code" -eq 0 ] || exit "$code"
-    [ -z "$replaced" ] || echo "$*" >>"$replaced"
+    [ -z "$replaced" ] || grep -qsxF -- "$*" "$replaced" || echo "$*" >>"$replaced"
 }
 running=
 stop() {

@@ -1,13 +1,16 @@
 """Paths of all artifacts under WORK, and the commands that make them."""
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lib.errors import InputError
 
-# Command that makes each kind of artifact: the cure in every "not there" error.
+# Command that makes each kind of artifact, for error messages if none is recorded.
 COMMANDS = {
     "raw_demo": "01_prepare.py --demo",
     "dataset": "01_prepare.py --raw DIR",
@@ -41,6 +44,7 @@ PATTERNS = {
     "submission": "submissions/*",
 }
 UNFINISHED, REMOVED, LOCK = ".partial", ".removed", ".lock"  # suffixes that no artifact has
+CONFIG, MANIFEST = "config.json", "manifest.json"  # of an unfinished artifact; of a complete one
 FLIP, NO_FLIP = "flip", "none"  # values of 03 --tta: test-time augmentation
 # After the run's name in probs/, for maps with other flips than the recipe's.
 TTA_SUFFIXES = {FLIP: ".flip", NO_FLIP: ".noflip"}
@@ -72,8 +76,36 @@ class ArtifactPath:
 
     @property
     def command(self) -> str:
-        """Command that makes the artifact, for error messages."""
-        return _command(self.kind, self.folder)
+        """Command that makes the artifact, for error messages: the recorded one if there is one.
+
+        A fold without a record takes the command of another fold of its run. In the command of
+        COMMANDS, words in capitals stand for what the folder does not say.
+        """
+        others = self.folder.parent.glob("*") if self.kind in ("run", "probs") else ()
+        for folder in (self.folder, self.partial, *sorted(others)):
+            if command := self.adapt_command(recorded_command(folder)):
+                return command
+        run, tta = split_tta(self.folder.parent.name)
+        words = COMMANDS[self.kind].format(last=self.folder.name, run=run).split()
+        return self.adapt_command([*words, *(["--tta", tta] if tta else [])])
+
+    def adapt_command(self, words: Sequence[str]) -> str:
+        """Return the command line of a stage as one that makes this artifact in its WORK.
+
+        Args:
+            words: of the command line.
+
+        Returns:
+            Without --replace, which the caller may add; empty for another program.
+        """
+        script, *_ = COMMANDS[self.kind].split()
+        if not words or Path(words[0]).name != script:
+            return ""
+        flags: dict[str, Sequence[object]] = {"--replace": (), "--upload": ()}
+        if self.kind in ("run", "probs"):
+            flags["--folds"] = [self.folder.name.removeprefix("fold")]
+        flags["--work"] = [] if self.root == Path("work") else [self.root]
+        return set_flags([script, *words[1:]], flags)
 
     def __str__(self) -> str:
         return self.name
@@ -164,15 +196,32 @@ def command_for(path: Path) -> str:
     for folder in path.parents:
         for kind, pattern in PATTERNS.items():
             if folder.match(pattern):
-                return _command(kind, folder)
+                root = folder.parents[pattern.count("/")]
+                name = folder.relative_to(root).as_posix().removesuffix(UNFINISHED)
+                return ArtifactPath(root, name, kind).command
     return "the stage that made it"
 
 
-def _command(kind: str, folder: Path) -> str:
-    """Return the command of an artifact; in capitals what its folder does not say."""
-    run, tta = split_tta(folder.parent.name)
-    command = COMMANDS[kind].format(last=folder.name, run=run)
-    return f"{command} --tta {tta}" if tta else command
+def recorded_command(folder: Path) -> list[str]:
+    """Return the words of the command that made a folder, finished or not; none if unknown."""
+    for name in (MANIFEST, CONFIG):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            if (folder / name).is_file():  # reading a pipe would wait
+                manifest = json.loads((folder / name).read_bytes())
+                return shlex.split(str(manifest["made"]["command"]))
+    return []
+
+
+def set_flags(words: Iterable[str], flags: Mapping[str, Sequence[object]]) -> str:
+    """Return a command line with other values for these flags; a flag without values goes."""
+    kept, is_kept = [], True
+    for word in words:
+        if word.startswith("--"):
+            is_kept = word.partition("=")[0] not in flags
+        kept += [word] if is_kept else []
+    for flag, values in flags.items():
+        kept += [flag, *map(str, values)] if values else []
+    return shlex.join(kept)
 
 
 def parse_fold(text: str) -> Fold:

@@ -63,7 +63,7 @@ def test_a_change_of_any_byte_of_a_png_is_noticed(tmp_path: Path) -> None:
         else:
             assert np.array_equal(read, image)
     (line,) = messages
-    assert "remake its folder with 01_prepare.py --raw DIR --sizes 64 --replace" in line
+    assert "remake its folder with 01_prepare.py --raw DIR --sizes 64 " in line
 
 
 def test_refuses_a_missing_png(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Paths of artifacts, and names that may become folders and files."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,26 +23,31 @@ WORK = Work(Path("work"))
             WORK.run("demo", 0),
             "work/runs/demo/fold0",
             "run",
-            "02_train.py --recipe NAME --name demo",
+            "02_train.py --recipe NAME --name demo --folds 0",
         ),
         (
             WORK.run("demo", "all-data"),
             "work/runs/demo/all-data",
             "run",
-            "02_train.py --recipe NAME --name demo",
+            "02_train.py --recipe NAME --name demo --folds all-data",
         ),
-        (WORK.probs("demo", 1), "work/probs/demo/fold1", "probs", "03_infer.py --run demo"),
+        (
+            WORK.probs("demo", 1),
+            "work/probs/demo/fold1",
+            "probs",
+            "03_infer.py --run demo --folds 1",
+        ),
         (
             WORK.probs("demo", 1, "none"),
             "work/probs/demo.noflip/fold1",
             "probs",
-            "03_infer.py --run demo --tta none",
+            "03_infer.py --run demo --tta none --folds 1",
         ),
         (
             WORK.probs("demo", 1, "flip"),
             "work/probs/demo.flip/fold1",
             "probs",
-            "03_infer.py --run demo --tta flip",
+            "03_infer.py --run demo --tta flip --folds 1",
         ),
         (
             WORK.ensemble("final"),
@@ -70,6 +76,50 @@ def test_paths_and_commands(
     assert location.partial == Path(f"{folder}.partial")
     assert (location.kind, location.command) == (kind, command)
     assert str(location) == folder.removeprefix("work/")
+
+
+RECORDED = [
+    ("run", "'/a b/02_train.py' --recipe r --folds 0 1 --set 'x=a b' --work=old --replace",
+     "02_train.py --recipe r --set 'x=a b' --folds 0 --work {}"),
+    ("decision", "04_ensemble.py --members a b --name e --folds 0 1 --work old --rule duplet",
+     "04_ensemble.py --members a b --name e --folds 0 1 --rule duplet --work {}"),
+    ("submission", "05_submit.py --decision e-t --upload siim --work old",
+     "05_submit.py --decision e-t --work {}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+@pytest.mark.parametrize(("kind", "recorded", "command"), RECORDED)
+def test_a_recorded_command_is_repeated_for_this_folder(
+    tmp_path: Path, kind: str, recorded: str, command: str, is_finished: bool
+) -> None:
+    location = layout.ArtifactPath(tmp_path, "x/fold0", kind)
+    folder, name = location.folder, "manifest.json"
+    if not is_finished:
+        folder, name = location.partial, "config.json"
+    folder.mkdir(parents=True)
+    (folder / name).write_text(json.dumps({"made": {"command": recorded}}))
+    assert location.command == command.format(tmp_path)
+
+
+def test_a_fold_without_a_record_has_the_command_of_another_fold(tmp_path: Path) -> None:
+    work = Work(tmp_path)
+    made = {"made": {"command": "02_train.py --recipe r --name a"}}
+    other = work.run("a", 1).folder
+    other.mkdir(parents=True)
+    (other / "manifest.json").write_text(json.dumps(made))
+    command = f"02_train.py --recipe r --name a --folds all-data --work {tmp_path}"
+    assert work.run("a", "all-data").command == command
+
+
+@pytest.mark.parametrize("recorded", ["pytest --lf", "", None, "'"])
+def test_a_record_that_is_no_command_of_the_stage_does_not_count(
+    tmp_path: Path, recorded: str | None
+) -> None:
+    location = Work(tmp_path).dataset
+    location.folder.mkdir()
+    (location.folder / "manifest.json").write_text(json.dumps({"made": {"command": recorded}}))
+    assert location.command == f"01_prepare.py --raw DIR --work {tmp_path}"
 
 
 def test_artifact_paths_are_those_that_should_be_complete(tmp_path: Path) -> None:

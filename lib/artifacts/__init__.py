@@ -8,11 +8,20 @@ the partial one. Meanwhile `<folder>.lock` names the process that makes it.
     python -m lib.artifacts verify WORK
 """
 
-from lib.artifacts.complete import Artifact, read, read_chained, verify
+from lib.artifacts.complete import (
+    Artifact,
+    describe_leftovers,
+    describe_outdated,
+    read,
+    read_chained,
+    verify,
+)
 from lib.artifacts.draft import Draft, Request, begin, begin_all
-from lib.artifacts.manifest import CONFIG, JOURNAL, LOG, MANIFEST, STATE
+from lib.artifacts.manifest import JOURNAL, LOG, STATE
+from lib.layout import CONFIG, MANIFEST
 
 __all__ = [
     "CONFIG", "JOURNAL", "LOG", "MANIFEST", "STATE",
-    "Artifact", "Draft", "Request", "begin", "begin_all", "read", "read_chained", "verify",
+    "Artifact", "Draft", "Request", "begin", "begin_all", "describe_leftovers", "describe_outdated",
+    "read", "read_chained", "verify",
 ]  # fmt: skip

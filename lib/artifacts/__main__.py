@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from lib import layout
-from lib.artifacts import verify
+from lib.artifacts import describe_leftovers, verify
 from lib.cli import run_stage
 from lib.errors import InputError
 
@@ -22,6 +22,8 @@ def main() -> None:
     count = len(layout.artifact_paths(args.work))
     if not count:
         raise InputError(f"{args.work} has no artifact; give the folder of --work")
+    for line in describe_leftovers(args.work):
+        print(line)
     faults = verify(args.work)
     if faults:
         raise InputError("\nerror: ".join(faults))

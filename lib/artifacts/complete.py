@@ -1,6 +1,8 @@
 """Complete artifacts: open and check one, or all with the inputs that they were made from."""
 
+import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ from lib.artifacts import manifest as manifests
 from lib.errors import InputError
 from lib.files import sha256
 from lib.layout import ArtifactPath
+
+REPLACED = "replaced.txt"  # where run_all.sh lists what REPLACE=1 has finished
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,44 @@ def verify(root: Path) -> list[str]:
     return faults
 
 
+def describe_outdated(artifact: Artifact) -> str | None:
+    """Name the artifacts that were made from an earlier one of this name, in a line, or None."""
+    name, root = artifact.location.name, artifact.location.root
+    outdated = []
+    for location in layout.artifact_paths(root):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # verify names damaged ones
+            inputs = manifests.load(location.folder)["inputs"]
+            if inputs.get(name, artifact.id) != artifact.id:
+                outdated.append(str(location))
+    if not outdated:
+        return None
+    return (
+        f"made from the earlier {name}: {', '.join(outdated)}; their commands: "
+        f"{shlex.join(['python', '-m', 'lib.artifacts', 'verify', str(root)])}"
+    )
+
+
+def describe_leftovers(root: Path) -> list[str]:
+    """Return a line for each thing under WORK that interrupted commands left, with the cures."""
+    leftovers: dict[Path, str] = {}
+    for kind, pattern in layout.PATTERNS.items():
+        for folder in layout.artifact_folders(root, kind):
+            if folder.suffix == layout.UNFINISHED:
+                name = folder.relative_to(root).as_posix().removesuffix(layout.UNFINISHED)
+                location = ArtifactPath(root, name, kind)
+                begun = location.adapt_command(layout.recorded_command(folder))
+                replace = " --replace" if location.folder.exists() else ""
+                leftovers[folder] = f"go on by {begun or location.command}{replace}, or "
+        leftovers |= dict.fromkeys(root.glob(f"{pattern}{layout.REMOVED}"), "")
+    if (root / REPLACED).exists():
+        leftovers[root / REPLACED] = "go on by the same REPLACE=1 bash run_all.sh, or "
+    return [
+        f"{path.relative_to(root).as_posix()} is of a command that was interrupted or still runs; "
+        f"if interrupted, {cure}remove it"
+        for path, cure in leftovers.items()
+    ]
+
+
 def _id_of(location: ArtifactPath) -> str:
     """Return the id of a complete artifact without checking its files: a cache has thousands."""
     try:
@@ -138,7 +180,20 @@ def _remade_inputs(artifact: Artifact, ids: Mapping[str, str]) -> list[str]:
     """
     return [
         f"{artifact.location} was made from another {name} than the one here; "
-        f"remake it with {artifact.location.command} --replace"
+        f"remake it with {_command_from_inputs(artifact)} --replace"
         for name, used_id in artifact.inputs.items()
         if ids.get(name, used_id) != used_id
     ]
+
+
+def _command_from_inputs(artifact: Artifact) -> str:
+    """Return the command that remakes an artifact; that of a decision keeps the ensemble here."""
+    command = artifact.location.command
+    for name in artifact.inputs if artifact.location.kind == "decision" else ():
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            config = manifests.load(artifact.location.root / name)["config"]
+            flags = {f"--{key}": config[key] for key in ("members", "folds", "weights")}
+            if config["weights"] == "search":
+                flags["--weights"] = ["search"]
+            command = layout.set_flags(shlex.split(command), flags)
+    return command

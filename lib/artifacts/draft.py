@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -15,10 +17,10 @@ from lib.artifacts import manifest as manifests
 from lib.artifacts.complete import Artifact, read
 from lib.artifacts.differences import describe_differences
 from lib.artifacts.lock import Lock
-from lib.artifacts.manifest import CONFIG, JOURNAL, MANIFEST, STATE
+from lib.artifacts.manifest import JOURNAL, STATE
 from lib.errors import InputError
 from lib.files import TEMPORARY, Journal, remove, write_json
-from lib.layout import ArtifactPath
+from lib.layout import CONFIG, MANIFEST, ArtifactPath
 from lib.provenance import collect
 
 # What an artifact is begun with: location, config and inputs, as in `begin`.
@@ -194,18 +196,19 @@ def _open_partial(draft: Draft) -> None:
         except (ValueError, KeyError, TypeError):
             raise InputError(
                 f"{location}{layout.UNFINISHED}/{CONFIG} is damaged; "
-                f"remove and remake its folder: {location.command} --replace"
+                f"remove and remake its folder: {_command_line(location)} --replace"
             ) from None
         _check_same(draft, config, inputs)
     else:
         remove(location.partial)
-        write_json(location.partial / CONFIG, _begun(draft))
+        begun = _begun(draft) | {"made": {"command": shlex.join(sys.argv)}}
+        write_json(location.partial / CONFIG, begun)
 
 
 def _begun(draft: Draft) -> dict[str, Any]:
-    """Return the content of config.json."""
-    replaces = {"replaces": True} if draft.replaces else {}
-    return {"config": draft.config, "inputs": draft.inputs} | replaces
+    """Return the content of config.json, without the command that began it."""
+    begun = {"config": draft.config, "inputs": draft.inputs}
+    return begun | ({"replaces": True} if draft.replaces else {})
 
 
 def _goes_on(draft: Draft) -> bool:
@@ -220,8 +223,9 @@ def _goes_on(draft: Draft) -> bool:
     if not fault:
         same_inputs = draft.inputs.items() <= manifest["inputs"].items()
         return bool(manifest["config"] == draft.config) and same_inputs
-    with suppress(OSError, ValueError):
-        return bool(json.loads((partial / CONFIG).read_bytes()) == _begun(draft))
+    with suppress(OSError, ValueError, TypeError):
+        begun = json.loads((partial / CONFIG).read_bytes())
+        return {key: begun[key] for key in begun if key != "made"} == _begun(draft)
     return False
 
 
@@ -266,10 +270,15 @@ def _check_same(draft: Draft, config: Mapping[str, Any], inputs: Mapping[str, st
         location = draft.location
         flag = layout.NAME_FLAGS.get(location.kind)
         raise InputError(
-            f"{location} was made from {', '.join(differences)}; "
+            f"{location} was made with {', '.join(differences)}; "
             + (f"give another {flag}, or " if flag else "")
-            + f"remake it alone: {location.command} --replace"
+            + f"remake it alone: {_command_line(location)} --replace"
         )
+
+
+def _command_line(location: ArtifactPath) -> str:
+    """Return the command line of this process, for one artifact."""
+    return location.adapt_command(sys.argv) or location.command
 
 
 def _ids(artifacts: Iterable[Artifact]) -> dict[str, str]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lib.files import sha256
-from lib.layout import ArtifactPath
+from lib.layout import CONFIG, MANIFEST, ArtifactPath
 
 FORMAT = 3
-CONFIG, MANIFEST, JOURNAL, STATE = "config.json", "manifest.json", "journal.jsonl", "state.pt"
+JOURNAL, STATE = "journal.jsonl", "state.pt"
 SCRATCH = (CONFIG, JOURNAL, STATE)  # only in an unfinished artifact
 CHECKSUM = "checksum"  # digest of all other keys, those outside the id too
 LOG = "log"  # times and the like: neither listed nor hashed

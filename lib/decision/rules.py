@@ -146,6 +146,11 @@ class ThresholdRule:
         return self.class_min is not None
 
     @property
+    def counts_pixels(self) -> bool:
+        """True if the rule has areas, which are pixels of a frame."""
+        return bool(self.min_area or self.component_min_area)
+
+    @property
     def looks_at_components(self) -> bool:
         """True if areas need more than histograms: component areas or holes."""
         return bool(self.component_min_area) or self.fill_holes

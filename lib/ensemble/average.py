@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,14 +62,17 @@ def average(draft: Draft, members: Sequence[MemberFold], dataset: Dataset) -> Ar
     keys += [("test", image_id) for image_id in dataset.test_ids]
     files = [[draft.path(map_file(*key))] for key in keys]
     n_remaining = sum(not path.exists() for (path,) in files)
+    written = chain(
+        map_in_processes(mean.write_oof, labelled, "out-of-fold"),
+        map_in_processes(mean.write_test, dataset.test_ids, "test"),
+    )
+    results = disk.report_need_early(written, files, n_remaining)
     if labelled:
-        results = map_in_processes(mean.write_oof, labelled, "out-of-fold")
-        counts = list(disk.report_need_early(results, files, n_remaining))
+        counts = islice(results, len(labelled))
         pixels, inside = (np.stack(column) for column in zip(*counts, strict=True))
         ids = np.array([image.image_id for image in labelled])
         Histograms(ids, pixels, inside).save(draft.path(HISTOGRAMS_FILE))
-    written = map_in_processes(mean.write_test, dataset.test_ids, "test")
-    for _ in written if labelled else disk.report_need_early(written, files, n_remaining):
+    for _ in results:
         pass
     save_members(draft.path(MEMBERS_FILE), members)
     return draft.finish()

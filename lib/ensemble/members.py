@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -66,7 +67,7 @@ class MemberFold(Member):
 
     @property
     def remake_command(self) -> str:
-        return f"run {_infer_command(self.run)} --folds {self.fold} --replace"
+        return f"run {self.probs.location.command} --replace"
 
 
 def load_members(
@@ -92,6 +93,7 @@ def load_members(
     weight_of = _parse_weights(weights, runs)
     chosen_folds = [parse_fold(fold) for fold in folds] if folds else _folds_of(work, runs[0])
     _check_unique("fold", chosen_folds)
+    _check_all_data(work, runs, chosen_folds)
     members = []
     for run in runs:
         for fold in chosen_folds:
@@ -164,6 +166,12 @@ def load_gates(
     if not runs:
         return []
     folds = [str(fold) for fold in dict.fromkeys(member.fold for member in members)]
+    for location in (work.probs(run, parse_fold(fold)) for run in runs for fold in folds):
+        if not location.folder.exists():
+            raise InputError(
+                f"--gate: {location} is not there, and an ensemble keeps no image probabilities of "
+                f"gates; run {location.command}"
+            )
     gates = load_members(work, dataset, runs, folds, [EQUAL])
     for gate in gates:
         if not gate.has_p_positive:
@@ -180,11 +188,11 @@ def describe_missing_folds(work: Work, members: Sequence[Member]) -> list[str]:
     lines = []
     for run in dict.fromkeys(member.run for member in members):
         trained = _numbered_folds(work.run(layout.split_tta(run)[0], 0))
-        missing = " ".join(str(fold) for fold in trained if fold not in used)
+        missing = [fold for fold in trained if fold not in used]
         if missing and used != [ALL_DATA]:
             lines.append(
-                f"trained folds of {run} that the ensemble lacks: {missing}; for an ensemble of "
-                f"another name with them: {_infer_command(run)} --folds {missing}"
+                f"trained folds of {run} that the ensemble lacks: {' '.join(map(str, missing))}; "
+                f"for an ensemble of another name with them: {_infer_command(work, run, missing)}"
             )
     return lines
 
@@ -234,7 +242,7 @@ def _folds_of(work: Work, run: str) -> list[Fold]:
     all_data = work.probs(run, ALL_DATA)
     numbered = _numbered_folds(all_data)
     if not numbered and not all_data.folder.exists():
-        raise InputError(f"there are no maps of {run}; run {_infer_command(run)}")
+        raise InputError(f"there are no maps of {run}; run {_infer_command(work, run)}")
     return numbered or [ALL_DATA]
 
 
@@ -244,16 +252,42 @@ def _numbered_folds(location: ArtifactPath) -> list[Fold]:
     return sorted(int(number) for number in numbers if number.isdecimal())
 
 
-def _infer_command(run: str) -> str:
-    """Return the command that makes the maps of a member."""
-    name, tta = layout.split_tta(run)
-    return f"03_infer.py --run {name}" + (f" --tta {tta}" if tta else "")
+def _infer_command(work: Work, run: str, folds: Sequence[Fold] = ()) -> str:
+    """Return the command that makes the maps of a member; of all trained folds by default."""
+    words = shlex.split(work.probs(run, ALL_DATA).command)
+    return layout.set_flags(words, {"--folds": folds})
 
 
 def _check_unique(kind: str, names: Sequence[Fold]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"{kind} {name} is given twice; give it once")
+
+
+def _check_all_data(work: Work, runs: Sequence[str], folds: Sequence[Fold]) -> None:
+    """Raise InputError for all-data runs among runs of folds.
+
+    They have no out-of-fold maps, so a rule fitted without them would be applied to their maps.
+    """
+    with_all_data = [run for run in runs if work.probs(run, ALL_DATA).folder.exists()]
+    only = [run for run in with_all_data if not _numbered_folds(work.probs(run, ALL_DATA))]
+    missing = [run for run in runs if run not in with_all_data]
+    if not only or (list(folds) == [ALL_DATA] and not missing):
+        return
+    cure = f"leave {' '.join(only)} out, or give --folds {ALL_DATA} --params-from DECISION"
+    if missing:
+        commands = [
+            location.command
+            for run in missing
+            for location in (
+                work.run(layout.split_tta(run)[0], ALL_DATA), work.probs(run, ALL_DATA)
+            )
+        ]  # fmt: skip
+        cure += f", after {', '.join(commands)}"
+    raise InputError(
+        f"{' '.join(only)} has maps of {ALL_DATA} only, without out-of-fold maps to decide on, and "
+        f"all members need the same folds; {cure}"
+    )
 
 
 def _check_maps(member: MemberFold, dataset: Dataset) -> None:

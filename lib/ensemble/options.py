@@ -1,5 +1,6 @@
 """Options of stage 04, validated before any map is averaged."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,7 +19,7 @@ from lib.decision.threshold_search import PRESETS, Preset
 from lib.decision.tuning import GateFit, RuleFitter, identity_gate, mean_gate, stacked_gate
 from lib.ensemble.members import Member
 from lib.errors import InputError
-from lib.layout import ArtifactPath
+from lib.layout import MANIFEST, ArtifactPath
 from lib.recipes.published_rules import PUBLISHED
 
 TRIPLET, EXPECTED = "triplet", "expected"
@@ -115,7 +116,7 @@ def parse_options(
         choose: "plateau" or "best"; None: the plateau, for a rule that is searched.
         params: key=value words of --params, which state a rule instead; None without.
         gate, gate_fit: as in DecisionOptions; None: the mean.
-        params_from: folder of a decision whose rule is taken instead; None without.
+        params_from: folder of a decision whose rule is taken instead, or its decision.json.
 
     Raises:
         InputError: if the words are not a rule, or the maps lack labels or image probabilities, or
@@ -181,30 +182,47 @@ def parse_params(words: Sequence[str]) -> ThresholdRule:
 
 
 def _read_decision(path: Path, rle_size: int) -> Decision:
-    """Read a decision in any WORK, for maps of a frame.
+    """Read a decision in any WORK, given by its folder or its file, for maps of a frame.
 
     Raises:
-        InputError: if it is missing or damaged, or of another frame.
+        InputError: if it is missing, damaged or something else, or counts pixels of another frame.
     """
-    if not path.is_dir():
+    folder = (path.parent if path.name == DECISION_FILE else path).absolute()
+    _check_is_decision(path, folder)
+    work = folder.parent.parent
+    location = ArtifactPath(work, folder.relative_to(work).as_posix(), "decision")
+    decision = schema.load(artifacts.read(location).path(DECISION_FILE))
+    rule, frame_px = decision.rule, decision.rle_size
+    if frame_px == rle_size or (isinstance(rule, ThresholdRule) and not rule.counts_pixels):
+        return decision
+    part = "areas are" if isinstance(rule, ThresholdRule) else "P(empty) is of areas"
+    if frame_px is None:
         raise InputError(
-            f"--params-from {path}: there is no such folder; give that of a decision, such as "
-            "WORK/decisions/NAME-TAG"
+            f"--params-from {path}: {DECISION_FILE} is of an older version, without the frame of "
+            f"its pixels; remake it with {location.command} --replace"
         )
-    artifact = artifacts.read(ArtifactPath(Path(), str(path), "decision"))
-    decision = schema.load(artifact.path(DECISION_FILE))
-    if decision.rle_size is None:
-        raise InputError(
-            f"--params-from {path}: {DECISION_FILE} is of an older version, without the frame that "
-            "its areas are pixels of; remake it with 04_ensemble.py --replace"
-        )
-    if decision.rle_size != rle_size:
-        raise InputError(
-            f"--params-from {path}: its areas are pixels of a frame of {decision.rle_size} px, and "
-            f"the frame of this dataset is {rle_size} px; take a decision of this frame, or state "
-            "a rule with --params"
-        )
-    return decision
+    raise InputError(
+        f"--params-from {path}: its {part} in pixels of a frame of {frame_px} px, and the frame of "
+        f"this dataset is {rle_size} px; take a decision of this frame, or state a rule with "
+        "--params"
+    )
+
+
+def _check_is_decision(path: Path, folder: Path) -> None:
+    """Raise InputError for a folder that is no decision, naming the decision of a submission."""
+    cure = "give the folder of a decision, such as WORK/decisions/NAME-TAG"
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        kind, inputs = manifest["kind"], list(manifest["inputs"])
+    except OSError:
+        problem = "is no artifact" if folder.is_dir() else "is no folder"
+        raise InputError(f"--params-from {path}: {folder} {problem}; {cure}") from None
+    except (ValueError, KeyError, TypeError):
+        return  # reading the decision says what is damaged
+    decisions = [folder.parent.parent / name for name in inputs if name.startswith("decisions/")]
+    if kind != "decision":
+        cure = f"give the decision that it was made by: {decisions[0]}" if decisions else cure
+        raise InputError(f"--params-from {path}: it is of kind {kind}, no decision; {cure}")
 
 
 def _check_same_gate(flag: str, decision: Decision, gate: Sequence[str], gate_fit: str) -> None:

@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-# Of the competition: 290 of 1,372 stage-1 test images, 2,669 of 12,047 labelled ones.
-PRIOR = (0.21, 0.22)
-PRIOR_TEXT = "21 to 22 %"
+from lib.dataset import Dataset
+
+COMPETITION_IDS = "1.2.276.0.7230010.3.1.4.8323329."  # the start of every ImageId
 MAX_STANDARD_ERRORS = 2.0
 
 
@@ -25,29 +25,68 @@ class Proportion:
         return f"{self.count} of {self.total} ({100 * self.fraction:.1f} %)"
 
 
-def warnings(test: Proportion, oof: Proportion | None) -> list[str]:
+@dataclass(frozen=True)
+class Reference:
+    """The positive rate to expect of test images.
+
+    Attributes:
+        rates: one, or the lowest and the highest.
+        text: the same in words.
+    """
+
+    rates: tuple[Proportion, ...]
+    text: str
+
+
+COMPETITION = Reference(
+    (Proportion(290, 1372), Proportion(2669, 12_047)),  # stage-1 test images, labelled images
+    "of the competition's images 21 to 22 % are positive",
+)
+
+
+def reference(dataset: Dataset) -> Reference | None:
+    """Return the rate of the competition for its images, else of the training images.
+
+    None without labels, and if training images were balanced: their rate says nothing.
+    """
+    if all(image_id.startswith(COMPETITION_IDS) for image_id in dataset.test_ids):
+        return COMPETITION
+    training = Proportion(sum(map(dataset.positive, dataset.truth)), len(dataset.truth))
+    if not training.total or dataset.artifact.config.get("balanced"):
+        return None
+    return Reference((training,), f"of the training images {training} are positive")
+
+
+def warnings(
+    test: Proportion, oof: Proportion | None, expected: Reference | None = None
+) -> list[str]:
     """Return a warning for each way in which the positive rate is too far off to be chance.
 
     Args:
         test: test images with a mask, of those that have a map.
         oof: out-of-fold images with a mask under the same rule; None without labels.
+        expected: the rate to expect; None if there is none.
     """
     if not test.total:
         return []
     messages = []
-    if oof and abs(test.fraction - oof.fraction) > MAX_STANDARD_ERRORS * standard_error(test, oof):
+    if oof and _differ(test, oof):
         messages.append(
             f"a mask in {test} of the test images, in {oof} out of fold: more than 2 standard "
             "errors apart, so the images or the maps differ in kind"
         )
-    nearest = min(max(test.fraction, PRIOR[0]), PRIOR[1])
-    prior_error = math.sqrt(nearest * (1 - nearest) / test.total)
-    if abs(test.fraction - nearest) > MAX_STANDARD_ERRORS * prior_error:
-        messages.append(
-            f"a mask in {test} of the test images; of the competition's images "
-            f"{PRIOR_TEXT} are positive"
-        )
+    if expected:
+        fractions = [rate.fraction for rate in expected.rates]
+        is_between = min(fractions) <= test.fraction <= max(fractions)
+        if not is_between and all(_differ(test, rate) for rate in expected.rates):
+            messages.append(f"a mask in {test} of the test images; {expected.text}")
     return messages
+
+
+def _differ(first: Proportion, second: Proportion) -> bool:
+    """Return True if two fractions are too far apart to estimate the same rate."""
+    gap = abs(first.fraction - second.fraction)
+    return gap > MAX_STANDARD_ERRORS * standard_error(first, second)
 
 
 def standard_error(first: Proportion, second: Proportion) -> float:

@@ -16,7 +16,7 @@ from lib.score import Score
 from lib.submit import masks, positive_rate, report, validation
 from lib.submit.inputs import SubmissionInputs
 from lib.submit.masks import Row
-from lib.submit.positive_rate import Proportion
+from lib.submit.positive_rate import Proportion, Reference
 
 SUBMISSION, SUMMARY = "submission.csv", "summary.json"
 
@@ -52,7 +52,8 @@ def fill(draft: Draft, source: SubmissionInputs, truth: Path | None) -> Artifact
     test = None
     if truth:
         test = score.compare(path, truth, source.dataset.rle_size, source.dataset.test_patients)
-    summary = summarize(rows, without_map, oof)
+    expected = positive_rate.reference(source.dataset)
+    summary = summarize(rows, without_map, oof, expected)
     write_json(draft.path(SUMMARY), summary)
     report.write(draft, report.ReportData(source, rows, summary, oof, test))
     return draft.finish()
@@ -65,7 +66,10 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 
 
 def summarize(
-    rows: Sequence[Row], without_map: dict[str, str], oof: Score | None
+    rows: Sequence[Row],
+    without_map: dict[str, str],
+    oof: Score | None,
+    expected: Reference | None,
 ) -> dict[str, Any]:
     """Return the content of summary.json: numbers of images and masks, and warnings.
 
@@ -73,6 +77,7 @@ def summarize(
         rows: of the submission.
         without_map: ImageId -> why it has no map.
         oof: the rule's masks out of fold.
+        expected: the positive rate to expect.
     """
     test_rate = Proportion(sum(row.area > 0 for row in rows), len(rows) - len(without_map))
     oof_rate = Proportion(int(oof.found.sum()), len(oof.ids)) if oof else None
@@ -81,7 +86,8 @@ def summarize(
         "without_map": without_map,
         "test": {"with_mask": test_rate.count, "images": test_rate.total},
         "oof": {"with_mask": oof_rate.count, "images": oof_rate.total} if oof_rate else None,
-        "warnings": positive_rate.warnings(test_rate, oof_rate),
+        "expected": expected.text if expected else None,
+        "warnings": positive_rate.warnings(test_rate, oof_rate, expected),
     }
 
 
@@ -91,7 +97,8 @@ def describe(submission: Artifact) -> list[str]:
     test, oof = summary["test"], summary["oof"]
     line = f"{summary['rows']} rows, a mask in {Proportion(test['with_mask'], test['images'])}"
     line += f"; out of fold in {Proportion(oof['with_mask'], oof['images'])}" if oof else ""
-    lines = [f"{line}; the competition's prior is {positive_rate.PRIOR_TEXT}"]
+    expected = summary.get("expected")  # earlier versions have none
+    lines = [f"{line}; {expected}" if expected else line]
     lines += [f"warning: {warning}" for warning in summary["warnings"]]
     if without_map := summary["without_map"]:
         reasons = ", ".join(f"{name} ({reason})" for name, reason in without_map.items())

@@ -60,6 +60,36 @@ class TestReadingWithInputs:
             artifacts.read_chained(work.run("a", 0))
 
 
+def test_what_an_earlier_artifact_was_made_into_is_named(work: Work) -> None:
+    ensemble = make(work.ensemble("e"))
+    for tag in "ab":
+        make(work.decision(f"e-{tag}"), inputs=[ensemble])
+    assert artifacts.describe_outdated(ensemble) is None
+    ensemble = make(work.ensemble("e"), content=b"others", replace=True)
+    make(work.decision("e-b"), inputs=[ensemble], replace=True)
+    line = artifacts.describe_outdated(ensemble)
+    assert line == (
+        "made from the earlier ensembles/e: decisions/e-a; their commands: "
+        f"python -m lib.artifacts verify {work.root}"
+    )
+
+
+@pytest.mark.parametrize("weights", [[0.25, 0.75], "search"])
+def test_a_decision_is_remade_on_the_ensemble_that_is_here(
+    work: Work, weights: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not on the earlier one: that would outdate the others."""
+    command = "04_ensemble.py --members a --name e --folds 0 1 --rule duplet"
+    monkeypatch.setattr("sys.argv", command.split())
+    make(work.decision("e-duplet"), inputs=[make(work.ensemble("e"))])
+    config = {"members": ["a", "b"], "folds": [0], "weights": weights}
+    make(work.ensemble("e"), config, replace=True)
+    (fault,) = artifacts.verify(work.root)
+    words = "search" if weights == "search" else "0.25 0.75"
+    flags = f"--members a b --folds 0 --weights {words}"
+    assert f"04_ensemble.py --name e --rule duplet --work {work.root} {flags} --replace" in fault
+
+
 class TestVerify:
     @pytest.fixture
     def chain(self, work: Work) -> Work:
@@ -86,7 +116,8 @@ class TestVerify:
         flip_bit(chain.run("a", 0).folder / "weights" / "a.pt")
         (fault,) = artifacts.verify(chain.root)
         assert fault.startswith("runs/a/fold0/weights/a.pt is damaged")
-        assert fault.endswith("02_train.py --recipe NAME --name a --replace")
+        command = f"02_train.py --recipe NAME --name a --folds 0 --work {chain.root} --replace"
+        assert fault.endswith(command)
 
     @pytest.mark.parametrize("kind", ["lost", "folder", "loop", "pipe"])
     def test_a_manifest_that_is_not_a_file_is_found_beside_the_other_faults(
@@ -121,7 +152,7 @@ class TestVerify:
         make(chain.run("a", 0), RECIPE | {"limit": 2}, replace=True)
         (fault,) = artifacts.verify(chain.root)
         assert fault.startswith("probs/a/fold0 was made from another runs/a/fold0 than")
-        assert fault.endswith("03_infer.py --run a --replace")
+        assert fault.endswith(f"03_infer.py --run a --folds 0 --work {chain.root} --replace")
 
     def test_inputs_made_elsewhere_may_be_missing(self, chain: Work) -> None:
         os.replace(chain.dataset.folder, chain.root / "gone.removed")

@@ -22,7 +22,8 @@ class TestMaking:
     def test_a_draft_begins_with_its_config(self, work: Work) -> None:
         draft = artifacts.begin(work.run("a", 0), RECIPE)
         assert [path.name for path in draft.folder.iterdir()] == [CONFIG]
-        assert json.loads((draft.folder / CONFIG).read_text()) == {"config": RECIPE, "inputs": {}}
+        begun = json.loads((draft.folder / CONFIG).read_text())
+        assert (begun["config"], begun["inputs"]) == (RECIPE, {})
         assert draft.folder.name == "fold0.partial"
 
     def test_a_finished_one_has_its_name_and_a_manifest(self, work: Work) -> None:
@@ -330,12 +331,13 @@ class TestOtherConfigOrInputs:
             draft.finish()
         with pytest.raises(
             InputError,
-            match="^runs/a/fold0 was made from limit none; asked for: 9; .*02_train.py .*--replace",
+            match="^runs/a/fold0 was made with no --limit; asked for: --limit 9; .*02_.*--replace",
         ):
             artifacts.begin(work.run("a", 0), RECIPE | {"limit": 9}, [dataset])
         other = make(work.dataset, {"rle_size": 256}, replace=True)
         with pytest.raises(
-            InputError, match="fold0 was made from another dataset, limit none; asked for: 9; give"
+            InputError,
+            match="fold0 was made with another dataset, no --limit; asked for: --limit 9; give",
         ):
             artifacts.begin(work.run("a", 0), RECIPE | {"limit": 9}, [other])
         anew = artifacts.begin(work.run("a", 0), {"limit": 1}, replace=True)
@@ -346,11 +348,11 @@ class TestOtherConfigOrInputs:
         [
             (
                 "dataset",
-                "give another --work, or remake it alone: 01_prepare.py --raw DIR --replace",
+                "give another --work, or remake it alone: 01_prepare.py --raw DIR .*--replace",
             ),
             ("ensemble", "give another --name, or remake it alone: 04_ensemble.py --members RUN"),
             ("decision", "give another --tag, or remake it alone: 04_ensemble.py --members RUN"),
-            ("submission", "asked for: 9; remake it alone: 05_submit.py --decision"),
+            ("submission", "asked for: --limit 9; remake it alone: 05_submit.py --decision"),
         ],
     )
     def test_the_flag_that_gives_another_one_is_named(
@@ -360,6 +362,16 @@ class TestOtherConfigOrInputs:
         make(location)
         with pytest.raises(InputError, match=cure):
             artifacts.begin(location, RECIPE | {"limit": 9})
+
+    def test_the_cure_is_the_command_that_was_refused(
+        self, work: Work, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make(work.run("a", 1))
+        command = "/a/02_train.py --recipe r --name a --set limit=9 --folds 0 1"
+        monkeypatch.setattr("sys.argv", command.split())
+        cure = f"alone: 02_train.py --recipe r --name a --set limit=9 --folds 1 .*{work.root}"
+        with pytest.raises(InputError, match=f"{cure} --replace$"):
+            artifacts.begin(work.run("a", 1), RECIPE | {"limit": 9})
 
     def test_a_draft_with_its_config_only_takes_another_config(self, work: Work) -> None:
         """As after a mistake that was noticed before any work was done."""

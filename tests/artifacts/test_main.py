@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from lib import artifacts
 from lib.artifacts.__main__ import main
 from lib.errors import InputError
+from lib.files import write_bytes
 from lib.layout import Work
 from tests.artifacts.builders import make
 
@@ -32,6 +34,29 @@ def test_it_prints_every_fault(work: Work, verify) -> None:
         (make(location).location.folder / "history.csv").write_bytes(b"epoch\n9\n")
     with pytest.raises(InputError, match=r"(?s)dataset/history.csv.*\nerror: runs/a/fold0/his"):
         verify(work.root)
+
+
+def test_it_names_what_interrupted_commands_left(
+    work: Work, verify, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["04_ensemble.py", "--members", "a", "--name", "e"])
+    for replace in (False, True):
+        for name in ("e", "new"):
+            draft = artifacts.begin(work.ensemble(name), {}, replace=replace)
+            write_bytes(draft.path("histograms.npz"), b"half")
+            if name == "e" and not replace:
+                draft.finish()
+            else:
+                draft.lock.release()
+    (work.root / "runs" / "a" / "fold0.removed").mkdir(parents=True)
+    (work.root / "replaced.txt").touch()
+    verify(work.root)
+    lines = dict(line.split(" ", 1) for line in capsys.readouterr().out.splitlines()[:-1])
+    command = f"go on by 04_ensemble.py --members a --name e --work {work.root}"
+    assert f"{command} --replace, or remove it" in lines["ensembles/e.partial"]
+    assert f"{command}, or remove it" in lines["ensembles/new.partial"]
+    assert lines["runs/a/fold0.removed"].endswith("if interrupted, remove it")
+    assert "REPLACE=1 bash run_all.sh, or remove it" in lines["replaced.txt"]
 
 
 def test_it_refuses_a_path_that_is_not_a_folder(verify) -> None:

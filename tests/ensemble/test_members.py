@@ -67,6 +67,22 @@ def test_a_member_that_lacks_a_fold_is_refused(work: Work) -> None:
         load(work, "a", "c")
 
 
+@pytest.mark.parametrize("runs", [("a", "final"), ("final", "a")])
+@pytest.mark.parametrize("folds", [None, [ALL_DATA], ["0", "1"]])
+def test_an_all_data_run_among_runs_of_folds_is_refused_with_a_cure_that_works(
+    work: Work, runs: tuple[str, str], folds: list[str] | None
+) -> None:
+    fakes.make_probs(work, "final", ALL_DATA, TRUTH)
+    cure = f"leave final out, or give --folds {ALL_DATA} --params-from DECISION, after 02_train.py"
+    with pytest.raises(InputError, match=f"{cure} .* --name a .*03_infer.py --run a --folds all-"):
+        load(work, *runs, folds=folds)
+    fakes.make_probs(work, "a", ALL_DATA, TRUTH)
+    if folds != [ALL_DATA]:
+        with pytest.raises(InputError, match="or give --folds all-data --params-from DECISION$"):
+            load(work, *runs, folds=["0"])
+    assert len(load(work, *runs, folds=[ALL_DATA])) == 2
+
+
 @pytest.mark.parametrize(
     ("oof", "message"),
     [
@@ -79,7 +95,7 @@ def test_maps_of_other_images_than_the_fold_has_are_refused(
     work: Work, oof: Iterable[int], message: str
 ) -> None:
     fakes.make_probs(work, "c", 0, TRUTH, oof=[f"image{number:02}" for number in oof])
-    with pytest.raises(InputError, match=rf"{message}.*03_infer\.py --run c --folds 0 --replace"):
+    with pytest.raises(InputError, match=rf"{message}.*03_infer\.py --run c --folds 0 .*--replace"):
         load(work, "c")
 
 
@@ -126,14 +142,21 @@ def test_a_gate_without_an_image_head_is_refused(work: Work) -> None:
 
 def test_a_gate_that_lacks_a_fold_of_the_members_is_refused(work: Work) -> None:
     fakes.make_probs(work, "z", 0, TRUTH, classes=noisy_p_positive(0, 1))
-    with pytest.raises(InputError, match=r"probs/z/fold1 is not there; run 03_infer\.py"):
+    with pytest.raises(InputError, match=r"probs/z/fold1 is not there, .*; run 03_infer\.py"):
         load_gate_runs(work, "z")
+
+
+def test_a_finished_ensemble_does_not_serve_a_gate_without_its_maps(work: Work) -> None:
+    members = load(work, "a")
+    remove(work.probs("x", 1).folder)
+    with pytest.raises(InputError, match="x/fold1 is not there, and an ensemble keeps no .*gates"):
+        load_gate_runs(work, "x", members=members)
 
 
 def test_maps_with_other_flips_than_the_recipes_have_their_own_command(work: Work) -> None:
     for name, tta in (("a.noflip", "none"), ("a.flip", "flip")):
-        with pytest.raises(InputError, match=rf"run 03_infer\.py --run a --tta {tta}$"):
+        with pytest.raises(InputError, match=rf"run 03_infer\.py --run a --tta {tta} --work"):
             load(work, name)
     fakes.make_probs(work, "a", 0, TRUTH, oof=[], tta="none")
-    with pytest.raises(InputError, match=r"03_infer\.py --run a --tta none --folds 0 --replace$"):
+    with pytest.raises(InputError, match=r"03_infer\.py --run a --tta none .*--replace$"):
         load(work, "a.noflip")

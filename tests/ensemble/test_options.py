@@ -232,11 +232,17 @@ def test_the_rule_of_a_decision_is_fixed(work: Work, rule: DecisionRule) -> None
 
 
 @pytest.mark.parametrize(
-    ("size", "message"),
-    [(8, "a frame of 8 px, .* 16 px; .*--params"), (None, "older version.*04_.*--replace")],
+    ("rule", "size", "message"),
+    [
+        (SEE, 8, "its areas are in pixels of a frame of 8 px, .* 16 px; .*--params"),
+        (SEE, None, "older version.*04_.*--replace"),
+        (EXPECTED, 8, r"its P\(empty\) is of areas in pixels of a frame of 8 px"),
+    ],
 )
-def test_a_decision_of_another_frame_is_refused(work: Work, size: int | None, message: str) -> None:
-    folder = make_decision(work, SEE, rle_size=size)
+def test_a_decision_with_pixels_of_another_frame_is_refused(
+    work: Work, rule: DecisionRule, size: int | None, message: str
+) -> None:
+    folder = make_decision(work, rule, rle_size=size)
     with pytest.raises(InputError, match=f"--params-from .*d: .*{message}"):
         parse(work, ["a"], params_from=folder)
 
@@ -258,11 +264,33 @@ def test_a_class_gate_needs_probabilities_like_those_of_its_decision(
         parse(work, runs, params_from=folder, **flags)
 
 
+@pytest.mark.parametrize("size", [8, None])
+def test_thresholds_without_areas_are_carried_to_any_frame(work: Work, size: int | None) -> None:
+    rule = ThresholdRule(top=0.7, bottom=0.3)
+    options = parse(work, ["a"], params_from=make_decision(work, rule, rle_size=size))
+    assert options.fixed_rule
+    assert options.fixed_rule.to_json() == rule.to_json()
+
+
+def test_the_file_of_a_decision_is_its_folder(work: Work) -> None:
+    options = parse(work, ["a"], params_from=make_decision(work, SEE) / DECISION_FILE)
+    assert options.fixed_rule
+
+
+def test_a_submission_names_its_decision(work: Work) -> None:
+    decision = artifacts.begin(work.decision("d-x"), {}).finish()
+    submission = artifacts.begin(work.submission("d-x"), {}, [decision]).finish()
+    with pytest.raises(InputError, match=f"of kind submission, .*: {decision.location.folder}$"):
+        parse(work, ["a"], params_from=submission.location.folder)
+
+
 def test_what_is_no_decision_is_refused(work: Work) -> None:
-    with pytest.raises(InputError, match="nowhere: there is no such folder; .*decisions/NAME-TAG"):
+    with pytest.raises(InputError, match="nowhere is no folder; .*decisions/NAME-TAG"):
         parse(work, ["a"], params_from=Path("nowhere"))
-    with pytest.raises(InputError, match="is of kind dataset, not decision"):
+    with pytest.raises(InputError, match="is of kind dataset, no decision; .*decisions/NAME-TAG"):
         parse(work, ["a"], params_from=work.dataset.folder)
+    with pytest.raises(InputError, match="is no artifact; .*decisions/NAME-TAG"):
+        parse(work, ["a"], params_from=work.root)
     file = make_decision(work, SEE) / DECISION_FILE
     file.write_bytes(file.read_bytes().replace(b"0", b"1"))
     with pytest.raises(InputError, match="decision.json is damaged"):

@@ -37,7 +37,8 @@ def test_every_decision_below_a_replaced_split_is_left_out(work: Work) -> None:
     assert len(cells(lines)) == 1
     assert [line for line in lines if "than the one here" in line] == [
         f"- Left out: decisions/final-{tag} was made from another dataset than the one here; "
-        "remake it with 04_ensemble.py --members RUN --name NAME --replace."
+        f"remake it with 04_ensemble.py --name NAME --work {work.root} "
+        "--members fake --folds 0 1 --weights 1.0 --replace."
         for tag in ("one", "two")
     ]
 

@@ -133,11 +133,11 @@ def test_a_cache_of_another_dataset_is_refused(root: Path, work: Work) -> None:
     prepare(root, work, [8])
     write_dicom(root / "stage_2_images" / "test0.dcm", noise(9))  # of the same length
     shutil.rmtree(work.dataset.folder)
-    with pytest.raises(InputError, match="cache/8 was made from another dataset .*--replace"):
+    with pytest.raises(InputError, match="cache/8 was made .* another dataset .*--replace"):
         prepare(root, work, [8])
     write_dicom(root / "stage_2_images" / "test9.dcm", noise(10))
     shutil.rmtree(work.dataset.folder)
-    with pytest.raises(InputError, match="cache/8 .*dataset_config.*--replace"):
+    with pytest.raises(InputError, match="cache/8 .*another dataset.*--replace"):
         prepare(root, work, [8])
 
 

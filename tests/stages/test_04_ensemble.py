@@ -110,8 +110,8 @@ def test_new_maps_make_another_ensemble(work: Work) -> None:
     shutil.rmtree(work.probs("a", 1).folder)
     fakes.make_probs(work, "a", 1, TRUTH, seed=8)
     error = refusal(work, *flags, "--weights", "1", "3", "--rule", "duplet")
-    assert "another probs/a/fold1, weights 0.5 0.5; asked for: 0.25 0.75; " in error
-    assert "give another --name, or remake it alone: 04_ensemble.py --members RUN" in error
+    assert "another probs/a/fold1, --weights 0.5 0.5; asked for: --weights 0.25 0.75; " in error
+    assert "give another --name, or remake it alone: 04_ensemble.py --members a b " in error
     assert not work.decision("ab-duplet").folder.exists()
     assert "up to date" not in run(work, *flags, "--rule", "duplet", "--replace")
 
@@ -124,7 +124,9 @@ def test_replace_remakes_the_decision_alone_unless_the_ensemble_differs(work: Wo
     assert output.startswith("up to date: ensembles/ab\ncross-fitted")
     assert work.ensemble("ab").folder.stat().st_ino == kept
     assert load_decision(work, "ab-triplet").rule_name == "duplet"
+    run(work, *flags, "--params", "top=.5")
     output = run(work, *flags, "--weights", "1", "3", "--replace")
+    assert "made from the earlier ensembles/ab: decisions/ab-params; " in output
     assert "up to date" not in output
     assert artifacts.read(work.ensemble("ab")).config["weights"] == [0.25, 0.75]
 
@@ -136,7 +138,7 @@ def test_replace_remakes_the_decision_alone_unless_the_ensemble_differs(work: Wo
         (["--rule", "gated", "--gate", "b", "--gate-fit", "stack"], "--gate-fit mean"),
         (["--rule", "gated"], "no member has an image head in fold 1"),
         (["--params", "top=.3", "bottom=.7"], "bottom 0.7 is above top 0.3"),
-        (["--params-from", "nowhere"], "there is no such folder"),
+        (["--params-from", "nowhere"], "nowhere is no folder"),
         (["--tag", "a/b"], "cannot be a name"),
     ],
 )

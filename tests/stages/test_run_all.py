@@ -114,6 +114,9 @@ def test_replace_makes_all_stages_again_but_each_once(
 ) -> None:
     (tmp_path / "refused").touch()
     assert all("--replace" in call for call in calls(expect=2, REPLACE="1"))
+    calls(expect=2, REPLACE="1")
+    finished = next(tmp_path.rglob("replaced.txt")).read_text().splitlines()
+    assert len(finished) == len(set(finished)) == 3
     (tmp_path / "refused").unlink()
     replaced = ["--replace" in call for call in calls(REPLACE="1")]
     assert replaced == [False, False, False, True, True]

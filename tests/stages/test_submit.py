@@ -72,4 +72,4 @@ def test_a_dataset_without_labels_is_submitted_too(tmp_path: Path) -> None:
     fakes.make_dataset(work, {}, TEST_IDS)
     fakes.make_ensemble(work, "final", {"test": dict.fromkeys(TEST_IDS, BOX)})
     fakes.make_decision(work, "final", RULE)
-    assert "3 rows, a mask in 3 of 3 (100.0 %); the competition's prior is" in run(work)
+    assert "3 rows, a mask in 3 of 3 (100.0 %)\n" in run(work)
