@@ -67,7 +67,8 @@ def read(path: Path) -> Radiograph:
     if path.is_dir():
         raise UnreadableError("a folder, not a file")
     content = path.read_bytes()
-    decode = _decode_dicom if path.suffix.lower() in DICOM_SUFFIXES else _decode_picture
+    # Archives store DICOM files without a suffix, or with a number.
+    decode = _decode_picture if path.suffix.lower() in PICTURE_SUFFIXES else _decode_dicom
     if not content:
         raise UnreadableError("empty file")
     try:

@@ -94,7 +94,7 @@ def scan_raw_folder(
         raise InputError(f"{masks} is not a folder; --masks wants the folder with the masks")
     if masks and root.resolve().is_relative_to(masks.resolve()):
         raise InputError(f"{masks} has the images in it; --masks wants a folder of masks alone")
-    files = list(_walk(root, masks))
+    files = list(walk_files(root, masks))
     tables = [
         path
         for path in files
@@ -102,7 +102,7 @@ def scan_raw_folder(
         and len(path.relative_to(root).parts) <= MAX_TABLE_DEPTH + 1
     ]
     images = _index_images(root, files)
-    mask_paths = _index_images(masks, list(_walk(masks)), "--masks") if masks else {}
+    mask_paths = _index_images(masks, list(walk_files(masks)), "--masks") if masks else {}
     return _classify_tables(RawFolder(root, images, labels or masks, (), tables, mask_paths))
 
 
@@ -117,7 +117,7 @@ def draw_demo(work: Work, workers: int, replace: bool) -> Artifact:
     return draft.finish()
 
 
-def _walk(root: Path, excluded: Path | None = None) -> Iterator[Path]:
+def walk_files(root: Path, excluded: Path | None = None) -> Iterator[Path]:
     """Yield all files but hidden ones, sorted; links to folders are followed, once each.
 
     Nothing in the excluded folder is yielded.
