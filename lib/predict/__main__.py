@@ -89,9 +89,21 @@ def predict(args: argparse.Namespace) -> int:
     return int(bool(outcome.failed))
 
 
+def export(args: argparse.Namespace) -> int:
+    """Write the folder of a system, and return the exit code."""
+    from lib.predict import from_work
+    from lib.predict.export import export
+
+    system = from_work.load(Work(args.work), args.decision)
+    export(system, args.out, args.onnx)
+    print(f"{system.describe_score()} -> {args.out}")
+    return 0
+
+
 def main() -> None:
-    args = parse_args(sys.argv[1:])
-    code = predict(args)
+    argv = sys.argv[1:]
+    args = parse_args(argv)
+    code = export(args) if argv[:1] == [EXPORT] else predict(args)
     if code:
         sys.stdout.flush()
         raise SystemExit(code)

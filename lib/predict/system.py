@@ -200,7 +200,7 @@ class System:
         if scores["oof_dice"] is None:
             return "Not scored: the decision had no labelled images."
         baseline = f"all-empty baseline {scores['all_empty_dice']:.4f}"
-        on = f"on {scores['images']:,} labelled images that the networks were not trained on"
+        on = f"on {scores['images']:,} labelled images, by networks that were not trained on them"
         if scores["cross_fitted_dice"] is None:
             return f"Dice {scores['oof_dice']:.4f} {on}, of the rule tuned on them; {baseline}."
         interval = ""
