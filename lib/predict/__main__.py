@@ -8,8 +8,9 @@ IMAGES are DICOM, PNG and JPG files of any size, and folders of them. All that t
 of is applied as stages 03 to 05 do: networks, folds, checkpoints, flips, weights, gate and rule.
 FOLDER is what `export` writes: a system without WORK, for another machine.
 
-Writes  DIR/masks/, DIR/overlays/, DIR/predictions.csv, DIR/index.html; the same command goes on
-        where it was stopped. Files that cannot be read are named, and the exit code is then 1.
+Writes  DIR/masks/, DIR/overlays/, DIR/predictions.csv, DIR/index.html; with --dicom-seg
+        DIR/segmentations/. The same command goes on where it was stopped. Files that cannot be
+        read are named, and the exit code is then 1.
 
 For research, not a medical device.
 """
@@ -59,8 +60,10 @@ def predict(args: argparse.Namespace) -> int:
     # Imported here, because torch takes seconds: --help and mistakes in paths need not wait.
     from lib import device
     from lib.infer.predict import THREADS
-    from lib.predict import from_work, gallery, outputs, run, system
+    from lib.predict import dicom_seg, from_work, gallery, outputs, run, system
 
+    if args.dicom_seg:
+        dicom_seg.require_package()
     loaded = (
         system.load(args.model) if args.model else from_work.load(Work(args.work), args.decision)
     )
@@ -70,7 +73,7 @@ def predict(args: argparse.Namespace) -> int:
             args.workers or THREADS, args.dicom_seg,
         )  # fmt: skip
         outcome = run.predict_images(job)
-        records = list(outputs.finished_records(args.out, job.kinds).values())
+        records = list(outputs.finished_records(args.out).values())
         outputs.write_table(args.out, records)
         gallery.write(args.out, loaded, records, outcome.failed)
     if found.others:
@@ -81,6 +84,8 @@ def predict(args: argparse.Namespace) -> int:
         f"predicted now: {outcome.predicted}, in all: {len(records)}, with a mask: {with_mask} "
         f"-> {args.out / gallery.GALLERY}"
     )
+    if args.dicom_seg:
+        print(*outputs.describe_segmentations(records), sep="\n")
     print(system.DISCLAIMER)
     if outcome.failed:
         print(f"skipped: {len(outcome.failed)}")

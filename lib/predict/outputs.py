@@ -1,6 +1,7 @@
 """Outputs of an image: mask, overlay, thumbnail, and its row of predictions.csv."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ THUMBNAIL_SIDE = 320  # pixels; twice that of the gallery, for phones
 JPEG_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 80]
 MASKS, OVERLAYS, THUMBNAILS, SEGMENTATIONS = "masks", "overlays", "thumbnails", "segmentations"
 SUFFIXES = {MASKS: ".png", OVERLAYS: ".png", THUMBNAILS: ".jpg", SEGMENTATIONS: ".dcm"}
+WRITTEN = "written"  # state of a DICOM Segmentation object, in a record
 SOURCE_FILE = ("bytes", "modified_ns")  # keys of a record that predictions.csv has not
 
 
@@ -170,20 +172,25 @@ def _read_system_id(path: Path) -> str | None:
     return None
 
 
-def finished_records(out: Path, kinds: Iterable[str]) -> dict[str, dict[str, Any]]:
+def finished_records(out: Path, segmentations: bool = False) -> dict[str, dict[str, Any]]:
     """Return the records of the images whose outputs exist, by name.
 
     Args:
-        out: folder of the outputs.
-        kinds: outputs that an image must have. After a power cut one may be empty.
+        out: folder of the outputs. After a power cut a file may be empty.
+        segmentations: count only images that were tried with --dicom-seg.
     """
     records = {record["file"]: record for record in Journal(out / JOURNAL_FILE).read()}
 
-    def is_whole(name: str) -> bool:
+    def is_whole(name: str, state: str) -> bool:
+        kinds = [MASKS, OVERLAYS, THUMBNAILS] + [SEGMENTATIONS] * (state == WRITTEN)
         paths = [out / output_file(kind, name) for kind in kinds]
         return all(path.is_file() and path.stat().st_size for path in paths)
 
-    return {name: record for name, record in records.items() if is_whole(name)}
+    return {
+        name: record
+        for name, record in records.items()
+        if is_whole(name, record["segmentation"]) and (record["segmentation"] or not segmentations)
+    }
 
 
 def is_current(record: Mapping[str, Any] | None, image: ImageFile) -> bool:
@@ -199,3 +206,9 @@ def write_table(out: Path, records: Iterable[Mapping[str, Any]]) -> None:
     rows = sorted(records, key=itemgetter("file"))
     table = pd.DataFrame(rows, dtype=object)  # counts stay whole beside blanks
     csv_files.write(out / PREDICTIONS, table.drop(columns=[*SOURCE_FILE]))
+
+
+def describe_segmentations(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each state of the DICOM Segmentation objects, with its number."""
+    counts = Counter(record["segmentation"] for record in records)
+    return [f"segmentations {state}: {count}" for state, count in counts.most_common() if state]

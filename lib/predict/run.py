@@ -17,7 +17,7 @@ from lib.errors import InputError
 from lib.files import Journal
 from lib.infer.predict import THREADS, default_batch, load_models, predict_batch, prefetch
 from lib.models import SegmentationNetwork
-from lib.predict import files, outputs
+from lib.predict import dicom_seg, files, outputs
 from lib.predict.files import Decoded, Failed, ImageFile
 from lib.predict.outputs import JOURNAL_FILE, Prediction, is_current
 from lib.predict.system import Network, System
@@ -45,12 +45,6 @@ class PredictionJob:
     segmentations: bool = False
 
     @property
-    def kinds(self) -> list[str]:
-        """Outputs of each image."""
-        kinds = [outputs.MASKS, outputs.OVERLAYS, outputs.THUMBNAILS]
-        return [*kinds, outputs.SEGMENTATIONS] if self.segmentations else kinds
-
-    @property
     def chunk(self) -> int:
         """Images that are decoded before the networks run: a batch of the smallest input."""
         return self.batch or max(self.batch_of(network) for network in self.system.networks)
@@ -75,7 +69,7 @@ def predict_images(job: PredictionJob) -> Outcome:
     number of images is in memory, however many there are.
     """
     journal, outcome = Journal(job.out / JOURNAL_FILE), Outcome()
-    records = outputs.finished_records(job.out, job.kinds)
+    records = outputs.finished_records(job.out, job.segmentations)
     todo = [image for image in job.images if not is_current(records.get(image.name), image)]
     inputs = sorted({network.input for network in job.system.networks})
     depth = job.chunk + job.workers
@@ -165,8 +159,5 @@ def _write(job: PredictionJob, inferred: Inferred) -> dict[str, Any]:
     mask = outputs.to_image(system.rule.apply(map_8bit, p_positive), image.rows, image.columns)
     prediction = Prediction(image, mask, system.p_pneumothorax(map_8bit, p_positive))
     outputs.write(job.out, prediction)
-    if job.segmentations:
-        from lib.predict import dicom_seg  # late: an optional package
-
-        dicom_seg.write(job.out, prediction, system)
-    return prediction.record
+    state = dicom_seg.write(job.out, prediction, system) if job.segmentations else ""
+    return prediction.record | {"segmentation": state}

@@ -64,7 +64,7 @@ def test_masks_of_the_expected_dice_are_those_of_the_submission(
     rows = {row.image_id: row.code for row in masks.predict(inputs.read(trained, name))}
     found = read_masks(job.out)
     assert {name: rle.encode(mask) for name, mask in found.items()} == rows
-    records = outputs.finished_records(job.out, job.kinds)
+    records = outputs.finished_records(job.out)
     assert all(0 < record["p_pneumothorax"] < 1 for record in records.values())
 
 
@@ -103,7 +103,7 @@ def test_bad_files_are_collected_and_the_others_predicted(
     job = begin(trained, decision, tmp_path / "out", files)
     outcome = run.predict_images(job)
     assert [failed.file for failed in outcome.failed] == [files[1]]
-    assert set(outputs.finished_records(job.out, job.kinds)) == {files[0].name, files[2].name}
+    assert set(outputs.finished_records(job.out)) == {files[0].name, files[2].name}
     files[1].path.write_bytes(whole)
     assert run.predict_images(job).predicted == 1
 
