@@ -1,7 +1,8 @@
 """Probability maps of one image, resized to the RLE frame and averaged there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,10 +31,14 @@ def read_map(path: Path, size: int, block: int = 1) -> np.ndarray:
             f"{path} is {height}x{width}, which cannot be the {size}x{size} frame's; remake the "
             "maps with 03_infer.py, or the dataset with 01_prepare.py --rle-size"
         )
-    probabilities = values.astype(np.float32) / 255
     if block > 1:
-        return images.shrink(probabilities, size // block)
-    return images.to_frame(probabilities, size)
+        return images.shrink(to_probabilities(values), size // block)
+    return images.to_frame(to_probabilities(values), size)
+
+
+def to_probabilities(map_8bit: np.ndarray) -> np.ndarray:
+    """Return the float32 probabilities of an 8-bit map."""
+    return map_8bit.astype(np.float32) / 255
 
 
 def blend(paths: Sequence[Path], weights: np.ndarray, size: int, block: int = 1) -> np.ndarray:
@@ -52,10 +57,25 @@ def blend(paths: Sequence[Path], weights: np.ndarray, size: int, block: int = 1)
         InputError: if a map is damaged, not square, or larger than the frame.
     """
     normalised = weights / weights.sum(axis=1, keepdims=True)
-    means = np.zeros((len(weights), size // block, size // block), np.float32)
-    for path, column in zip(paths, normalised.T, strict=True):
-        if column.any():
-            values = read_map(path, size, block)
-            for mean, weight in zip(means, column, strict=True):
-                mean += np.float32(weight) * values
-    return images.quantize(means)
+    used = normalised.any(axis=0)
+    maps = (
+        read_map(path, size, block) for path, is_used in zip(paths, used, strict=True) if is_used
+    )
+    return weighted_means(maps, normalised[:, used])
+
+
+def weighted_means(maps: Iterable[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """Average maps with several sets of weights, one map in memory at a time.
+
+    Args:
+        maps: M maps, (height, width) float32 in [0, 1].
+        weights: (B, M), which sum to 1; one row for each mean.
+
+    Returns:
+        (B, height, width) uint8.
+    """
+    means: list[Any] = [np.float32(0)] * len(weights)
+    for values, column in zip(maps, weights.T, strict=True):
+        for number, weight in enumerate(column):
+            means[number] += np.float32(weight) * values
+    return images.quantize(np.stack(means))

@@ -18,6 +18,7 @@ STAGES = {
     "05_submit": "submit",
 }
 STAGE_PACKAGES = set(STAGES.values())
+TOOL = "lib.predict"  # above the stages: it applies what three of them do, and none imports it
 WITHOUT_TORCH = ["01_prepare", "04_ensemble", "05_submit"]
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
@@ -79,14 +80,24 @@ def stage_package(name: str) -> str | None:
     return parts[1] if parts[0] == "lib" and len(parts) > 1 and parts[1] in STAGE_PACKAGES else None
 
 
+def is_tool(name: str) -> bool:
+    return name == TOOL or name.startswith(f"{TOOL}.")
+
+
 def test_the_modules_are_found() -> None:
     assert {"lib", "lib.artifacts", "lib.recipes.schema", *STAGES} <= set(FILES)
 
 
 @every_module
 def test_a_stage_package_is_imported_by_itself_and_its_script_only(name: str) -> None:
-    package = STAGES.get(name, stage_package(name))
-    assert {stage_package(other) for other in all_imports(name)} <= {package, None}
+    if not is_tool(name):
+        package = STAGES.get(name, stage_package(name))
+        assert {stage_package(other) for other in all_imports(name)} <= {package, None}
+
+
+@every_module
+def test_the_tool_above_the_stages_is_imported_by_itself_only(name: str) -> None:
+    assert is_tool(name) or not any(map(is_tool, all_imports(name)))
 
 
 @every_module

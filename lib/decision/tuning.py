@@ -36,7 +36,24 @@ def mean_gate(features: np.ndarray, positive: np.ndarray) -> Gate:
     return lambda features: features.mean(axis=1).round(DECIMALS)
 
 
-def stacked_gate(features: np.ndarray, positive: np.ndarray) -> Gate:
+@dataclass(frozen=True)
+class LogisticGate:
+    """The gate of a logistic regression on the logits of the columns.
+
+    Attributes:
+        intercept: of the logit.
+        weights: one for each column.
+    """
+
+    intercept: float
+    weights: tuple[float, ...]
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        logits = self.intercept + logit(features) @ np.array(self.weights)
+        return (1 / (1 + np.exp(-logits))).round(DECIMALS)
+
+
+def stacked_gate(features: np.ndarray, positive: np.ndarray) -> LogisticGate:
     """Fit a logistic regression on the logits of the columns.
 
     Args:
@@ -50,7 +67,7 @@ def stacked_gate(features: np.ndarray, positive: np.ndarray) -> Gate:
 
     check_both_kinds(positive, "--gate-fit stack", "--gate-fit mean")
     model = LogisticRegression().fit(logit(features), positive)
-    return lambda features: model.predict_proba(logit(features))[:, 1].round(DECIMALS)
+    return LogisticGate(float(model.intercept_[0]), tuple(model.coef_[0].tolist()))
 
 
 @dataclass(frozen=True)

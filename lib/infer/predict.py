@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -158,15 +159,38 @@ def _read(job: InferenceJob, batch: Batch) -> torch.Tensor:
 def _predict(job: InferenceJob, inputs: Iterable[torch.Tensor]) -> Iterator[Maps]:
     """Yield the maps of each batch on the device, without waiting for it."""
     names = sorted(name for name in job.run.files if name.startswith("weights/"))
-    models = [weights.load_model(build_model(job.recipe), job.run.path(name)) for name in names]
-    for model in models:
-        model.eval().to(job.device).to(memory_format=torch.channels_last)
+    models = load_models(job.recipe, map(job.run.path, names), job.device)
     for grays in inputs:
-        with machine.autocast(job.device):
-            maps, p = predict_with_flips(models, grays.to(job.device, non_blocking=True), job.flip)
-        outputs = [maps] if p is None else [maps, p]
-        finite = torch.stack([output.isfinite().all() for output in outputs]).all()
-        yield quantize(maps.squeeze(1)), finite, p
+        yield predict_batch(models, grays.to(job.device, non_blocking=True), job.flip)
+
+
+def load_models(
+    recipe: Recipe, checkpoints: Iterable[Path], device: torch.device
+) -> list[SegmentationNetwork]:
+    """Return the networks of checkpoints of a recipe, ready to predict on a device.
+
+    Raises:
+        InputError: if a file cannot be read, or does not fit the recipe's network.
+    """
+    models = [weights.load_model(build_model(recipe), path) for path in checkpoints]
+    for model in models:
+        model.eval().to(device).to(memory_format=torch.channels_last)
+    return models
+
+
+def predict_batch(models: Sequence[SegmentationNetwork], grays: torch.Tensor, flip: bool) -> Maps:
+    """Return the 8-bit maps of a batch, in the precision of its device, without waiting for it.
+
+    Args:
+        models: as `load_models` returns them.
+        grays: (N, 1, H, W) uint8, on the device of the models.
+        flip: as in `predict_with_flips`.
+    """
+    with machine.autocast(grays.device):
+        maps, p = predict_with_flips(models, grays, flip)
+    outputs = [maps] if p is None else [maps, p]
+    finite = torch.stack([output.isfinite().all() for output in outputs]).all()
+    return quantize(maps.squeeze(1)), finite, p
 
 
 def predict_with_flips(

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -31,15 +32,21 @@ COLOUR_KINDS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", PALETTE
 # pydicom only warns of a file cut short, and of pixels of another shape than the header's.
 FATAL_WARNINGS = "End of file reached|The decoded RLE segment contains non-conformant padding"
 
-# Packages to install for transfer syntaxes that pydicom and Pillow decode in part or not at all.
-DECODER_PACKAGES = {
-    **dict.fromkeys(uid.JPEGLSTransferSyntaxes, "pyjpegls"),
+# The decoders of each transfer syntax, in order, and the packages to install for them. Decoders
+# round differently, so their order does not depend on what is installed. For JPEG Lossless, GDCM
+# is the one with a permissive licence; pylibjpeg-libjpeg is under the GPL, and no requirement.
+PILLOW, GDCM, PYLIBJPEG = "pillow", "gdcm", "pylibjpeg"
+DECODERS: dict[str, tuple[tuple[str, ...], str]] = {
+    uid.JPEGBaseline8Bit: ((PILLOW,), PILLOW),
+    **dict.fromkeys(uid.JPEG2000TransferSyntaxes, ((PILLOW, GDCM), PILLOW)),
     **dict.fromkeys(
-        (uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1),
-        "pylibjpeg pylibjpeg-libjpeg",
+        (uid.JPEGLossless, uid.JPEGLosslessSV1, *uid.JPEGLSTransferSyntaxes),
+        ((GDCM,), "python-gdcm"),
     ),
+    uid.JPEGExtended12Bit: ((PYLIBJPEG,), "pylibjpeg pylibjpeg-libjpeg"),
     **dict.fromkeys(
-        (uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL), "pylibjpeg pylibjpeg-openjpeg"
+        (uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL),
+        ((PYLIBJPEG,), "pylibjpeg pylibjpeg-openjpeg"),
     ),
 }
 
@@ -67,7 +74,8 @@ def read(path: Path) -> Radiograph:
     if path.is_dir():
         raise UnreadableError("a folder, not a file")
     content = path.read_bytes()
-    decode = _decode_dicom if path.suffix.lower() in DICOM_SUFFIXES else _decode_picture
+    # Archives store DICOM files without a suffix, or with a number.
+    decode = _decode_picture if path.suffix.lower() in PICTURE_SUFFIXES else _decode_dicom
     if not content:
         raise UnreadableError("empty file")
     try:
@@ -154,19 +162,25 @@ def _decode_pixels(data: pydicom.Dataset) -> np.ndarray:
         UnreadableError: if the package that decodes them is not installed.
     """
     syntax = data.file_meta.get("TransferSyntaxUID")
-    # Decoders round differently: Pillow alone decodes baseline JPEG, whatever is installed.
-    plugin = "pillow" if syntax == uid.JPEGBaseline8Bit else ""
-    if plugin and tuple(map(data.get, GRAY_8_BIT)) == tuple(GRAY_8_BIT.values()):
+    is_gray_8_bit = tuple(map(data.get, GRAY_8_BIT)) == tuple(GRAY_8_BIT.values())
+    if syntax == uid.JPEGBaseline8Bit and is_gray_8_bit:
         return _decode_gray_jpeg(data)
-    try:
-        return pixel_array(data, decoding_plugin=plugin)
-    except RuntimeError:
-        if syntax in DECODER_PACKAGES and not {*get_decoder(syntax).available_plugins} - {"pillow"}:
-            raise UnreadableError(
-                f"{syntax.name} needs a decoder that is not installed: "
-                f"pip install {DECODER_PACKAGES[syntax]}"
-            ) from None
-        raise
+    if syntax not in DECODERS:
+        return pixel_array(data)
+    plugins, packages = DECODERS[syntax]
+    if syntax == uid.JPEGExtended12Bit and data.get("BitsStored") == 8:
+        plugins = (PILLOW,)  # it decodes no more bits of this syntax
+    available = [plugin for plugin in plugins if plugin in get_decoder(syntax).available_plugins]
+    if not available:
+        raise UnreadableError(
+            f"{syntax.name} needs a decoder that is not installed: pip install {packages}"
+        )
+    for plugin in available:
+        with suppress(RuntimeError):
+            return pixel_array(data, decoding_plugin=plugin)
+    raise UnreadableError(
+        f"{syntax.name} pixels that {' and '.join(available)} cannot decode: damaged or cut short"
+    )
 
 
 def _decode_gray_jpeg(data: pydicom.Dataset) -> np.ndarray:
@@ -199,7 +213,7 @@ def _check_pixel_length(data: pydicom.Dataset) -> None:
 
 
 def _decode_picture(content: bytes) -> Radiograph:
-    """Decode a PNG or JPEG of a re-host: gray, gray stored in colour, or 16 bits deep."""
+    """Decode a PNG or JPEG: gray, gray stored in colour, a colour photograph, or 16 bits deep."""
     with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as picture:
         picture.load()
         kind = str(picture.format).lower()
@@ -210,7 +224,9 @@ def _decode_picture(content: bytes) -> Radiograph:
             return Radiograph(pixels, f"{kind} 16-bit range {low:g}..{high:g}")
         if picture.mode in ("L", "1"):
             return Radiograph(np.asarray(picture.convert("L")), f"{kind} 8-bit")
-        gray = windowing.gray_of_channels(np.asarray(picture.convert("RGB")))
-        if gray is None:
-            raise UnreadableError("a colour image, not one gray stored in three channels")
-        return Radiograph(gray, f"{kind} rgb")
+        colours = np.asarray(picture.convert("RGB"))
+        gray = windowing.gray_of_channels(colours)
+        if gray is not None:
+            return Radiograph(gray, f"{kind} rgb")
+        pixels, rule = windowing.colour_to_8_bit(colours, 8)
+        return Radiograph(pixels, f"{kind} rgb {rule}")

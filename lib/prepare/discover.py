@@ -96,7 +96,7 @@ def scan_raw_folder(
         raise InputError(f"{masks} is not a folder; --masks wants the folder with the masks")
     if masks and root.resolve().is_relative_to(masks.resolve()):
         raise InputError(f"{masks} has the images in it; --masks wants a folder of masks alone")
-    files = list(_walk(root, masks))
+    files = list(walk_files(root, masks))
     tables = [
         path
         for path in files
@@ -106,7 +106,7 @@ def scan_raw_folder(
     if masks and masks.resolve().is_relative_to(root.resolve()) and not any(map(_is_image, files)):
         raise InputError(f"{masks} has all images of {root}; --masks wants a folder of masks alone")
     images = _index_images(root, files)
-    mask_paths = _index_images(masks, list(_walk(masks)), "--masks") if masks else {}
+    mask_paths = _index_images(masks, list(walk_files(masks)), "--masks") if masks else {}
     if images.keys().isdisjoint(mask_paths):
         mask_paths = _without_mask_suffix(mask_paths)
     return _classify_tables(RawFolder(root, images, labels or masks, (), tables, mask_paths))
@@ -123,7 +123,7 @@ def draw_demo(work: Work, workers: int, replace: bool) -> Artifact:
     return draft.finish()
 
 
-def _walk(root: Path, excluded: Path | None = None) -> Iterator[Path]:
+def walk_files(root: Path, excluded: Path | None = None) -> Iterator[Path]:
     """Yield all files but hidden ones, sorted; links to folders are followed, once each.
 
     Nothing in the excluded folder is yielded.

@@ -1,0 +1,1 @@
+"""Tool: masks of any radiographs by a decision; it stands above the stages."""
