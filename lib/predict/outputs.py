@@ -96,21 +96,23 @@ def measure(mask: np.ndarray, spacing_mm: tuple[float, float] | None) -> dict[st
                 **dict.fromkeys(places, "")}  # fmt: skip
     from skimage.measure import label, regionprops_table  # late: it takes a second to load
 
-    whole = regionprops_table(mask.astype(np.uint8), properties=("bbox", "centroid"))
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    box = mask[top : top + height, left : left + width]  # the rest only costs time
+    whole = regionprops_table(box.view(np.uint8), properties=("centroid",))
     parts = regionprops_table(
-        label(mask, connectivity=2), properties=("num_pixels", "area"), spacing=spacing_mm or (1, 1)
+        label(box, connectivity=2), properties=("num_pixels", "area"), spacing=spacing_mm or (1, 1)
     )
     return {
         "area_px": int(parts["num_pixels"].sum()),
         "area_mm2": "" if spacing_mm is None else round(float(parts["area"].sum()), 1),
         "components": len(parts["num_pixels"]),
         "largest_component_px": int(parts["num_pixels"].max()),
-        "top": int(whole["bbox-0"][0]),
-        "left": int(whole["bbox-1"][0]),
-        "bottom": int(whole["bbox-2"][0]) - 1,
-        "right": int(whole["bbox-3"][0]) - 1,
-        "centroid_row": round(float(whole["centroid-0"][0]), 1),
-        "centroid_column": round(float(whole["centroid-1"][0]), 1),
+        "top": top,
+        "left": left,
+        "bottom": top + height - 1,
+        "right": left + width - 1,
+        "centroid_row": round(top + float(whole["centroid-0"][0]), 1),
+        "centroid_column": round(left + float(whole["centroid-1"][0]), 1),
     }
 
 
@@ -129,10 +131,13 @@ def write(out: Path, prediction: Prediction) -> None:
 def draw(gray: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the image with the mask filled: (height, width, 3) uint8, BGR."""
     height, width = gray.shape
-    inside = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    inside = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    left, top, box_width, box_height = cv2.boundingRect(inside)
+    box = np.s_[top : top + box_height, left : left + box_width]
     canvas = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
-    tint = np.array(PREDICTED[::-1])
-    canvas[inside] = np.rint((1 - OPACITY) * canvas[inside] + OPACITY * tint).astype(np.uint8)
+    part, tint = canvas[box], np.array(PREDICTED[::-1])
+    tinted = np.rint((1 - OPACITY) * part + OPACITY * tint).astype(np.uint8)
+    np.copyto(part, tinted, where=inside[box][..., None] > 0)
     return canvas
 
 

@@ -7,6 +7,7 @@ python -m tests.bench rle [--images 64]
 python -m tests.bench memory
 python -m tests.bench train [--images 16] [--gpu-images 2560] [--rounds 3] [--device auto]
 python -m tests.bench infer [--images 32] [--gpu-images 640] [--rounds 3] [--device auto]
+python -m tests.bench predict [--images 32] [--gpu-images 320] [--rounds 3] [--device auto]
 python -m tests.bench profile [--images 64] [--top 8] [--device auto]
 python -m tests.bench decide [--images 12047]
 python -m tests.bench tuning_page [--images 12047]
@@ -23,8 +24,8 @@ from lib.cli import run_stage
 
 # Each of these takes minutes.
 ALL = (
-    "prepare", "feed", "train", "infer", "profile", "rle", "memory", "decide", "tuning_page",
-    "expected", "rules",
+    "prepare", "feed", "train", "infer", "predict", "profile", "rle", "memory", "decide",
+    "tuning_page", "expected", "rules",
 )  # fmt: skip
 BENCHMARKS = (*ALL, "recipes", "silver")
 

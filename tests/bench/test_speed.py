@@ -17,6 +17,7 @@ from tests.bench import (
     feed,
     infer,
     memory,
+    predict,
     prepare,
     profile,
     reference,
@@ -60,6 +61,17 @@ def test_prepare_and_feed_measure_a_few_small_phantoms() -> None:
     ]
     assert len(rows) == 4
     assert all(float(row.value.split()[0].rstrip("%")) >= 0 for row in rows)
+
+
+def test_predict_measures_a_few_small_files(tmp_path: Path) -> None:
+    for number in range(3):
+        path = tmp_path / "raw/dicom-images-test" / f"test{number}.png"
+        images.write_png(path, np.full((64, 64), 80 * number, np.uint8))
+    work, names = Work(tmp_path / "work"), [f"test{number}" for number in range(3)]
+    fakes.make_dataset(work, fakes.masks(2, SIZE), names, size=SIZE)
+    fakes.make_cache(work, fakes.masks(2, SIZE), SIZE, names)
+    (row,) = predict.measure(work, [SIZE], 1, CPU)
+    assert float(row.value.split()[0]) > 0
 
 
 def test_reference_codes_equal_the_projects() -> None:

@@ -13,6 +13,7 @@ import torch
 from lib import artifacts, dataset, layout, recipes
 from lib import device as machine
 from lib.artifacts import Artifact, Draft
+from lib.files import remove
 from lib.infer import predict
 from lib.layout import Work
 from lib.models import build_model, weights
@@ -63,7 +64,8 @@ def training_phase(
 
 
 def begin_again(location: layout.ArtifactPath) -> Draft:
-    """Begin an artifact, and remove an earlier one."""
+    """Begin an artifact, and remove an earlier one, also an unfinished one of the same command."""
+    remove(location.partial)
     draft = artifacts.begin(location, {}, replace=True)
     assert draft
     return draft

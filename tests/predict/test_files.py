@@ -77,7 +77,7 @@ def test_an_image_is_resized_for_each_input_and_for_people(tmp_path: Path) -> No
     gray = images.shrink(images.read_png(path), 64)
     assert np.array_equal(decoded.grays[64, "none"], gray)
     assert np.array_equal(decoded.grays[64, "clahe"], images.clahe(gray))
-    assert (decoded.rows, decoded.columns, decoded.display.shape) == (1500, 3000, (512, 1024))
+    assert (decoded.rows, decoded.columns, decoded.display.shape) == (1500, 3000, (384, 768))
     assert decoded.spacing_mm is None
 
 
