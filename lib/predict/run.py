@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -68,6 +69,7 @@ def predict_images(job: PredictionJob) -> Outcome:
     Threads decode the next images and write the last outputs while the networks compute. A limited
     number of images is in memory, however many there are.
     """
+    cv2.setNumThreads(1)  # images are spread over threads; more only compete with the networks
     journal, outcome = Journal(job.out / JOURNAL_FILE), Outcome()
     records = outputs.finished_records(job.out, job.segmentations)
     todo = [image for image in job.images if not is_current(records.get(image.name), image)]
