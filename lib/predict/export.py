@@ -4,8 +4,7 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from lib import templates
 from lib.errors import InputError
 from lib.files import sha256, write_aside, write_bytes, write_json
 from lib.predict.system import CONFIG_FILE, DISCLAIMER, System
@@ -71,13 +70,5 @@ def _check_files(folder: Path, expected: set[str]) -> None:
 
 
 def _readme(system: System, has_onnx: bool) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(TEMPLATE.name).render(
-        system=system, disclaimer=DISCLAIMER, has_onnx=has_onnx
-    )
+    page = templates.load(TEMPLATE)
+    return page.render(system=system, disclaimer=DISCLAIMER, has_onnx=has_onnx)

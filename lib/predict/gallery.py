@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from lib import templates
 from lib.files import write_bytes
 from lib.predict.files import Failed
 from lib.predict.outputs import MASKS, OVERLAYS, PREDICTIONS, THUMBNAILS, output_file
@@ -27,14 +26,7 @@ def write(
         records: rows of predictions.csv.
         failed: files that were skipped.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template(TEMPLATE.name).render(
+    page = templates.load(TEMPLATE).render(
         records=sorted(records, key=lambda record: (-record["p_pneumothorax"], record["file"])),
         with_mask=sum(record["area_px"] > 0 for record in records),
         failed=failed,

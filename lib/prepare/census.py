@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lib import drawing, rle
+from lib import drawing, rle, templates
 from lib.drawing import Panel
 from lib.prepare import dicom
 
@@ -74,15 +73,7 @@ def summarize(images: pd.DataFrame, folds: pd.Series, n_files: int, frame_size: 
 
 def to_markdown(summary: Summary) -> str:
     """Return the census as a page in Markdown."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"count": "{:,}".format, "part_of": _count_and_percent}
-    page = environment.get_template(TEMPLATE.name)
+    page = templates.load(TEMPLATE, {"count": "{:,}".format, "part_of": _count_and_percent})
     below = {
         int(key.removeprefix(BELOW)): count
         for key, count in summary["area_px"].items()

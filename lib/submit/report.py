@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from lib import csv_files, metrics, rle
+from lib import csv_files, metrics, rle, templates
 from lib.artifacts import Draft
 from lib.decision.schema import SURFACE_FILE
 from lib.files import write_bytes
@@ -28,6 +27,11 @@ from lib.submit.positive_rate import Proportion
 REPORT = "report.html"
 MAX_CLOSEST = 40  # rows of the table of test images
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
+FILTERS = {
+    "dice": report_text.dice,
+    "px": report_text.pixels,
+    "percent": report_text.percent,
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def write(draft: Draft, data: ReportData) -> None:
     by_closeness = overlays.sort_by_closeness(data.rows)
     decision, bins = source.decision, source.decision.reliability
     surface = source.decision_artifact.path(SURFACE_FILE) if oof else None
-    page = _template().render(
+    page = templates.load(TEMPLATE, FILTERS).render(
         name=draft.location.folder.name,
         data=data,
         decision=decision,
@@ -82,22 +86,6 @@ def write(draft: Draft, data: ReportData) -> None:
     )
     write_bytes(draft.path(REPORT), page.encode())
     write_bytes(draft.path("log/lineage.txt"), lineage.describe_provenance(ancestors).encode())
-
-
-def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "dice": report_text.dice,
-        "px": report_text.pixels,
-        "percent": report_text.percent,
-    }
-    return environment.get_template(TEMPLATE.name)
 
 
 def _data_uri(png: bytes) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from lib import templates
 from lib.decision.histograms import OofSample
 from lib.decision.rules import ThresholdRule
 from lib.decision.tuning import TunedRule
@@ -38,11 +38,8 @@ def write(
         command: of stage 04 for the same maps, to which the page adds --work, --params and --tag.
         rle_size: side of the RLE frame, in pixels.
     """
-    template = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined
-    ).get_template("page.html.jinja")
     content = _content(sample, tuned, rle_size) | {"ruleName": rule_name, "command": command}
-    page = template.render(
+    page = templates.load(FOLDER / "page.html.jinja").render(
         data=json.dumps(content, allow_nan=False).replace("<", "\\u003c"),
         scripts=[(FOLDER / name).read_text() for name in ("counts.js", "page.js")],
     )
