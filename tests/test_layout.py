@@ -70,8 +70,14 @@ WORK = Work(Path("work"))
     ],
 )
 def test_paths_and_commands(
-    location: layout.ArtifactPath, folder: str, kind: str, command: str
+    location: layout.ArtifactPath,
+    folder: str,
+    kind: str,
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # an artifact that is there records its own command
     assert location.folder == Path(folder)
     assert location.partial == Path(f"{folder}.partial")
     assert (location.kind, location.command) == (kind, command)
