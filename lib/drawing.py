@@ -50,9 +50,7 @@ def draw_masks(
     gray = cv2.resize(image, (side, side), interpolation=interpolation)
     canvas = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
     if predicted is not None:
-        inside = _resize_mask(predicted, side) > 0
-        tint = np.array(PREDICTED)
-        canvas[inside] = np.rint((1 - OPACITY) * canvas[inside] + OPACITY * tint).astype(np.uint8)
+        tint(canvas, _resize_mask(predicted, side), PREDICTED)
     if true is None:
         return canvas
     from skimage.segmentation import mark_boundaries  # late: scipy takes a while to load
@@ -64,6 +62,21 @@ def draw_masks(
         canvas, labels, color=np.array(TRUE) / 255, outline_color=(0, 0, 0), mode="thick"
     )
     return np.rint(255 * outlined).astype(np.uint8)
+
+
+def tint(canvas: np.ndarray, mask: np.ndarray, colour: tuple[int, int, int]) -> None:
+    """Fill a mask on a picture with a colour that the picture shows through.
+
+    Args:
+        canvas: (height, width, 3) uint8, changed in place.
+        mask: (height, width) uint8, not 0 inside.
+        colour: in the channels of the canvas.
+    """
+    left, top, width, height = cv2.boundingRect(mask)
+    box = np.s_[top : top + height, left : left + width]  # the rest only costs time
+    part = canvas[box]
+    tinted = np.rint((1 - OPACITY) * part + OPACITY * np.array(colour)).astype(np.uint8)
+    np.copyto(part, tinted, where=mask[box][..., None] > 0)
 
 
 def _resize_mask(mask: np.ndarray, side: int) -> np.ndarray:

@@ -43,6 +43,11 @@ class Artifact:
         """Size and SHA-256 of each file, by its path relative to the folder."""
         return self.manifest["files"]
 
+    def input_name(self, folder: str) -> str:
+        """Return the name of the one input in a folder of WORK, such as "ensembles"."""
+        (name,) = [path for path in self.inputs if path.startswith(f"{folder}/")]
+        return name.removeprefix(f"{folder}/")
+
     def path(self, name: str) -> Path:
         """Return the path of a file, for reading.
 
@@ -130,8 +135,12 @@ def verify(root: Path) -> list[str]:
 def describe_outdated(artifact: Artifact) -> str | None:
     """Name the artifacts that were made from an earlier one of this name, in a line, or None."""
     name, root = artifact.location.name, artifact.location.root
+    kinds = list(layout.PATTERNS)
+    later_kinds = kinds[kinds.index(artifact.location.kind) + 1 :]  # caches have long manifests
     outdated = []
     for location in layout.artifact_paths(root):
+        if location.kind not in later_kinds:
+            continue
         with suppress(OSError, ValueError, KeyError, TypeError):  # verify names damaged ones
             inputs = manifests.load(location.folder)["inputs"]
             if inputs.get(name, artifact.id) != artifact.id:

@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Interval
 
 from lib import metrics
-from lib.decision.histograms import Histograms, OofSample
+from lib.decision.histograms import Histograms, OofSample, count
 from lib.errors import InputError
 from lib.rle import COMPETITION_FRAME
 
@@ -176,9 +176,10 @@ class ThresholdRule:
     def margin(self, map_8bit: np.ndarray, p_positive: float | None = None) -> float:
         top, bottom = self.levels
         level, needed_px = (top, self.min_area) if self.min_area else (bottom, 1)
-        values = map_8bit.ravel()
+        pixels, _ = count(map_8bit, None)
+        at_least = np.cumsum(pixels[::-1])[::-1]  # pixels of a value or a higher one
         # The image has a mask while the needed_px highest values pass the level.
-        decisive = np.partition(values, -needed_px)[-needed_px] if needed_px <= values.size else 0
+        decisive = max(np.flatnonzero(at_least >= needed_px), default=0)
         margin = (float(decisive) - level - 0.5) / LEVELS
         if self.class_min is None:
             return margin

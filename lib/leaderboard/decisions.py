@@ -50,8 +50,7 @@ def score_on_test(entry: DecisionEntry, dataset: Dataset, truth: Truth) -> Score
         InputError: if the ensemble or one of its maps is missing or damaged.
     """
     work = Work(entry.artifact.location.root)
-    (name,) = [name for name in entry.artifact.inputs if name.startswith("ensembles/")]
-    ensemble = artifacts.read_chained(work.ensemble(name.removeprefix("ensembles/")))
+    ensemble = artifacts.read_chained(work.ensemble(entry.artifact.input_name("ensembles")))
     owner = entry.artifact if CLASSES in entry.artifact.files else ensemble
     table = csv_files.read(owner.path(CLASSES), ("ImageId", "p"))
     p_positive = dict(zip(table["ImageId"], table["p"].astype(float), strict=True))

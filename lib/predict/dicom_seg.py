@@ -59,12 +59,7 @@ def write(out: Path, prediction: Prediction, system: System) -> str:
             path = out / output_file(SEGMENTATIONS, image.file.name)
             with write_aside(path) as aside:
                 segmentation.save_as(aside)
-    except (
-        AttributeError,
-        ValueError,
-        TypeError,
-        KeyError,
-    ) as error:  # of a header that lacks some
+    except (AttributeError, ValueError, TypeError, KeyError) as error:  # of an incomplete header
         return f"not possible: {one_line(str(error))[:150]}"
     return WRITTEN
 

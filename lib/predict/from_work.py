@@ -31,7 +31,7 @@ def load(work: Work, name: str) -> System:
     """
     artifact = artifacts.read_chained(work.decision(name))
     decision = schema.load(artifact.path(DECISION_FILE))
-    ensemble = artifacts.read_chained(work.ensemble(_ensemble_name(artifact)))
+    ensemble = artifacts.read_chained(work.ensemble(artifact.input_name("ensembles")))
     table = csv_files.read(ensemble.path(MEMBERS_FILE), MEMBERS_COLUMNS[:3])
     members = [
         (run, layout.parse_fold(fold), float(weight))
@@ -62,11 +62,6 @@ def load(work: Work, name: str) -> System:
         scores={key: getattr(decision, key) for key in SCORES} | all_empty,
         paths={name: paths[name] for network in used for name in network.checkpoints},
     )
-
-
-def _ensemble_name(decision: Artifact) -> str:
-    names = (Path(name) for name in decision.inputs)
-    return next(path.name for path in names if path.parent.name == "ensembles")
 
 
 def _network(

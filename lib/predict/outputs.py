@@ -16,7 +16,7 @@ import pandas as pd
 from filelock import BaseFileLock, FileLock, Timeout
 
 from lib import csv_files, images
-from lib.drawing import OPACITY, PREDICTED
+from lib.drawing import PREDICTED, tint
 from lib.errors import InputError
 from lib.files import Journal, write_bytes, write_json
 from lib.predict.files import Decoded, ImageFile
@@ -141,12 +141,8 @@ def draw(gray: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the image with the mask filled: (height, width, 3) uint8, BGR."""
     height, width = gray.shape
     inside = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-    left, top, box_width, box_height = cv2.boundingRect(inside)
-    box = np.s_[top : top + box_height, left : left + box_width]
     canvas = cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)
-    part, tint = canvas[box], np.array(PREDICTED[::-1])
-    tinted = np.rint((1 - OPACITY) * part + OPACITY * tint).astype(np.uint8)
-    np.copyto(part, tinted, where=inside[box][..., None] > 0)
+    tint(canvas, inside, PREDICTED[::-1])
     return canvas
 
 

@@ -66,10 +66,7 @@ def read(work: Work, name: str) -> SubmissionInputs:
             images.
     """
     decision = artifacts.read_chained(work.decision(name))
-    ensemble_name = next(
-        name.removeprefix("ensembles/") for name in decision.inputs if name.startswith("ensembles/")
-    )
-    ensemble = artifacts.read_chained(work.ensemble(ensemble_name))
+    ensemble = artifacts.read_chained(work.ensemble(decision.input_name("ensembles")))
     source = SubmissionInputs(decision, ensemble, dataset.read(work))
     if not source.dataset.sample:
         raise InputError(

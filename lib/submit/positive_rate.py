@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lib.dataset import Dataset
 
-COMPETITION_IDS = "1.2.276.0.7230010.3.1.4.8323329."  # the start of every ImageId
+COMPETITION_IDS = "1.2.276.0.7230010.3.1.4.8323329."  # stage 1's; those of stage 2 are ID_...
 MAX_STANDARD_ERRORS = 2.0
 
 

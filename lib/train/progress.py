@@ -49,15 +49,14 @@ def describe_speed(
         train_seconds, seconds: of the epoch, without and with validation.
     """
     here = row["phase"], row["epoch"]
-    pixels = {}
+    n_images, pixels = {}, {}
     for index, phase in enumerate(recipe.phases):
         for epoch in range(phase.epochs):
-            n_images = images_in_epoch(phase, epoch, positive)
-            pixels[index, epoch] = n_images * (phase.crop or phase.size) ** 2
-    n_images = images_in_epoch(recipe.phases[here[0]], here[1], positive)
+            n_images[index, epoch] = images_in_epoch(phase, epoch, positive)
+            pixels[index, epoch] = n_images[index, epoch] * (phase.crop or phase.size) ** 2
     left = sum(count for epoch, count in pixels.items() if epoch > here) / pixels[here]
     time_left = timedelta(seconds=round(left * seconds))
-    return f"  {n_images / train_seconds:.1f} images/s  {time_left} left"
+    return f"  {n_images[here] / train_seconds:.1f} images/s  {time_left} left"
 
 
 def log_epoch(

@@ -42,9 +42,14 @@ def epoch_order(
     if positive_rate is None:
         return rng.permutation(positive.size)
     positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
-    n_negatives = min(positives.size / positive_rate - positives.size, negatives.size)
-    sample = rng.choice(negatives, round(n_negatives), replace=replacement)
+    n_negatives = _count_negatives(positives.size, negatives.size, positive_rate)
+    sample = rng.choice(negatives, n_negatives, replace=replacement)
     return rng.permutation(np.concatenate([positives, sample]))
+
+
+def _count_negatives(n_positive: int, n_negative: int, positive_rate: float) -> int:
+    """Return the number of negatives of an epoch, of those that there are."""
+    return round(min(n_positive / positive_rate - n_positive, n_negative))
 
 
 def rate_in_epoch(phase: Phase, epoch: int) -> float | None:
@@ -59,8 +64,10 @@ def rate_in_epoch(phase: Phase, epoch: int) -> float | None:
 
 def images_in_epoch(phase: Phase, epoch: int, positive: np.ndarray) -> int:
     """Return the number of images that an epoch presents; `positive` is that of `epoch_order`."""
-    rate = rate_in_epoch(phase, epoch)
-    return epoch_order(positive, rate, np.random.default_rng(), phase.replacement).size
+    rate, n_positive = rate_in_epoch(phase, epoch), int(positive.sum())
+    if rate is None:
+        return positive.size
+    return n_positive + _count_negatives(n_positive, positive.size - n_positive, rate)
 
 
 class EpochBatches(Sampler[list[Item]]):
