@@ -57,6 +57,32 @@ def autocast(device: torch.device) -> AbstractContextManager:
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
 
 
+class _InFloat32(torch.nn.Module):
+    """Mixin of a layer that computes in float32, whatever the precision around it."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(features.device.type, enabled=False):
+            return super().forward(features.float())
+
+
+def choose_layer_precision(model: torch.nn.Module, device: torch.device) -> None:
+    """Set the depthwise convolutions to float32 that train faster in it than in bfloat16.
+
+    On a CPU with bfloat16, those with a stride or more than 3 x 3 weights go backward about four
+    times as fast in float32; a network with a MobileNet or EfficientNet gains a third. The weights
+    stay as they are.
+    """
+    if device.type != "cpu" or precision(device) == torch.float32:
+        return
+    for layer in model.modules():
+        if not isinstance(layer, torch.nn.Conv2d) or layer.groups == 1:
+            continue
+        if max(layer.stride) > 1 or max(layer.kernel_size) > 3:
+            # A class and not a hook or a method of the layer: copies, as for a moving average,
+            # must compute with their own weights.
+            layer.__class__ = type("Conv2d", (_InFloat32, type(layer)), {})
+
+
 def compiled(function: Callable[..., T]) -> Callable[..., T]:
     """Compile a function into one graph for each shape of its arguments, at the first such call.
 

@@ -1,5 +1,6 @@
 """Device and precision of the networks, and torch's errors in plain words."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -127,3 +128,37 @@ import {module}
 """
     env = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
     assert subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("layer", "dtype"),
+    [
+        pytest.param({"groups": 4, "kernel_size": 3, "stride": 2}, torch.float32, id="strided"),
+        pytest.param({"groups": 4, "kernel_size": 5}, torch.float32, id="wide"),
+        pytest.param({"groups": 4, "kernel_size": 3}, torch.bfloat16, id="3-x-3"),
+        pytest.param({"groups": 1, "kernel_size": 5}, torch.bfloat16, id="not-depthwise"),
+    ],
+)
+def test_some_depthwise_convolutions_train_in_float32_on_a_cpu_with_bfloat16(
+    layer: dict[str, int], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    model = torch.nn.Sequential(torch.nn.Conv2d(4, 4, **layer))
+    images = torch.randn(2, 4, 8, 8)
+    exact, keys = model(images), list(model.state_dict())
+    device.choose_layer_precision(model, CPU)
+    another = copy.deepcopy(model)
+    with device.autocast(CPU):
+        assert model(images).dtype == dtype
+        assert list(model.state_dict()) == keys
+        if dtype == torch.float32:
+            assert torch.equal(model(images), exact)
+            torch.nn.init.zeros_(model[0].weight)
+            assert torch.equal(another(images), exact)
+
+
+def test_without_bfloat16_all_layers_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {}, raising=False)
+    model = torch.nn.Sequential(torch.nn.Conv2d(4, 4, 5, groups=4))
+    device.choose_layer_precision(model, CPU)
+    assert type(model[0]) is torch.nn.Conv2d

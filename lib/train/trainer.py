@@ -51,6 +51,7 @@ def train_fold(job: TrainingJob) -> Record:
         if distributed.is_main():
             disk.report_need(job.draft.folder, _disk_need(job.recipe, model))
     model.to(job.device).to(memory_format=torch.channels_last)
+    machine.choose_layer_precision(model, job.device)
     if sync_norms:
         model = convert_sync_batchnorm(model)  # timm's keeps the activation inside a norm
     first = record.phase
