@@ -4,6 +4,8 @@
     python 02_train.py --recipe r34_512 --set phases.0.lr=1e-3 --name r34_512_lr1e-3
     torchrun --nproc_per_node 4 -- 02_train.py --recipe r34_512
 
+Several folds train side by side, one on each GPU; torchrun trains each fold on all of them.
+
 Reads   WORK/dataset/, WORK/cache/<size>/
 Writes  WORK/runs/<recipe, or name>/fold<k>/
 """
@@ -29,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         help="change values of the recipe, such as phases.0.lr=1e-3; needs --name")  # fmt: skip
     parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE|sum:FILE",
                         help="sum: the first convolution over RGB, for a gray recipe")  # fmt: skip
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    cli.add_device_flags(parser)
     parser.add_argument(
         "--workers", type=cli.int_in_range(0, 1024), help="processes that load images"
     )
@@ -53,9 +55,9 @@ def main() -> None:
     caches = {size: artifacts.read_chained(work.cache(size)) for size in sizes}
 
     # Imported here, because torch takes seconds: --help and mistakes in flags need not wait.
-    from lib import distributed
+    from lib import distributed, fold_processes
     from lib.models.weights import encoder_fingerprint
-    from lib.train.trainer import TrainingJob, summary, train_fold
+    from lib.train.trainer import TrainingJob, train_and_publish
 
     config = {"recipe": asdict(recipe), "encoder_weights": encoder_fingerprint(encoder_weights)}
     inputs = [data.artifact, *caches.values()]
@@ -65,18 +67,16 @@ def main() -> None:
         distributed.process_group(args.device) as device,
         distributed.begin_artifacts(requests, args.replace) as drafts,
     ):
-        for fold, draft in zip(folds, drafts, strict=True):
-            if draft is None:
-                continue
-            job = TrainingJob(
+        jobs = (
+            TrainingJob(
                 draft=draft, recipe=recipe, fold=fold, dataset=data, caches=caches,
                 encoder_weights=encoder_weights, device=device, workers=args.workers,
                 compile=args.compile,
-            )  # fmt: skip
-            record = train_fold(job)
-            made = {"compiled": args.compile, "parameters": record.parameters}
-            distributed.finish_artifact(draft, device, **made)
-            print(f"{summary(job, record)} -> {draft.location.folder}")
+            )
+            for fold, draft in zip(folds, drafts, strict=True) if draft
+        )  # fmt: skip
+        devices = fold_processes.choose_devices(args.device, args.parallel, len(folds))
+        fold_processes.run_each(train_and_publish, jobs, devices)
 
 
 if __name__ == "__main__":

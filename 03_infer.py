@@ -3,6 +3,8 @@
     python 03_infer.py --run r34_512
     torchrun --nproc_per_node 4 -- 03_infer.py --run r34_512
 
+Several folds are inferred side by side, one on each GPU; torchrun infers each on all of them.
+
 Reads   WORK/runs/<run>/fold<k>/, WORK/cache/<size>/, WORK/dataset/
 Writes  WORK/probs/<run>/fold<k>/  (probs/<run>.noflip/ with --tta none, probs/<run>.flip/ with
         --tta flip, if the recipe has the other one)
@@ -23,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser = cli.stage_parser(__doc__)
     parser.add_argument("--run", required=True, help="a folder under WORK/runs")
     parser.add_argument("--folds", nargs="+", help="numbers, or all-data; default: those trained")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    cli.add_device_flags(parser)
     parser.add_argument(
         "--tta", choices=[layout.FLIP, layout.NO_FLIP], help="default: the recipe's"
     )
@@ -44,8 +46,14 @@ def main() -> None:
     runs = [artifacts.read(work.run(args.run, fold)) for fold in folds]
 
     # Imported here, because torch takes seconds: --help and mistakes in flags need not wait.
-    from lib import distributed
-    from lib.infer.predict import THREADS, InferenceJob, default_batch, infer_fold, out_of_fold
+    from lib import distributed, fold_processes
+    from lib.infer.predict import (
+        THREADS,
+        InferenceJob,
+        default_batch,
+        infer_and_publish,
+        out_of_fold,
+    )
 
     oof = [out_of_fold(run, data) for run in runs]
     run_recipes = [serialize.from_dict(run.config["recipe"]) for run in runs]
@@ -63,20 +71,17 @@ def main() -> None:
         distributed.process_group(args.device) as device,
         distributed.begin_artifacts(requests, args.replace) as drafts,
     ):
-        for index, draft in enumerate(drafts):
-            if draft is None:
-                continue
-            size, recipe = sizes[index], run_recipes[index]
-            job = InferenceJob(
-                draft=draft, recipe=recipe, run=runs[index], cache=caches[size],
-                oof=oof[index], test=data.test_ids,
-                flip=draft.config["tta"] == layout.FLIP, device=device,
+        jobs = (
+            InferenceJob(
+                draft=draft, recipe=recipe, run=run, cache=caches[size], oof=oof_ids,
+                test=data.test_ids, flip=draft.config["tta"] == layout.FLIP, device=device,
                 batch=args.batch or default_batch(size, device), workers=args.workers or THREADS,
-            )  # fmt: skip
-            n_images = infer_fold(job)
-            distributed.finish_artifact(draft, device, batch=job.batch, images=n_images)
-            counts = f"{len(job.oof)} out-of-fold and {len(job.test)} test maps"
-            print(f"{counts} -> {draft.location.folder}")
+            )
+            for draft, recipe, run, size, oof_ids
+            in zip(drafts, run_recipes, runs, sizes, oof, strict=True) if draft
+        )  # fmt: skip
+        devices = fold_processes.choose_devices(args.device, args.parallel, len(folds))
+        fold_processes.run_each(infer_and_publish, jobs, devices)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 #              TAG      of the decision (default: RULE)
 #              ENCODER_WEIGHTS  imagenet, none, or a file (default: the recipe's; r34_512 downloads
 #                       ImageNet weights once, so without a network give a file)
+#              PARALLEL folds at the same time in 02 and 03 (default: one on each GPU, one on a CPU)
 #              LIMIT    maximum of training and of test images (default: all)
 #              REPLACE  1: make the results of all stages again, 01 and 02 too; to make only one
 #                       again, run that stage's command with --replace
@@ -63,8 +64,9 @@ PYTHON
 
 [ ${#folds[@]} -eq 0 ] || folds=(--folds "${folds[@]}")
 common=(--work "$work")
-limit=() weights=()
+limit=() weights=() parallel=()
 [ -z "${ENCODER_WEIGHTS:-}" ] || weights=(--encoder-weights "$ENCODER_WEIGHTS")
+[ -z "${PARALLEL:-}" ] || parallel=(--parallel "$PARALLEL")
 [ -z "${LIMIT:-}" ] || limit=(--limit "$LIMIT")
 
 # Stages that REPLACE=1 has finished, so that after a kill they are not made a third time.
@@ -99,8 +101,8 @@ trap 'stop 143' TERM
 
 run_stage 01_prepare.py "${raw[@]}" --recipes "${recipes[@]}" "${limit[@]}"
 for recipe in "${recipes[@]}"; do
-    run_stage 02_train.py --recipe "$recipe" "${folds[@]}" "${weights[@]}"
-    run_stage 03_infer.py --run "$recipe" "${folds[@]}"
+    run_stage 02_train.py --recipe "$recipe" "${folds[@]}" "${weights[@]}" "${parallel[@]}"
+    run_stage 03_infer.py --run "$recipe" "${folds[@]}" "${parallel[@]}"
 done
 run_stage 04_ensemble.py --members "${recipes[@]}" --name "$name" "${folds[@]}" \
     --rule "$rule" --tag "${decision#"$name"-}"

@@ -31,6 +31,17 @@ def stage_parser(doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def add_device_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the stages that run networks on several folds."""
+    parser.add_argument(
+        "--device", default="auto", help="auto (every GPU, else the CPU), cpu, cuda, cuda:1, ..."
+    )
+    parser.add_argument(
+        "--parallel", type=int_in_range(1, 1024), metavar="N",
+        help="folds at the same time, each in a process; default: one on each GPU, one on a CPU",
+    )  # fmt: skip
+
+
 def int_in_range(low: int, high: int = 1_000_000) -> Callable[[str], int]:
     """Return the `type` of a flag that takes an integer from `low` to `high`, both included."""
 

@@ -138,16 +138,17 @@ def begin(
 
 
 def begin_all(requests: Sequence[Request], replace: bool = False) -> list[Draft | None]:
-    """Begin the artifacts of one command, which finishes them in this order; see `begin`.
+    """Begin the artifacts of one command; see `begin`.
 
-    If the command was interrupted under `replace`, it keeps those that it has finished: the last
-    one is unfinished, so all were begun, and those without a folder for work are finished.
+    If the command was interrupted under `replace`, it keeps those that it has finished. All were
+    begun if the last one is there, or any has work; then those without a folder are finished.
 
     Raises:
         InputError: as `begin`; the drafts that were begun before are given up.
     """
     planned = [_new_draft(request, replace) for request in requests]
-    interrupted = replace and bool(planned) and _goes_on(planned[-1])
+    begun = [plan for plan in planned if replace and _goes_on(plan)]
+    interrupted = any(plan is planned[-1] or _has_work(plan.folder) for plan in begun)
     drafts = []
     with ExitStack() as stack:
         for request, plan in zip(requests, planned, strict=True):

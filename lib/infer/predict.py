@@ -121,6 +121,14 @@ def infer_fold(job: InferenceJob) -> int:
     return sum(map(len, missing_batches))
 
 
+def infer_and_publish(job: InferenceJob) -> None:
+    """Infer a fold, finish its artifact, and print a line about it; errors as `infer_fold`."""
+    n_images = infer_fold(job)
+    distributed.finish_artifact(job.draft, job.device, batch=job.batch, images=n_images)
+    counts = f"{len(job.oof)} out-of-fold and {len(job.test)} test maps"
+    print(f"{counts} -> {job.draft.location.folder}")
+
+
 def _finished_maps(draft: Draft, keys: Iterable[Key]) -> set[Key]:
     """Return the maps in the journal whose files exist: after a power cut one may be empty."""
     recorded = _p_positive(draft)

@@ -18,7 +18,7 @@ from lib.train.freezing import check_parts
 from lib.train.phase import PhaseTraining, TrainingJob
 from lib.train.progress import draw_curves
 
-__all__ = ["TrainingJob", "summary", "train_fold"]
+__all__ = ["TrainingJob", "summary", "train_and_publish", "train_fold"]
 
 
 def train_fold(job: TrainingJob) -> Record:
@@ -67,6 +67,14 @@ def train_fold(job: TrainingJob) -> Record:
         checkpoints.check_weights(job.draft, record)
     distributed.barrier()
     return record
+
+
+def train_and_publish(job: TrainingJob) -> None:
+    """Train a fold, finish its artifact, and print a line about it; errors as `train_fold`."""
+    record = train_fold(job)
+    made = {"compiled": job.compile, "parameters": record.parameters}
+    distributed.finish_artifact(job.draft, job.device, **made)
+    print(f"{summary(job, record)} -> {job.draft.location.folder}")
 
 
 def summary(job: TrainingJob, record: Record) -> str:

@@ -304,6 +304,21 @@ class TestReplace:
             draft.finish()
         assert all(artifacts.begin_all(requests, replace=True))
 
+    def test_it_keeps_the_last_one_too_if_another_has_work(self, work: Work) -> None:
+        """Folds that are made side by side end in any order."""
+        folds = [work.run("a", fold) for fold in range(2)]
+        for location in folds:
+            make(location, content=b"old")
+        requests = [(location, RECIPE, ()) for location in folds]
+        first, last = artifacts.begin_all(requests, replace=True)
+        write_bytes(last.path("weights/a.pt"), b"new")
+        new = last.finish()
+        write_bytes(first.path("weights/a.pt"), b"half")
+        again = artifacts.begin_all(requests, replace=True)
+        assert [draft is None for draft in again] == [False, True]
+        assert again[0].path("weights/a.pt").read_bytes() == b"half"
+        assert artifacts.read(folds[1]).id == new.id
+
     def test_a_refusal_of_one_begins_none(self, work: Work) -> None:
         make(work.run("a", 1), {"limit": 9})
         requests = [(work.run("a", fold), RECIPE, ()) for fold in range(2)]

@@ -25,9 +25,10 @@ CATCHABLE = (signal.SIGINT, signal.SIGTERM)
 class Pipeline:
     """A run of `run_all.sh` on a few phantoms, in a process group of its own."""
 
-    def __init__(self, raw: Path, work: Path) -> None:
+    def __init__(self, raw: Path, work: Path, parallel: int = 1) -> None:
         settings = {
             "WORK": str(work), "RECIPES": "demo_demo", "FOLDS": "0 1", "OMP_NUM_THREADS": "1",
+            "PARALLEL": str(parallel),
         }  # fmt: skip
         self.process = subprocess.Popen(
             ["bash", "run_all.sh", str(raw)],
@@ -101,10 +102,10 @@ def hash_files(work: Path) -> dict[str, str]:
 
 def interrupt(
     raw: Path, work: Path, seconds: Mapping[str, float], stage: str, number: signal.Signals,
-    rng: random.Random,
+    rng: random.Random, parallel: int = 1,
 ) -> None:  # fmt: skip
     """Start the pipeline, and send a signal at a random moment of a stage."""
-    pipeline = Pipeline(raw, work)
+    pipeline = Pipeline(raw, work, parallel)
     pipeline.reach(stage)
     time.sleep(rng.uniform(0, seconds[stage]))
     pipeline.stop(number)
@@ -120,12 +121,12 @@ def assert_same_end(raw: Path, work: Path, uninterrupted: Path) -> None:
     assert leftovers == []
 
 
-def test_one_kill_in_every_stage_changes_no_byte(
+def test_one_kill_in_every_stage_changes_no_byte_with_both_folds_side_by_side(
     raw: Path, tmp_path: Path, uninterrupted: tuple[Path, Mapping]
 ) -> None:
     rng = random.Random(1)
     for stage in STAGES:
-        interrupt(raw, tmp_path, uninterrupted[1], stage, signal.SIGKILL, rng)
+        interrupt(raw, tmp_path, uninterrupted[1], stage, signal.SIGKILL, rng, parallel=2)
     assert_same_end(raw, tmp_path, uninterrupted[0])
 
 

@@ -1,0 +1,156 @@
+"""Folds side by side: each in a process of its own, on the next free device.
+
+Every line of a process is printed and goes into its log, WORK/logs/<artifact>.txt. The processes
+end with this one, however it ends; it holds the locks of their artifacts meanwhile.
+"""
+
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+
+from lib import cli
+from lib.artifacts import Draft
+from lib.device import select_device
+from lib.errors import InputError
+
+HOME = Path(__file__).resolve().parents[1]
+
+
+class Job(Protocol):
+    """One fold to make: a dataclass that another process can be sent."""
+
+    @property
+    def draft(self) -> Draft: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+def choose_devices(flag: str, parallel: int | None, n_folds: int) -> list[torch.device]:
+    """Return the device of each process that works at the same time.
+
+    Args:
+        flag: value of `--device`; "auto" and "cuda" mean every GPU there is.
+        parallel: value of `--parallel`; None: one process on each GPU, or one on the CPU.
+        n_folds: there are at most as many processes.
+
+    Raises:
+        InputError: if there is no such device, or `parallel` is used with torchrun.
+    """
+    device = select_device(flag)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if parallel:
+            raise InputError(
+                f"--parallel {parallel} trains folds side by side, torchrun one fold on all GPUs: "
+                "leave one of them out"
+            )
+        return [device]
+    if device.type == "cuda" and device.index is None:
+        devices = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+    else:
+        devices = [device]
+    n_processes = min(parallel or len(devices), n_folds)
+    return [devices[number % len(devices)] for number in range(n_processes)]
+
+
+def run_each(
+    function: Callable[[AnyJob], None], jobs: Iterable[AnyJob], devices: Sequence[torch.device]
+) -> None:
+    """Call a function for each job, as many at a time as there are devices.
+
+    Args:
+        function: importable in another process.
+        jobs: with one device, each is drawn after the one before has ended.
+        devices: one for each process; with a single one, all is done in this process.
+
+    Raises:
+        InputError: if processes failed; the others have gone on to their ends.
+    """
+    if len(devices) == 1:
+        for job in jobs:
+            function(job)
+        return
+    free: queue.SimpleQueue[torch.device] = queue.SimpleQueue()
+    for device in devices:
+        free.put(device)
+
+    def run(job: AnyJob) -> str:
+        device = free.get()
+        try:
+            return _run_in_process(function, replace(job, device=device), len(devices))  # type: ignore[type-var]
+        finally:
+            free.put(device)
+
+    with ThreadPoolExecutor(len(devices)) as pool:
+        failures = list(filter(None, pool.map(run, jobs)))
+    if failures:
+        raise InputError(
+            f"{'; '.join(failures)}; all others are finished, and the same command goes on"
+        )
+
+
+def _run_in_process(function: Callable[[Any], None], job: Job, n_processes: int) -> str:
+    """Run one job in a new process; return what failed, or nothing."""
+    location = job.draft.location
+    log_path = location.root / "logs" / f"{location.name}.txt"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    threads = max(1, (os.cpu_count() or 1) // n_processes)
+    env = {"OMP_NUM_THREADS": str(threads)} | os.environ | {
+        "LOCAL_WORLD_SIZE": str(n_processes),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(HOME), os.environ.get("PYTHONPATH")])),
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lib.fold_processes"],
+        env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    with process, log_path.open("wb") as log:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError):  # killed already
+            # The pipe stays open: the process ends when it closes.
+            pickle.dump((sys.argv, function, job), process.stdin)
+            process.stdin.flush()
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            print(line.decode(errors="replace"), end="", flush=True)
+    code = process.returncode
+    if code == 0:
+        return ""
+    ending = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    return f"{location} {ending} (see {log_path})"
+
+
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)  # returns when the parent has ended
+    os._exit(1)
+
+
+def main() -> None:
+    """Do the job that the parent process sends."""
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this process
+    sys.argv, function, job = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    job.draft.started = time.time()
+    function(job)
+
+
+if __name__ == "__main__":
+    cli.run_stage(main)

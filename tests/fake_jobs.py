@@ -1,0 +1,48 @@
+"""Jobs of another process that take no time; apart from tests, whose imports take seconds."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from lib import artifacts
+from lib.artifacts import Draft
+from lib.errors import InputError
+from lib.layout import Work
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class FakeJob:
+    draft: Draft
+    device: torch.device = CPU
+
+
+def begin_jobs(work: Path, count: int) -> list[FakeJob]:
+    drafts = [
+        artifacts.begin(Work(work).run("fake", fold), {"fold": fold}) for fold in range(count)
+    ]
+    return [FakeJob(draft) for draft in drafts if draft]
+
+
+def publish(job: FakeJob) -> None:
+    """Publish a fold; fold 1 fails if there is a file that says how."""
+    fold = job.draft.config["fold"]
+    how = job.draft.location.root / "how"
+    if fold == 1 and how.exists():
+        if how.read_text() == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise InputError("the loss is nan")
+    time.sleep(0.2 if fold == 0 else 0)
+    threads = os.environ["OMP_NUM_THREADS"]
+    job.draft.path("made.txt").write_text(f"{fold} on {job.device} with {threads} threads")
+    job.draft.finish()
+
+
+def write_pid_and_wait(job: FakeJob) -> None:
+    job.draft.path("pid").write_text(str(os.getpid()))
+    time.sleep(60)

@@ -1,0 +1,134 @@
+"""Folds side by side: the same files as one after the other, and what one failure leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from lib import artifacts, fold_processes
+from lib.errors import InputError
+from lib.layout import Work
+from lib.train.trainer import train_and_publish
+from tests.fake_jobs import begin_jobs, publish
+from tests.tiny_runs import CPU, make_work, training_job
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_two_processes_train_the_same_bytes_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
+    works = []
+    for devices in ([CPU], [CPU, CPU]):
+        work = make_work(tmp_path / str(len(devices)))
+        jobs = [training_job(work, fold=fold) for fold in (0, 1)]
+        fold_processes.run_each(train_and_publish, jobs, devices)
+        works.append(work)
+    printed = capfd.readouterr().out.splitlines()
+    for fold in (0, 1):
+        alone, together = (artifacts.read(work.run("tiny", fold)) for work in works)
+        assert alone.files == together.files
+        assert alone.id == together.id
+        log = works[1].root / f"logs/runs/tiny/fold{fold}.txt"
+        lines = log.read_text().splitlines()
+        assert len([line for line in lines if line.startswith(f"runs/tiny/fold{fold} ")]) == 5
+        assert set(lines) < set(printed)
+
+
+@pytest.mark.parametrize(
+    ("how", "ending"), [("failed", "failed with exit code 2"), ("killed", "ended by signal 9")]
+)
+def test_a_failed_fold_is_named_with_its_log_and_the_others_finish(
+    tmp_path: Path, how: str, ending: str
+) -> None:
+    (tmp_path / "how").write_text(how)
+    jobs = begin_jobs(tmp_path, 3)
+    with pytest.raises(InputError, match=f"runs/fake/fold1 .*{ending}") as error:
+        fold_processes.run_each(publish, jobs, [CPU, CPU])
+    log = tmp_path / "logs/runs/fake/fold1.txt"
+    assert str(log) in str(error.value)
+    assert log.read_text() == ("" if how == "killed" else "error: the loss is nan\n")
+    finished = [fold for fold in range(3) if Work(tmp_path).run("fake", fold).folder.exists()]
+    assert finished == [0, 2]
+
+
+def test_a_fold_takes_the_first_free_device_and_its_part_of_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    devices = [CPU, torch.device("meta")]
+    fold_processes.run_each(publish, begin_jobs(tmp_path, 3), devices)
+    made = [(Work(tmp_path).run("fake", fold).folder / "made.txt").read_text() for fold in range(3)]
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    assert sorted(line.split()[0] for line in made) == ["0", "1", "2"]
+    assert {line.split()[2] for line in made} == {"cpu", "meta"}
+    assert all(line.endswith(f" with {threads} threads") for line in made)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_the_processes_end_with_their_parent(tmp_path: Path, number: signal.Signals) -> None:
+    code = (
+        "from tests.fake_jobs import *; from lib import cli, fold_processes\n"
+        f"jobs = begin_jobs(Path({str(tmp_path)!r}), 2)\n"
+        "cli.run_stage(lambda: fold_processes.run_each(write_pid_and_wait, jobs, [CPU, CPU]))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    pids = [tmp_path / f"runs/fake/fold{fold}.partial/pid" for fold in range(2)]
+    wait_until(lambda: all(path.exists() and path.read_text() for path in pids))
+    parent.send_signal(number)
+    assert parent.wait(10) == (-9 if number == signal.SIGKILL else 128 + number)
+    wait_until(lambda: not any(is_alive(int(path.read_text())) for path in pids))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("waited for a minute")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "flag", "parallel", "folds", "devices"),
+    [
+        (0, "auto", None, 5, "cpu"),
+        (0, "cpu", 2, 5, "cpu cpu"),
+        (0, "cpu", 4, 3, "cpu cpu cpu"),
+        (1, "auto", None, 5, "cuda:0"),
+        (4, "auto", None, 5, "cuda:0 cuda:1 cuda:2 cuda:3"),
+        (4, "cuda", None, 2, "cuda:0 cuda:1"),
+        (2, "auto", 3, 5, "cuda:0 cuda:1 cuda:0"),
+        (4, "cuda:2", None, 5, "cuda:2"),
+    ],
+)
+def test_every_gpu_gets_a_fold(
+    gpus: int, flag: str, parallel: int | None, folds: int, devices: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch, "empty", lambda *args, **kwargs: None)
+    chosen = fold_processes.choose_devices(flag, parallel, folds)
+    assert " ".join(map(str, chosen)) == devices
+
+
+def test_torchrun_and_parallel_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert fold_processes.choose_devices("cpu", None, 5) == [CPU]
+    with pytest.raises(InputError, match="--parallel 2 .* torchrun"):
+        fold_processes.choose_devices("cpu", 2, 5)
