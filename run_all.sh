@@ -7,6 +7,8 @@
 #
 # Environment: WORK     working folder (default: work)
 #              RECIPES  recipes to train, separated by blanks (default: demo, or r34_512 with RAW_DIR)
+#              SYSTEM   instead of RECIPES: a system of several recipes, as python -m lib.recipes
+#                       systems lists them (NAME_demo: shrunk for the demo); RULE and NAME are its own
 #              FOLDS    folds to train (default: 0 1 in the demo, or all with RAW_DIR)
 #              NAME     name of the ensemble (default: final)
 #              RULE     rule of the decision (default: triplet)
@@ -21,7 +23,16 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/environment.sh"
 
 work=${WORK:-work}
-name=${NAME:-final}
+system=${SYSTEM:-} members='' flags=''
+if [ -n "$system" ]; then
+    [ -z "${RECIPES:-}" ] || { echo "error: give SYSTEM or RECIPES, not both" >&2; exit 2; }
+    lines=$("$python" -m lib.recipes systems "$system")
+    RECIPES=$(sed -n 's/^recipes: //p' <<<"$lines")
+    RULE=${RULE:-$(sed -n 's/^rule: //p' <<<"$lines")}
+    members=$(sed -n 's/^members: //p' <<<"$lines")
+    flags=$(sed -n 's/^flags of 04: //p' <<<"$lines")
+fi
+name=${NAME:-${system:-final}}
 rule=${RULE:-triplet}
 decision=$name-${TAG:-$rule}
 if [ $# -eq 0 ]; then
@@ -39,6 +50,8 @@ else
     exit 2
 fi
 read -ra recipes <<<"$recipes"
+read -ra members <<<"${members:-${recipes[*]}}"
+read -ra combination <<<"$flags"
 read -ra folds <<<"$folds"
 
 # Stage 04 refuses repeated values and bad names too, but only after all training.
@@ -104,7 +117,7 @@ for recipe in "${recipes[@]}"; do
     run_stage 02_train.py --recipe "$recipe" "${folds[@]}" "${weights[@]}" "${parallel[@]}"
     run_stage 03_infer.py --run "$recipe" "${folds[@]}" "${parallel[@]}"
 done
-run_stage 04_ensemble.py --members "${recipes[@]}" --name "$name" "${folds[@]}" \
+run_stage 04_ensemble.py --members "${members[@]}" "${combination[@]}" --name "$name" "${folds[@]}" \
     --rule "$rule" --tag "${decision#"$name"-}"
 run_stage 05_submit.py --decision "$decision" "${truth[@]}"
 rm -f "$work/replaced.txt"

@@ -23,6 +23,8 @@ from lib.leaderboard import markdown
 from lib.prepare.phantom import write_phantoms
 from lib.recipes import serialize
 from lib.recipes.demo_variant import DEMO_SUFFIX
+from lib.recipes.systems import SYSTEMS
+from lib.recipes.systems import get as get_system
 from tests.bench.harness import ROOT, print_lines, run_stage
 from tests.bench.rule_scores import score_rule
 
@@ -35,20 +37,9 @@ COLUMNS = ("system", "top / area / bottom, and more", "out of fold", "test",
            "more than all-empty (95 %)")  # fmt: skip
 
 
-def run_names(names: Iterable[str], prefix: str = "") -> list[str]:
+def run_names(names: Iterable[str]) -> list[str]:
     """Return the run names of shrunk recipes."""
-    return [f"{prefix}{name}{DEMO_SUFFIX}" for name in names]
-
-
-SNEDDY = run_names(("albunet_public", "albunet_valid", "seunet", "resnet50"), "sneddy_")
-X5_CLASSIFIERS = run_names(("se50_768", "se50_1024", "effb3"), "x5_cls_")
-X5_SEGMENTERS = run_names(("se50", "se101", "effb3", "effb5", "deeplab"), "x5_seg_")
-# Systems of several runs as their authors submitted them: members, and flags of stage 04.
-SYSTEMS = {
-    "x5": (X5_SEGMENTERS, f"--rule x5 --gate-fit stack --gate {' '.join(X5_CLASSIFIERS)}"),
-    "sneddy_v1": (SNEDDY, "--rule sneddy_v1 --weights .4 .2 .2 .2"),
-    "sneddy_v2": (SNEDDY, "--rule sneddy_v2 --weights .2 .15 .4 .25"),
-}
+    return [name + DEMO_SUFFIX for name in names]
 
 
 def draw_phantoms(work: Path, **settings: int) -> Path:
@@ -106,7 +97,10 @@ def bench(work: Path, names: Sequence[str], folds: Sequence[str], raw: Path) -> 
 def score_systems(work: Path, names: Sequence[str], truth: Path) -> Iterator[str]:
     """Yield the table of each run with a fitted triplet, and of the systems of several runs."""
     systems = {name: ([name], TUNED) for name in run_names(names)}
-    systems |= {name: each for name, each in SYSTEMS.items() if set(each[0]) <= systems.keys()}
+    for name in SYSTEMS:
+        system = get_system(name + DEMO_SUFFIX)
+        if len(system.recipes) > 1 and set(system.recipes) <= systems.keys():
+            systems[name] = (list(system.members), f"--rule {system.rule} {system.combination}")
     rows = []
     for name, (members, flags) in systems.items():
         try:

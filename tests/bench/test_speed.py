@@ -9,8 +9,6 @@ import torch
 from lib import device as machine
 from lib import images, rle
 from lib.layout import ALL_DATA, Work, map_file
-from lib.models import SegmentationNetwork
-from lib.recipes import Recipe
 from tests import browser, fakes
 from tests.bench import (
     decide,
@@ -112,27 +110,6 @@ def test_the_figures_for_gpus_can_be_measured_on_a_cpu(
     assert len(values) == len(train.FIGURES)
     assert "TFLOP/s" in values[3]
     assert values[4] == NO_GPU
-
-
-def test_flops_of_a_step_count_the_forward_and_the_backward_pass(work: Work) -> None:
-    """A convolution costs 2 operations per weight and output, and here as many for its gradient.
-
-    The gradient of the images is not needed in a first layer.
-    """
-
-    class OneConvolution(SegmentationNetwork):
-        def __init__(self, recipe: Recipe) -> None:
-            super().__init__(recipe.input)
-            self.conv = torch.nn.Conv2d(1, 1, 3, padding=1)
-
-        def logits(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            maps = self.conv(images)
-            return maps, maps.mean(dim=(1, 2, 3))
-
-    recipe = workloads.one_phase("demo", SIZE, 4)
-    with workloads.training_phase(work, recipe, CPU, 0) as training:
-        training.training_loss = OneConvolution(recipe).training_loss
-        assert train.count_flops(training) == 2 * (2 * 4 * SIZE**2 * 9)
 
 
 def test_infer_measures_the_cpu_and_names_what_needs_a_gpu(

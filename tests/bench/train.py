@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 
+import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from lib import device as machine
 from lib.layout import Work
+from lib.train.cost import count_training
 from lib.train.dataloaders import default_workers
 from lib.train.phase import PhaseTraining
 from tests.bench import reference_torch, workloads
@@ -75,7 +76,7 @@ def measure_gpu(
         batches = len(training.batches)
         without_data = fixed_batch_epoch(training)
         memory = workloads.peak_memory(without_data, device)
-        flops = batches * count_flops(training)
+        flops = batches * batch * count_training(recipe, np.array([True])).flops_per_image
         tasks = lambda: training._train(0, []), without_data, published_steps(training)
         synchronize = partial(workloads.synchronize, device)
         with_data, stage, published = best_times(rounds, *tasks, finish=synchronize)
@@ -86,15 +87,6 @@ def measure_gpu(
         f"{flops / stage / matrix_flops(device, rounds):.3f} ({flops / stage / 1e12:.1f} TFLOP/s)",
         memory,
     ]
-
-
-def count_flops(training: PhaseTraining) -> int:
-    """Count the FLOPs of convolutions and matrix products in a step, forward and backward."""
-    images, masks = next(iter(training.train_loader))
-    with FlopCounterMode(display=False) as counter:
-        training._losses(training.training_loss, images, masks)["loss"].backward()
-    training.optimizer.zero_grad()
-    return counter.get_total_flops()
 
 
 def matrix_flops(device: torch.device, rounds: int) -> float:
