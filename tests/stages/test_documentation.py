@@ -9,7 +9,12 @@ import pytest
 
 from tests.stages.commands import ROOT, run
 
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("tests/bench/*.md")), *ROOT.glob("folds/*.md")]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "KAGGLE.md",
+    *sorted(ROOT.glob("tests/bench/*.md")),
+    *ROOT.glob("folds/*.md"),
+]
 SCRIPTS = sorted(path.name for path in ROOT.glob("0*.py"))
 COMMAND = re.compile(
     r"(?:-m (?P<module>(?:lib|tests)\.[\w.]+)|(?P<script>\d\d_\w+\.py))(?P<arguments>.*)"

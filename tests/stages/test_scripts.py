@@ -2,17 +2,23 @@
 
 import csv
 import json
+import os
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lib import artifacts, dataset, images, rle
 from lib.decision import schema
 from lib.layout import Work
 from lib.prepare.phantom import write_phantoms
-from tests.stages.commands import error_line, run
+from tests.stages.commands import ROOT, error_line, run
 
 TINY = ["--set", "phases.0.size=64", "phases.0.epochs=2", "phases.0.batch=8",
         "network.decoder_channels=[8,8,4,4,4]", "tta=none"]  # fmt: skip
@@ -162,3 +168,37 @@ def test_maps_stay_if_their_replacement_is_refused(work: Work, raw: Path, tmp_pa
     line = error_line("03_infer.py", "--run", "tiny", "--replace", "--work", other.root)
     assert "was trained on another dataset" in line
     assert artifacts.read(other.probs("tiny", 0)).id == maps
+
+
+def test_the_cells_of_the_kaggle_page_make_a_gallery_and_a_submission(
+    work: Work, raw: Path, tmp_path: Path
+) -> None:
+    """The page as it stands, but for the names and sizes of these runs."""
+    page = (ROOT / "KAGGLE.md").read_text()
+    script = "\n".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL))
+    trained = shlex.quote(str(work.root))
+    for published, here in {
+        "git archive --format=tar HEAD | tar -x": 'cp -r lib folds [0-9]*.py "$CODE" #',
+        "lib.predict export": f"lib.predict export --work {trained}",
+        "work/runs work/decisions": f"{trained}/runs {trained}/decisions",
+        "--recipe r34_512": f"--recipe demo --name tiny {shlex.join(TINY)}",
+        "r34_512": "tiny",
+        "--sizes 512": "--sizes 64 --rle-size 128",
+    }.items():
+        assert published in script
+        script = script.replace(published, here)
+    folders = {name: tmp_path / name.lower() for name in ("CODE", "MODEL", "RUNS", "OUT")}
+    folders["CODE"].mkdir()
+    settings = {name: str(path) for name, path in folders.items()}
+    settings |= {"RAW_DIR": str(raw), "IMAGES": str(raw / "dicom-images-test"), "WEIGHTS": "none"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, capture_output=True, text=True,
+        env=os.environ | settings | {"OMP_NUM_THREADS": "1", "PATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (folders["OUT"] / "predictions/index.html").exists()
+    made = artifacts.read(Work(folders["OUT"] / "work").submission("final-params"))
+    here, there = (pd.read_csv(each.path("submission.csv"), index_col=0) for each in (
+        artifacts.read(work.submission("final-triplet")), made))  # fmt: skip
+    assert there.loc[here.index].equals(here)
