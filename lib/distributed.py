@@ -63,6 +63,7 @@ def process_group(device: str) -> Iterator[torch.device]:
     selected = machine.select_device(device)
     if selected.type == "cuda":
         torch.cuda.set_device(selected)
+    machine.keep_freed_memory(selected)
     if alone:
         yield selected
         return

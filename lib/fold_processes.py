@@ -23,7 +23,7 @@ import torch
 
 from lib import cli
 from lib.artifacts import Draft
-from lib.device import select_device
+from lib.device import keep_freed_memory, select_device
 from lib.errors import InputError
 
 HOME = Path(__file__).resolve().parents[1]
@@ -148,6 +148,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this process
     sys.argv, function, job = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory(job.device)
     job.draft.started = time.time()
     function(job)
 

@@ -67,10 +67,12 @@ def predict(args: argparse.Namespace) -> int:
     loaded = (
         system.load(args.model) if args.model else from_work.load(Work(args.work), args.decision)
     )
+    selected = device.select_device(args.device)
+    device.keep_freed_memory(selected)
     with outputs.begin(args.out, loaded):
         job = run.PredictionJob(
-            found.images, loaded, args.out, device.select_device(args.device), args.batch,
-            args.workers or THREADS, args.dicom_seg,
+            found.images, loaded, args.out, selected, args.batch, args.workers or THREADS,
+            args.dicom_seg,
         )  # fmt: skip
         outcome = run.predict_images(job)
         records = list(outputs.finished_records(args.out).values())
