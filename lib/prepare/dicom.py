@@ -6,10 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pydicom
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom import uid
 from pydicom.config import disable_value_validation
 from pydicom.encaps import generate_frames
@@ -31,6 +32,8 @@ GRAY_KINDS = ("MONOCHROME1", "MONOCHROME2")
 COLOUR_KINDS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", PALETTE)
 # pydicom only warns of a file cut short, and of pixels of another shape than the header's.
 FATAL_WARNINGS = "End of file reached|The decoded RLE segment contains non-conformant padding"
+
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF tag; its values that swap rows and columns
 
 # The decoders of each transfer syntax, in order, and the packages to install for them. Decoders
 # round differently, so their order does not depend on what is installed. For JPEG Lossless, GDCM
@@ -100,7 +103,8 @@ def read_size(path: Path) -> tuple[int, int] | None:
                 data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
             return int(data.Rows), int(data.Columns)
         with Image.open(path, formats=("PNG", "JPEG")) as picture:
-            return picture.height, picture.width
+            size = picture.height, picture.width
+            return size[::-1] if picture.getexif().get(ORIENTATION, 1) in TURNED else size
     except Exception:  # `read` says later what is wrong with the file
         return None
 
@@ -214,9 +218,11 @@ def _check_pixel_length(data: pydicom.Dataset) -> None:
 
 def _decode_picture(content: bytes) -> Radiograph:
     """Decode a PNG or JPEG: gray, gray stored in colour, a colour photograph, or 16 bits deep."""
-    with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as picture:
-        picture.load()
-        kind = str(picture.format).lower()
+    with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as opened:
+        opened.load()
+        picture, kind = cast(Image.Image, opened), str(opened.format).lower()
+        if picture.getexif().get(ORIENTATION, 1) != 1:  # a phone's photograph: as viewers show it
+            picture, kind = ImageOps.exif_transpose(picture), f"{kind} turned"
         if picture.mode.startswith("I"):
             values = np.asarray(picture)
             low, high = values.min(), values.max()

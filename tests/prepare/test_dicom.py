@@ -291,6 +291,24 @@ except Exception as error:
 """
 
 
+@pytest.mark.parametrize(
+    ("orientation", "turns", "is_mirrored"),
+    [(1, 0, False), (2, 0, True), (3, 2, False), (6, 3, False)],
+)
+def test_a_photograph_is_read_as_viewers_turn_it(
+    tmp_path: Path, orientation: int, turns: int, is_mirrored: bool
+) -> None:
+    stored = np.add.outer(np.arange(64), 2 * np.arange(48)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(tmp_path / "photo.png", exif=exif)
+    radiograph = dicom.read(tmp_path / "photo.png")
+    shown = np.rot90(stored[:, ::-1] if is_mirrored else stored, turns)
+    assert np.array_equal(radiograph.pixels, shown)
+    assert dicom.read_size(tmp_path / "photo.png") == shown.shape
+    assert radiograph.source == ("png 8-bit" if orientation == 1 else "png turned 8-bit")
+
+
 def test_too_little_memory_does_not_make_a_file_unreadable(large_png: Path) -> None:
     """In a process of its own: one that ran other tests has free memory of theirs."""
     pytest.importorskip("resource", reason="needs POSIX")
