@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
         help="change values of the recipe, such as phases.0.lr=1e-3; needs --name")  # fmt: skip
     parser.add_argument("--encoder-weights", metavar="imagenet|none|FILE|sum:FILE",
-                        help="sum: the first convolution over RGB, for a gray recipe")  # fmt: skip
+        help="or a folder with <encoder>.pt; sum: add up RGB, for a gray recipe")  # fmt: skip
     cli.add_device_flags(parser)
     parser.add_argument(
         "--workers", type=cli.int_in_range(0, 1024), help="processes that load images"
@@ -48,7 +48,6 @@ def main() -> None:
     args = parse_args()
     work = layout.Work(args.work)
     recipe = serialize.override(recipes.get(args.recipe), args.set)
-    encoder_weights = args.encoder_weights or recipe.network.encoder_weights
     data = dataset.read(work)
     folds = data.checked_folds(args.folds)
     sizes = sorted({phase.size for phase in recipe.phases})
@@ -56,15 +55,18 @@ def main() -> None:
 
     # Imported here, because torch takes seconds: --help and mistakes in flags need not wait.
     from lib import distributed, fold_processes
-    from lib.models.weights import encoder_fingerprint
+    from lib.models.weights import encoder_file, encoder_fingerprint
     from lib.train.trainer import TrainingJob, train_and_publish
 
+    encoder_weights = encoder_file(
+        args.encoder_weights or recipe.network.encoder_weights, recipe.network.encoder
+    )
     config = {"recipe": asdict(recipe), "encoder_weights": encoder_fingerprint(encoder_weights)}
     inputs = [data.artifact, *caches.values()]
     name = args.name or recipe.name
     requests = [(work.run(name, fold), config | {"fold": fold}, inputs) for fold in folds]
     with (
-        distributed.process_group(args.device) as device,
+        distributed.process_group(args.device, args.parallel) as device,
         distributed.begin_artifacts(requests, args.replace) as drafts,
     ):
         jobs = (

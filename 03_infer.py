@@ -68,7 +68,7 @@ def main() -> None:
         location = work.probs(args.run, fold, None if tta == recipe.tta else tta)
         requests.append((location, config, inputs))
     with (
-        distributed.process_group(args.device) as device,
+        distributed.process_group(args.device, args.parallel) as device,
         distributed.begin_artifacts(requests, args.replace) as drafts,
     ):
         jobs = (

@@ -7,14 +7,16 @@
 #
 # Environment: WORK     working folder (default: work)
 #              RECIPES  recipes to train, separated by blanks (default: demo, or r34_512 with RAW_DIR)
-#              SYSTEM   instead of RECIPES: a system of several recipes, as python -m lib.recipes
-#                       systems lists them (NAME_demo: shrunk for the demo); RULE and NAME are its own
+#              SYSTEM   instead of RECIPES: one of python -m lib.recipes systems (NAME_demo: shrunk
+#                       for the demo), with its members, weights and gates; it has its own defaults
+#                       of NAME and RULE
 #              FOLDS    folds to train (default: 0 1 in the demo, or all with RAW_DIR)
 #              NAME     name of the ensemble (default: final)
 #              RULE     rule of the decision (default: triplet)
 #              TAG      of the decision (default: RULE)
-#              ENCODER_WEIGHTS  imagenet, none, or a file (default: the recipe's; r34_512 downloads
-#                       ImageNet weights once, so without a network give a file)
+#              ENCODER_WEIGHTS  imagenet, none, a file, or a folder with a file <encoder>.pt for each
+#                       encoder (default: the recipe's; r34_512 downloads ImageNet weights once, so
+#                       without a network give files)
 #              PARALLEL folds at the same time in 02 and 03 (default: one on each GPU, one on a CPU)
 #              LIMIT    maximum of training and of test images (default: all)
 #              REPLACE  1: make the results of all stages again, 01 and 02 too; to make only one
@@ -23,58 +25,26 @@ set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/environment.sh"
 
 work=${WORK:-work}
-system=${SYSTEM:-} members='' flags=''
-if [ -n "$system" ]; then
-    [ -z "${RECIPES:-}" ] || { echo "error: give SYSTEM or RECIPES, not both" >&2; exit 2; }
-    lines=$("$python" -m lib.recipes systems "$system")
-    RECIPES=$(sed -n 's/^recipes: //p' <<<"$lines")
-    RULE=${RULE:-$(sed -n 's/^rule: //p' <<<"$lines")}
-    members=$(sed -n 's/^members: //p' <<<"$lines")
-    flags=$(sed -n 's/^flags of 04: //p' <<<"$lines")
-fi
-name=${NAME:-${system:-final}}
-rule=${RULE:-triplet}
-decision=$name-${TAG:-$rule}
 if [ $# -eq 0 ]; then
     raw=(--demo)
     truth=(--truth "$work/raw_demo/test-truth.csv")
-    recipes=${RECIPES:-demo}
-    folds=${FOLDS:-0 1}
 elif [[ -n $1 && $1 != -* && ${2:--} == -* ]]; then
     raw=(--raw "$@")
     truth=()
-    recipes=${RECIPES:-r34_512}
-    folds=${FOLDS:-}
 else
     echo "usage: bash run_all.sh [RAW_DIR [FLAGS OF 01_prepare.py]]" >&2
     exit 2
 fi
-read -ra recipes <<<"$recipes"
-read -ra members <<<"${members:-${recipes[*]}}"
-read -ra combination <<<"$flags"
-read -ra folds <<<"$folds"
 
-# Stage 04 refuses repeated values and bad names too, but only after all training.
-refuse_repeats() {
-    local repeated
-    repeated=$(printf '%s\n' "${@:2}" | sort | uniq -d | head -n 1)
-    [ -z "$repeated" ] || { echo "error: $1 has $repeated twice" >&2; exit 2; }
-}
-refuse_repeats RECIPES "${recipes[@]}"
-refuse_repeats FOLDS "${folds[@]}"
-"$python" - "$rule" "$name" "${TAG:-$rule}" "$decision" <<'PYTHON'
-import sys
-from lib import cli, layout
-from lib.ensemble.options import RULES
-from lib.errors import InputError
-def check(rule, *names):
-    if rule not in RULES:
-        raise InputError(f"RULE {rule} does not exist; give one of {', '.join(RULES)}")
-    for name in names:
-        layout.check_name(name)
-cli.run_stage(lambda: check(*sys.argv[1:]))
-PYTHON
-
+# Now: what a stage would refuse only after all training is refused before the first one starts.
+plan=$("$python" -m lib.plan "$@")
+setting() { sed -n "s/^$1: //p" <<<"$plan"; }
+read -ra recipes <<<"$(setting recipes)"
+read -ra members <<<"$(setting members)"
+read -ra combination <<<"$(setting combination)"
+read -ra folds <<<"$(setting folds)"
+name=$(setting name) rule=$(setting rule) tag=$(setting tag)
+decision=$name-$tag
 [ ${#folds[@]} -eq 0 ] || folds=(--folds "${folds[@]}")
 common=(--work "$work")
 limit=() weights=() parallel=()
@@ -118,6 +88,6 @@ for recipe in "${recipes[@]}"; do
     run_stage 03_infer.py --run "$recipe" "${folds[@]}" "${parallel[@]}"
 done
 run_stage 04_ensemble.py --members "${members[@]}" "${combination[@]}" --name "$name" "${folds[@]}" \
-    --rule "$rule" --tag "${decision#"$name"-}"
+    --rule "$rule" --tag "$tag"
 run_stage 05_submit.py --decision "$decision" "${truth[@]}"
 rm -f "$work/replaced.txt"

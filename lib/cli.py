@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import math
 import multiprocessing
 import os
 import signal
@@ -38,7 +39,8 @@ def add_device_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--parallel", type=int_in_range(1, 1024), metavar="N",
-        help="folds at the same time, each in a process; default: one on each GPU, one on a CPU",
+        help="folds at the same time, each in a process with its part of the cores; more than "
+        "there are GPUs share them; not with torchrun (default: one on each GPU, one on a CPU)",
     )  # fmt: skip
 
 
@@ -52,6 +54,17 @@ def int_in_range(low: int, high: int = 1_000_000) -> Callable[[str], int]:
         raise argparse.ArgumentTypeError(f"{text[:40]} is not a whole number from {low} to {high}")
 
     return parse
+
+
+def positive_number(text: str) -> float:
+    """Return a number above 0; the `type` of a flag."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text[:40]} is not a number above 0")
+    return value
 
 
 def png_file(text: str) -> Path:

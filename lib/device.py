@@ -27,19 +27,28 @@ def select_device(name: str) -> torch.device:
     Raises:
         InputError: if there is no such device.
     """
+    given = name
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and "LOCAL_RANK" in os.environ:
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    if name == "cuda":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     try:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
             raise RuntimeError("networks run on a CPU or with CUDA")
-        torch.empty(0, device=device)
+        torch.ones(1, device=device).add(1)  # a GPU that this torch was not built for fails here
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0][:100]
-        raise InputError(f"--device {name} cannot be used ({reason}); try auto or cpu") from None
+        cure = "cpu" if given == "auto" else "auto or cpu"
+        raise InputError(f"--device {given} cannot be used ({reason}); try {cure}") from None
     return device
+
+
+def use_device(device: torch.device) -> None:
+    """Make a device the default of this process."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    keep_freed_memory(device)
 
 
 def keep_freed_memory(device: torch.device) -> None:

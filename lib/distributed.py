@@ -45,11 +45,12 @@ def progress_disabled() -> bool | None:
 
 
 @contextmanager
-def process_group(device: str) -> Iterator[torch.device]:
+def process_group(device: str, parallel: int | None = None) -> Iterator[torch.device]:
     """Join the processes that torchrun started, if any; only the main one prints.
 
     Args:
         device: value of the `--device` flag; "auto" and "cuda" mean another GPU in each process.
+        parallel: value of `--parallel`, which torchrun excludes.
 
     Yields:
         The device of this process.
@@ -57,13 +58,20 @@ def process_group(device: str) -> Iterator[torch.device]:
     Raises:
         InputError: if there is no such device, or another process was lost.
     """
+    if not os.environ.get("WORLD_SIZE", "1").isdecimal():
+        raise InputError(f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: start the stage with torchrun")
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
     if not alone and device.startswith("cuda:"):
         raise InputError(f"--device {device} is one GPU for all of torchrun's processes; give cuda")
+    if not alone and "RANK" not in os.environ:
+        raise InputError("WORLD_SIZE is set, and RANK is not: start the stage with torchrun")
+    if not alone and parallel:
+        raise InputError(
+            f"--parallel {parallel} runs folds side by side, torchrun one fold on all GPUs: leave "
+            "one of them out"
+        )
     selected = machine.select_device(device)
-    if selected.type == "cuda":
-        torch.cuda.set_device(selected)
-    machine.keep_freed_memory(selected)
+    machine.use_device(selected)
     if alone:
         yield selected
         return

@@ -23,7 +23,7 @@ import torch
 
 from lib import cli
 from lib.artifacts import Draft
-from lib.device import keep_freed_memory, select_device
+from lib.device import select_device, use_device
 from lib.errors import InputError
 
 HOME = Path(__file__).resolve().parents[1]
@@ -51,17 +51,12 @@ def choose_devices(flag: str, parallel: int | None, n_folds: int) -> list[torch.
         n_folds: there are at most as many processes.
 
     Raises:
-        InputError: if there is no such device, or `parallel` is used with torchrun.
+        InputError: if there is no such device.
     """
     device = select_device(flag)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        if parallel:
-            raise InputError(
-                f"--parallel {parallel} trains folds side by side, torchrun one fold on all GPUs: "
-                "leave one of them out"
-            )
         return [device]
-    if device.type == "cuda" and device.index is None:
+    if device.type == "cuda" and flag in ("auto", "cuda"):
         devices = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
     else:
         devices = [device]
@@ -82,7 +77,10 @@ def run_each(
     Raises:
         InputError: if processes failed; the others have gone on to their ends.
     """
-    if len(devices) == 1:
+    if len(devices) > 1:
+        jobs = list(jobs)
+        devices = devices[: len(jobs)]
+    if len(devices) <= 1:
         for job in jobs:
             function(job)
         return
@@ -119,9 +117,10 @@ def _run_in_process(function: Callable[[Any], None], job: Job, n_processes: int)
         [sys.executable, "-m", "lib.fold_processes"],
         env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    with process, log_path.open("wb") as log:
+    with process, log_path.open("ab") as log:
         assert process.stdin is not None
         assert process.stdout is not None
+        log.write(f"== {time.strftime('%Y-%m-%d %H:%M:%S')} on {job.device}\n".encode())
         with suppress(BrokenPipeError):  # killed already
             # The pipe stays open: the process ends when it closes.
             pickle.dump((sys.argv, function, job), process.stdin)
@@ -148,7 +147,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this process
     sys.argv, function, job = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    keep_freed_memory(job.device)
+    use_device(job.device)
     job.draft.started = time.time()
     function(job)
 

@@ -164,6 +164,18 @@ def test_without_bfloat16_all_layers_stay_as_they_are(monkeypatch: pytest.Monkey
     assert type(model[0]) is torch.nn.Conv2d
 
 
+@pytest.mark.parametrize("name", ["auto", "cuda"])
+def test_a_gpu_has_its_number_because_torch_wants_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "ones", lambda *args, **kwargs: torch.zeros(1))
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert device.select_device(name) == torch.device("cuda:0")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert device.select_device(name) == torch.device("cuda:3")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="malloc of Linux")
 def test_freed_memory_is_kept_for_the_next_tensors() -> None:
     """The kernel hands out pages of 4 kB, and counts each: 25,600 for 100 MiB."""

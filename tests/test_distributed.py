@@ -95,3 +95,20 @@ def test_one_gpu_for_all_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_only_the_main_process_prints(capfd: pytest.CaptureFixture[str]) -> None:
     assert run_in_processes(lambda: print("here", flush=True)) == [0, 0]
     assert capfd.readouterr().out == "here\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "parallel", "cure"),
+    [
+        ({"WORLD_SIZE": "2"}, None, "RANK is not: start the stage with torchrun"),
+        ({"WORLD_SIZE": "two"}, None, "WORLD_SIZE is two: .* torchrun"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, 2, "--parallel 2 .* torchrun .*: leave one of them out"),
+    ],
+)
+def test_processes_that_torchrun_did_not_start_are_refused(
+    settings: dict[str, str], parallel: int | None, cure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=cure), distributed.process_group("cpu", parallel):
+        pass

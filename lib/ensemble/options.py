@@ -19,7 +19,7 @@ from lib.decision.threshold_search import PRESETS, Preset
 from lib.decision.tuning import GateFit, RuleFitter, identity_gate, mean_gate, stacked_gate
 from lib.ensemble.members import Member
 from lib.errors import InputError
-from lib.layout import MANIFEST, ArtifactPath
+from lib.layout import MANIFEST, ArtifactPath, Fold
 from lib.recipes.published_rules import PUBLISHED
 
 TRIPLET, EXPECTED = "triplet", "expected"
@@ -153,6 +153,30 @@ def parse_options(
     return options
 
 
+def check_plan(
+    members: Sequence[Member], gates: Sequence[Member], rule: str, gate_fit: str
+) -> None:
+    """Check before training what `parse_options` would refuse after it.
+
+    Args:
+        members, gates: runs that are not trained yet, with the image heads and rules of their
+            recipes.
+        rule: a name in RULES.
+        gate_fit: "mean" or "stack".
+
+    Raises:
+        InputError: if the rule needs out-of-fold maps or image probabilities that will not be
+            there, or the recipes have different rules.
+    """
+    fixed_rule = _rule_of_recipe(members) if rule == RECIPE else PUBLISHED.get(rule)
+    options = DecisionOptions(
+        rule, None, fixed_rule, tuple(dict.fromkeys(gate.run for gate in gates)), gate_fit
+    )
+    if options.needs_fitting:
+        _check_out_of_fold(options, members)
+    _check_gate(options, members, f"--rule {rule}")
+
+
 def parse_params(words: Sequence[str]) -> ThresholdRule:
     """Parse the key=value words of --params; other keys have the defaults of ThresholdRule.
 
@@ -259,16 +283,7 @@ def _check_labels(options: DecisionOptions, members: Sequence[Member], dataset: 
     """Raise InputError if something is to be fitted, and the labels do not allow it."""
     if not options.needs_fitting:
         return
-    folds = {member.fold for member in members if member.has_oof}
-    if not folds:
-        cure = (
-            "take the rule of a decision: --params-from WORK/decisions/NAME-TAG, or state one: "
-            "--params top=.7 min_area=800 bottom=.3"
-        )
-        raise InputError(
-            "there are no out-of-fold maps of labelled images to fit on (all-data runs and new "
-            f"images have none); {'give --gate-fit mean' if options.fixed_rule else cure}"
-        )
+    folds = _check_out_of_fold(options, members)
     ids = [image_id for image_id, fold in dataset.folds.items() if fold in folds]
     positive = np.array([dataset.positive(image_id) for image_id in ids])
     fold_of = np.array([dataset.folds[image_id] for image_id in ids])
@@ -279,6 +294,21 @@ def _check_labels(options: DecisionOptions, members: Sequence[Member], dataset: 
     if options.gate and options.gate_fit == STACK:  # each fold's best rule has its own gate
         for part in [*outside, *(positive[fold_of == fold] for fold in folds)]:
             check_both_kinds(part, "--gate-fit stack", "--gate-fit mean")
+
+
+def _check_out_of_fold(options: DecisionOptions, members: Sequence[Member]) -> set[Fold]:
+    """Return the folds with out-of-fold maps; raise InputError if there are none to fit on."""
+    folds = {member.fold for member in members if member.has_oof}
+    if not folds:
+        cure = (
+            "take the rule of a decision: --params-from WORK/decisions/NAME-TAG, or state one: "
+            "--params top=.7 min_area=800 bottom=.3"
+        )
+        raise InputError(
+            "there are no out-of-fold maps of labelled images to fit on (all-data runs and new "
+            f"images have none); {'give --gate-fit mean' if options.fixed_rule else cure}"
+        )
+    return folds
 
 
 def _check_gate(options: DecisionOptions, members: Sequence[Member], flag: str) -> None:

@@ -62,6 +62,18 @@ def load_model(model: SegmentationNetwork, path: Path) -> SegmentationNetwork:
     return model
 
 
+def encoder_file(source: str, encoder: str) -> str:
+    """Return the value of --encoder-weights, with the file of an encoder in place of a folder.
+
+    Args:
+        source: imagenet, none, a file, or a folder with <encoder>.pt; files may follow "sum:".
+        encoder: its name in segmentation-models-pytorch.
+    """
+    prefix = SUM if source.startswith(SUM) else ""
+    path = Path(source.removeprefix(SUM))
+    return f"{prefix}{path / encoder}.pt" if path.is_dir() else source
+
+
 def encoder_fingerprint(source: str) -> str:
     """Return the encoder's start as the config of a run has it: imagenet, none, or a file's hash.
 

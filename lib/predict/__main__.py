@@ -68,7 +68,7 @@ def predict(args: argparse.Namespace) -> int:
         system.load(args.model) if args.model else from_work.load(Work(args.work), args.decision)
     )
     selected = device.select_device(args.device)
-    device.keep_freed_memory(selected)
+    device.use_device(selected)
     with outputs.begin(args.out, loaded):
         job = run.PredictionJob(
             found.images, loaded, args.out, selected, args.batch, args.workers or THREADS,

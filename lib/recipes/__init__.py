@@ -43,7 +43,7 @@ def get(name: str) -> Recipe:
     if name.removesuffix(DEMO_SUFFIX) in RECIPES and name not in RECIPES:
         return demo_variant(RECIPES[name.removesuffix(DEMO_SUFFIX)])
     if name not in RECIPES:
-        similar = ", ".join(get_close_matches(name, RECIPES))
+        similar = ", ".join(get_close_matches(name.lower(), RECIPES))
         cure = f"similar names: {similar}" if similar else "python -m lib.recipes lists all"
         raise InputError(f"there is no recipe {name!r}; {cure}")
     return RECIPES[name]

@@ -2,7 +2,7 @@
 
 python -m lib.recipes [NAME]
 python -m lib.recipes [NAME] --cost [--images N]
-python -m lib.recipes systems [NAME]
+python -m lib.recipes systems [NAME] [--cost ...]
 """
 
 import argparse
@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from lib import recipes
-from lib.cli import int_in_range, run_stage
+from lib.cli import int_in_range, positive_number, run_stage
+from lib.errors import InputError
 from lib.recipes import Recipe, systems
 from lib.recipes.demo_variant import DEMO_SUFFIX
 from lib.recipes.systems import System
@@ -36,49 +37,80 @@ def describe(names: Sequence[str]) -> Iterator[str]:
         yield from list_names(list(systems.SYSTEMS.values()))
         yield f"SYSTEM=NAME bash run_all.sh RAW_DIR trains one; NAME{DEMO_SUFFIX}: on phantoms."
     elif names[0] == SYSTEMS:
-        yield from systems.get(names[1]).lines()
+        system = systems.get(names[1])
+        yield f"{system.name}: {system.source}; {system.summary}"
+        yield f"recipes: {' '.join(system.recipes)}"
+        yield f"stage 04: --members {' '.join(system.members)} {system.combination}".rstrip()
+        yield f"rule: {system.rule}"
     else:
         yield json.dumps(asdict(recipes.get(names[0])), indent=1)
 
 
-def main() -> None:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m lib.recipes",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--cost", action="store_true", help="count steps, FLOPs and memory")
     parser.add_argument(
-        "--images", type=int_in_range(10), default=N_IMAGES, metavar="N",
-        help="labelled images, all five folds together (default: the competition's 12,047)",
+        "--cost", action="store_true",
+        help="count images, steps, FLOPs and memory of one fold; without NAME of all recipes, "
+        "which takes minutes",
+    )  # fmt: skip
+    parser.add_argument(
+        "--images", type=int_in_range(10), metavar="N",
+        help=f"labelled images, all five folds together (default: the competition's {N_IMAGES:,})",
     )  # fmt: skip
     parser.add_argument(
         "--positives", type=int_in_range(1), metavar="N",
         help="those with a pneumothorax (default: 22 %%)",
     )  # fmt: skip
     parser.add_argument(
-        "--images-per-s", type=float, metavar="X",
+        "--images-per-s", type=positive_number, metavar="X",
         help="speed of the last phase, for the hours (default: a GPU is measured for 20 s)",
     )  # fmt: skip
     args = parser.parse_args()
     if len(args.names) > (1 + (args.names[:1] == [SYSTEMS])):
         parser.error(f"{' '.join(args.names)}: give one name")
-    if not args.cost:
-        print(*describe(args.names), sep="\n")
-        return
-    chosen = [recipes.get(name) for name in args.names]
+    if not args.cost and (args.images or args.positives or args.images_per_s):
+        parser.error("--images, --positives and --images-per-s are for --cost")
+    return args
+
+
+def print_cost(args: argparse.Namespace) -> None:
+    """Print the cost of a recipe, of those of a system, or of all."""
+    n_images = args.images or N_IMAGES
+    n_positive = args.positives or round(N_POSITIVE / N_IMAGES * n_images)
+    if n_positive > n_images:
+        raise InputError(f"--positives {n_positive}: there are {n_images} images")
+    if len(args.names) == 1 and args.names != [SYSTEMS]:
+        chosen = [recipes.get(args.names[0])]
+    elif len(args.names) == 2:
+        chosen = [recipes.get(name) for name in systems.get(args.names[1]).recipes]
+    else:
+        chosen = list(recipes.RECIPES.values())
 
     # Imported here, because torch takes seconds.
     from lib.device import select_device
     from lib.train.cost import cost_table, describe_cost
 
-    n_positive = args.positives or round(N_POSITIVE / N_IMAGES * args.images)
-    if not chosen:
-        for line in cost_table(list(recipes.RECIPES.values()), args.images, n_positive):
-            print(line, flush=True)
-        return
-    device = select_device("auto")
-    gpu = device if device.type == "cuda" else None
-    print(*describe_cost(chosen[0], args.images, n_positive, gpu, args.images_per_s), sep="\n")
+    if len(chosen) > 1:
+        lines = cost_table(chosen, n_images, n_positive)
+    else:
+        device = select_device("auto")
+        gpu = device if device.type == "cuda" else None
+        lines = describe_cost(chosen[0], n_images, n_positive, gpu, args.images_per_s)
+    for line in lines:
+        print(line, flush=True)
+
+
+def main() -> None:
+    args = parse_args()
+    if args.cost:
+        print_cost(args)
+    else:
+        print(*describe(args.names), sep="\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 python -m lib.recipes systems [NAME]
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -47,13 +46,6 @@ class System:
         gates = ["--gate", *self.gates, "--gate-fit", self.gate_fit]
         return " ".join((weights if self.weights else []) + (gates if self.gates else []))
 
-    def lines(self) -> Iterator[str]:
-        """Yield what run_all.sh reads."""
-        yield f"recipes: {' '.join(self.recipes)}"
-        yield f"members: {' '.join(self.members)}"
-        yield f"flags of 04: {self.combination}"
-        yield f"rule: {self.rule}"
-
 
 SNEDDY = ("sneddy_albunet_public", "sneddy_albunet_valid", "sneddy_seunet", "sneddy_resnet50")
 
@@ -85,11 +77,11 @@ SYSTEMS = {
             "abedalla_2st_unet", "2ST-UNet, 0.8356 private", "one network in two stages",
             members=("abedalla_2st_unet",), rule="abedalla_2st_unet",
         ),
-        # By the benches (tests/bench/README.md) expected Dice is the rule that beats all-empty masks
-        # most surely, and networks of other kinds and sizes add to each other. Five folds are 812
-        # PFLOP and 9.3 GiB by --cost: 7.5 hours at 30 TFLOP/s. It has not been trained yet.
+        # By the benches (tests/bench/README.md) expected Dice is the rule that beats all-empty
+        # masks most surely, and networks of other kinds and sizes add to each other. Five folds are
+        # 812 PFLOP and 9.3 GiB by --cost: 7.5 hours at 30 TFLOP/s. It has not been trained yet.
         System(
-            "ours", "this project, untrained", "three kinds of networks at two sizes, for one night",
+            "ours", "this project, untrained", "three kinds of networks, two sizes, for one night",
             members=("r34_512", "see_fpn_r50", "amirassov_r34_768"), rule="expected",
         ),
         System(
@@ -116,6 +108,7 @@ def get(name: str) -> System:
             for part in (system.members, system.gates)
         )
         return replace(system, name=name, members=members, gates=gates)
-    similar = ", ".join(get_close_matches(name, SYSTEMS))
+    names = [each + suffix for each in SYSTEMS for suffix in ("", DEMO_SUFFIX)]
+    similar = ", ".join(get_close_matches(name.lower(), names))
     cure = f"similar names: {similar}" if similar else "python -m lib.recipes systems lists all"
     raise InputError(f"there is no system {name!r}; {cure}")

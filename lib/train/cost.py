@@ -1,12 +1,12 @@
 """Cost of a training, counted before it starts: images, steps, FLOPs, memory, hours.
 
-FLOPs and memory come from a step on tensors without values (torch's FakeTensorMode), so they take
-neither time nor memory at any size.
+FLOPs and memory come from a step on tensors without values (torch's FakeTensorMode): a second or
+two at any size. Mask R-CNN, which looks at values, computes a real one.
 """
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
@@ -192,7 +192,7 @@ def measure_flops_per_s(recipe: Recipe, device: torch.device, seconds: float = S
     """Return the FLOP/s that steps of the last phase achieve on a device, without loading data."""
     phase = recipe.phases[-1]
     flops = phase.batch * count_training(recipe, np.array([True])).flops_per_image
-    model = build_model(recipe).to(device).to(memory_format=torch.channels_last).train()
+    model = build_model(recipe).to(device).to(memory_format=torch.channels_last)
     machine.choose_layer_precision(model, device)
     optimizer = build_optimizer(phase, model.parameters(), model.decoder)
     criterion, side = WeightedLoss(phase.loss), phase.crop or phase.size
@@ -207,11 +207,13 @@ def measure_flops_per_s(recipe: Recipe, device: torch.device, seconds: float = S
         optimizer.zero_grad(set_to_none=True)
         return loss.item()  # waits for a GPU
 
-    step()  # compiles and chooses kernels
-    start, n_steps = time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - start) < seconds or not n_steps:
-        step()
-        n_steps += 1
+    cure = f"at this batch ({phase.batch}) and size ({side} px) the recipe does not fit"
+    with machine.friendly_errors(cure), training_mode(model, phase, phase.epochs - 1):
+        step()  # chooses kernels
+        start, n_steps = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - start) < seconds or not n_steps:
+            step()
+            n_steps += 1
     return n_steps * flops / elapsed
 
 
@@ -251,7 +253,7 @@ def describe_cost(
         f"{cost.parameters:,} parameters; memory {cost.memory_bytes / GIB:.1f} GiB, without the "
         "workspace of the convolutions"
     )
-    if images_per_s:
+    if images_per_s is not None:
         speed = cost.flops_per_image * images_per_s
         yield _hours(cost, speed, f"at {images_per_s:g} images/s in the last phase")
     elif device:
@@ -263,8 +265,9 @@ def describe_cost(
         yield "hours: there is no GPU to measure; give --images-per-s, the speed of the last phase"
 
 
-def cost_table(recipes: Iterable[Recipe], n_images: int, n_positive: int) -> Iterator[str]:
+def cost_table(recipes: Sequence[Recipe], n_images: int, n_positive: int) -> Iterator[str]:
     """Yield the lines of a Markdown table: a recipe each, and what one of five folds costs."""
+    flops = 0.0
     positive = _training_images(n_images, n_positive)
     yield "| recipe | side | batch | parameters | images | steps | PFLOP | memory |"
     yield "|---|---|---|---|---|---|---|---|"
@@ -276,6 +279,9 @@ def cost_table(recipes: Iterable[Recipe], n_images: int, n_positive: int) -> Ite
             f"| {cost.parameters / 1e6:.1f} M | {cost.presentations:,} | {cost.steps:,} "
             f"| {cost.flops / 1e15:.1f} | {cost.memory_bytes / GIB:.1f} GiB |"
         )
+        flops += cost.flops
+    yield ""
+    yield f"in all {flops / 1e15:.0f} PFLOP for one fold, {5 * flops / 1e15:.0f} for five"
 
 
 def _training_images(n_images: int, n_positive: int) -> np.ndarray:
@@ -285,4 +291,7 @@ def _training_images(n_images: int, n_positive: int) -> np.ndarray:
 
 def _hours(cost: TrainingCost, flops_per_s: float, source: str) -> str:
     hours = cost.flops / flops_per_s / 3600
-    return f"hours: {hours:.1f} at {flops_per_s / 1e12:.3g} TFLOP/s, {source}"
+    return (
+        f"hours: {hours:.1f} at {flops_per_s / 1e12:.3g} TFLOP/s, {source}; validation and loading "
+        "come on top"
+    )

@@ -44,15 +44,17 @@ def test_the_blends_of_the_1st_place_have_the_published_weights(
     assert dict(zip(members, system.weights, strict=True)) == weights
 
 
-def test_one_is_printed_for_run_all(
+def test_one_is_printed_with_the_flags_of_stage_04(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["recipes", "systems", "x5_demo"])
     main()
-    trained, members, flags, rule = capsys.readouterr().out.splitlines()
+    title, trained, flags, rule = capsys.readouterr().out.splitlines()
     gates = "x5_cls_se50_768_demo x5_cls_se50_1024_demo x5_cls_effb3_demo"
-    assert trained.split()[1:] == [*gates.split(), *members.split()[1:]]
-    assert flags == f"flags of 04: --gate {gates} --gate-fit stack"
+    members = " ".join(systems.get("x5_demo").members)
+    assert title.startswith("x5_demo: 2nd place, 0.8665 private; ")
+    assert trained == f"recipes: {gates} {members}"
+    assert flags == f"stage 04: --members {members} --gate {gates} --gate-fit stack"
     assert rule == "rule: x5"
 
 

@@ -36,6 +36,13 @@ def error_line(work: Path, *arguments: str, **settings: str) -> str:
         ("RULE", "tripel", "RULE tripel"),
         ("RECIPES", "demo r34_512 demo", "RECIPES has demo twice"),
         ("FOLDS", "1 0 1", "FOLDS has 1 twice"),
+        ("FOLDS", "one", "one"),
+        ("RECIPES", "dem", "no recipe 'dem'"),
+        ("PARALLEL", "0", "PARALLEL 0"),
+        ("LIMIT", "all", "LIMIT all"),
+        ("ENCODER_WEIGHTS", "nowhere.pt", "nowhere.pt"),
+        ("SYSTEM", "sneddy_v3_demo", "sneddy_v"),
+        ("SYSTEM", "x5", "SYSTEM=x5_demo"),
     ],
 )
 def test_a_bad_name_and_a_repeated_recipe_or_fold_are_refused(
@@ -55,9 +62,11 @@ def test_anything_but_one_folder_with_flags_is_refused_with_the_usage(
     assert error_line(tmp_path / "work", *arguments).startswith("usage: bash run_all.sh ")
 
 
-STAGE = """import pathlib, sys
+STAGE = """import pathlib, runpy, sys
 words = sys.argv
-if words[1:2] == ["-"]:
+if words[1:3] == ["-m", "lib.plan"]:
+    sys.argv = words[2:]
+    runpy.run_module("lib.plan", run_name="__main__")
     sys.exit()
 folder = pathlib.Path(__file__).parent
 with (folder / "calls").open("a") as calls:
@@ -101,6 +110,26 @@ def test_settings_reach_their_stages(calls: Callable[..., list[str]]) -> None:
     assert "--rule expected --tag t" in fourth
     assert "--decision n-t" in fifth
     assert not any("--replace" in call for call in calls())
+
+
+def test_a_system_brings_its_recipes_weights_gates_and_rule(
+    calls: Callable[..., list[str]],
+) -> None:
+    *_, fourth, fifth = calls(SYSTEM="sneddy_v2_demo")
+    members = [f"sneddy_{name}_demo" for name in ("albunet_public", "albunet_valid", "seunet")]
+    assert f"--members {' '.join(members)} sneddy_resnet50_demo --weights 0.2 0.15 0.4" in fourth
+    assert "--name sneddy_v2_demo --folds 0 1 --rule sneddy_v2 --tag sneddy_v2 " in fourth
+    assert "--decision sneddy_v2_demo-sneddy_v2 " in fifth
+    all_calls = calls("a folder", SYSTEM="x5", PARALLEL="2")
+    trained = [call.split()[2] for call in all_calls if call.startswith("02_")]
+    assert len(trained) == 8
+    assert "--gate x5_cls_se50_768 x5_cls_se50_1024 x5_cls_effb3 --gate-fit stack" in all_calls[-2]
+    assert all(("--parallel 2" in call) == (call[:2] in ("02", "03")) for call in all_calls)
+    assert "--rule expected --tag expected" in calls("a folder", SYSTEM="ours")[-2]
+    assert (
+        "--name n --rule triplet --tag t"
+        in calls("a folder", SYSTEM="baseline", NAME="n", RULE="triplet", TAG="t")[-2]
+    )
 
 
 def test_flags_after_the_folder_go_to_the_first_stage(calls: Callable[..., list[str]]) -> None:

@@ -92,6 +92,7 @@ def test_hours_are_images_by_speed() -> None:
     recipe = replace(TINY, phases=TINY.phases[:1])
     *_, hours = describe_cost(recipe, 1_000_000, 200_000, None, images_per_s=100)
     assert hours.startswith(f"hours: {2 * 800_000 / 100 / 3600:.1f} at ")
+    assert "validation" in hours
     *_, unknown = describe_cost(recipe, 100, 20, None, None)
     assert "--images-per-s" in unknown
 

@@ -1,0 +1,52 @@
+"""Plans of run_all.sh: what stage 04 would refuse is refused before the first stage."""
+
+from pathlib import Path
+
+import pytest
+
+from lib.errors import InputError
+from lib.plan import plan_lines
+
+
+def plan(has_data: bool = True, **settings: str) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in plan_lines(settings, has_data))
+
+
+def test_the_defaults_are_those_of_the_demo_or_of_real_data() -> None:
+    demo, real = plan(has_data=False), plan(has_data=True)
+    assert (demo["recipes"], demo["folds"]) == ("demo", "0 1")
+    assert (real["recipes"], real["folds"]) == ("r34_512", "")
+    for each in (demo, real):
+        assert each["members"] == each["recipes"]
+        assert (each["name"], each["rule"], each["tag"]) == ("final", "triplet", "triplet")
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"SYSTEM": "x5", "RULE": "triplet"}, "--gate x5_cls_.* would gate nothing"),
+        ({"FOLDS": "all-data"}, "no out-of-fold maps"),
+        ({"SYSTEM": "x5", "FOLDS": "all-data"}, "--gate-fit mean"),
+        ({"SYSTEM": "ours", "RULE": "recipe"}, "different rules"),
+        ({"RECIPES": "see_fpn_r50", "RULE": "gated"}, "no member has an image head"),
+        ({"RECIPES": "x5_seg_se50", "RULE": "recipe"}, "no member has an image head"),
+        ({"SYSTEM": "sneddy_v1", "RULE": "x5"}, "no member has an image head"),
+        ({"SYSTEM": "x5", "RECIPES": "demo"}, "leave out RECIPES"),
+    ],
+    ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else None,
+)
+def test_what_no_training_could_mend_is_refused(settings: dict[str, str], fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        plan(**settings)
+
+
+def test_all_data_needs_a_published_rule() -> None:
+    assert plan(FOLDS="all-data", RULE="sneddy_v1")["folds"] == "all-data"
+
+
+def test_a_folder_of_weights_must_have_the_encoder_of_each_recipe(tmp_path: Path) -> None:
+    (tmp_path / "resnet34.pt").touch()
+    settings = {"ENCODER_WEIGHTS": str(tmp_path), "RECIPES": "r34_512 amirassov_r34_768"}
+    assert plan(**settings)["recipes"] == settings["RECIPES"]
+    with pytest.raises(InputError, match="resnet50.pt is no file"):
+        plan(ENCODER_WEIGHTS=str(tmp_path), RECIPES="r34_512 see_fpn_r50")
