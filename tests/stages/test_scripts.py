@@ -181,24 +181,24 @@ def test_the_cells_of_the_kaggle_page_make_a_gallery_and_a_submission(
         "git archive --format=tar HEAD | tar -x": 'cp -r lib folds [0-9]*.py "$CODE" #',
         "lib.predict export": f"lib.predict export --work {trained}",
         "work/runs work/decisions": f"{trained}/runs {trained}/decisions",
+        "$PWD/kaggle": shlex.quote(str(tmp_path)),
         "--recipe r34_512": f"--recipe demo --name tiny {shlex.join(TINY)}",
         "r34_512": "tiny",
         "--sizes 512": "--sizes 64 --rle-size 128",
     }.items():
         assert published in script
         script = script.replace(published, here)
-    folders = {name: tmp_path / name.lower() for name in ("CODE", "MODEL", "RUNS", "OUT")}
-    folders["CODE"].mkdir()
-    settings = {name: str(path) for name, path in folders.items()}
-    settings |= {"RAW_DIR": str(raw), "IMAGES": str(raw / "dicom-images-test"), "WEIGHTS": "none"}
+    out = tmp_path / "out"
+    settings = {"OUT": str(out), "RAW_DIR": str(raw), "IMAGES": str(raw / "dicom-images-test")}
+    settings["WEIGHTS"] = "none"
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, capture_output=True, text=True,
         env=os.environ | settings | {"OMP_NUM_THREADS": "1", "PATH": path},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert (folders["OUT"] / "predictions/index.html").exists()
-    made = artifacts.read(Work(folders["OUT"] / "work").submission("final-params"))
+    assert (out / "predictions/index.html").exists()
+    made = artifacts.read(Work(out / "work").submission("final-params"))
     here, there = (pd.read_csv(each.path("submission.csv"), index_col=0) for each in (
         artifacts.read(work.submission("final-triplet")), made))  # fmt: skip
     assert there.loc[here.index].equals(here)
