@@ -4,19 +4,17 @@ Every line of a process is printed and goes into its log, WORK/logs/<artifact>.t
 end with this one, however it ends; it holds the locks of their artifacts meanwhile.
 """
 
+import multiprocessing
 import os
-import pickle
 import queue
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -25,8 +23,7 @@ from lib import cli
 from lib.artifacts import Draft
 from lib.device import select_device, use_device
 from lib.errors import InputError
-
-HOME = Path(__file__).resolve().parents[1]
+from lib.parallel import end_with_parent
 
 
 class Job(Protocol):
@@ -108,49 +105,43 @@ def _run_in_process(function: Callable[[Any], None], job: Job, n_processes: int)
     location = job.draft.location
     log_path = location.root / "logs" / f"{location.name}.txt"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // n_processes)
-    env = {"OMP_NUM_THREADS": str(threads)} | os.environ | {
-        "LOCAL_WORLD_SIZE": str(n_processes),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(HOME), os.environ.get("PYTHONPATH")])),
-    }  # fmt: skip
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lib.fold_processes"],
-        env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    with process, log_path.open("ab") as log:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    # No fork: it would copy the locks of other threads, and CUDA does not work in a copy.
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(writer, function, job, n_processes))
+    process.start()
+    writer.close()  # the process has its own: the pipe ends when it does
+    with log_path.open("ab") as log, open(reader.fileno(), "rb", closefd=False) as lines:
         log.write(f"== {time.strftime('%Y-%m-%d %H:%M:%S')} on {job.device}\n".encode())
-        with suppress(BrokenPipeError):  # killed already
-            # The pipe stays open: the process ends when it closes.
-            pickle.dump((sys.argv, function, job), process.stdin)
-            process.stdin.flush()
-        for line in process.stdout:
+        for line in lines:
             log.write(line)
             log.flush()
             print(line.decode(errors="replace"), end="", flush=True)
-    code = process.returncode
+    process.join()
+    code = process.exitcode or 0
     if code == 0:
         return ""
     ending = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
     return f"{location} {ending} (see {log_path})"
 
 
-def _end_with_parent() -> None:
-    os.read(sys.stdin.fileno(), 1)  # returns when the parent has ended
-    os._exit(1)
-
-
-def main() -> None:
-    """Do the job that the parent process sends."""
+def _work(writer: Connection, function: Callable[[Any], None], job: Job, n_processes: int) -> None:
+    """Do a job in its process: its lines go to the parent, it has its part of the cores."""
+    for descriptor in (1, 2):
+        os.dup2(writer.fileno(), descriptor)
+    writer.close()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this process
-    sys.argv, function, job = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    use_device(job.device)
-    job.draft.started = time.time()
-    function(job)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    os.environ["LOCAL_WORLD_SIZE"] = str(n_processes)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // n_processes))
 
+    def work() -> None:
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # the parent gets it too, and ends this process
+        use_device(job.device)
+        job.draft.started = time.time()
+        function(job)
 
-if __name__ == "__main__":
-    cli.run_stage(main)
+    cli.run_stage(work)

@@ -68,10 +68,11 @@ def _start_worker() -> None:
     """Prepare a worker: one thread; it ends with its parent, even if the parent was killed."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends the pool
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the end of the parent process, however it ends, and end this one."""
     parent = multiprocessing.parent_process()
     assert parent
     parent.join()

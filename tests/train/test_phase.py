@@ -131,6 +131,7 @@ def test_statistics_of_an_average_are_those_of_the_last_epochs_images(work: Work
     model = build_model(recipe)
     model.load_state_dict(files["phase0_average.pt"])
     model.to(memory_format=torch.channels_last).train()
+    machine.choose_layer_precision(model, job.device)
     norms = {name: m for name, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)}
     recorded: dict[str, list[torch.Tensor]] = {name: [] for name in norms}
     for name, norm in norms.items():
