@@ -55,7 +55,7 @@ def keep_freed_memory(device: torch.device) -> None:
     """Make the C library keep freed memory for the next tensors of a CPU.
 
     A step frees gigabytes. Without this they go back to the kernel, which clears their pages for
-    the next step: that takes a fifth of its time, and more if other processes compute too.
+    the next step: up to a fourth of its time (tests/bench/README.md, train).
     """
     if device.type != "cpu" or sys.platform != "linux":
         return

@@ -60,6 +60,7 @@ def measure_size(work: Work, size: int, rounds: int, device: torch.device) -> li
 def main(argv: Sequence[str]) -> None:
     args = parse_args(argv, __doc__, images=32, gpu_images=640, rounds=3, device="auto")
     device, cpu = machine.select_device(args.device), torch.device("cpu")
+    machine.use_device(device)  # as the stages do
     with workloads.prepared(workloads.MIN_IMAGES, SIZES, args.images) as work:
         rows = [measure_size(work, size, args.rounds, cpu)[0] for size in SIZES]
     if device.type == "cuda":

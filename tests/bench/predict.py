@@ -76,6 +76,7 @@ def measure(work: Work, sizes: Sequence[int], rounds: int, device: torch.device)
 def main(argv: Sequence[str]) -> None:
     args = parse_args(argv, __doc__, images=32, gpu_images=320, rounds=3, device="auto")
     device = machine.select_device(args.device)
+    machine.use_device(device)  # as the stages do
     images, sizes = (args.gpu_images, SIZES[1:]) if device.type == "cuda" else (args.images, SIZES)
     with workloads.prepared(workloads.MIN_IMAGES, (*SIZES, FRAME), images) as work:
         print_table(measure(work, sizes, args.rounds, device))

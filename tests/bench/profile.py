@@ -38,6 +38,7 @@ def top_operations(
 def main(argv: Sequence[str]) -> None:
     args = parse_args(argv, __doc__, images=64, top=8, device="auto")
     device = machine.select_device(args.device)
+    machine.use_device(device)  # as the stages do
     recipe = workloads.one_phase("demo", SIZE, BATCH)
     with (
         workloads.prepared(args.images, [SIZE]) as work,

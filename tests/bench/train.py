@@ -115,6 +115,7 @@ def measure_all_on_gpu(device: torch.device, images: int, rounds: int) -> list[R
 def main(argv: Sequence[str]) -> None:
     args = parse_args(argv, __doc__, images=2 * BATCH, gpu_images=2560, rounds=3, device="auto")
     device = machine.select_device(args.device)
+    machine.use_device(device)  # as the stages do
     with workloads.prepared(args.images, SIZES) as work:
         rows = [measure_cpu(work, size, args.rounds) for size in SIZES]
     rows += measure_all_on_gpu(device, args.gpu_images, args.rounds)
