@@ -77,7 +77,7 @@ def main() -> None:
             )
             for fold, draft in zip(folds, drafts, strict=True) if draft
         )  # fmt: skip
-        devices = fold_processes.choose_devices(args.device, args.parallel, len(folds))
+        devices = fold_processes.choose_devices(device, args.device, args.parallel, len(folds))
         fold_processes.run_each(train_and_publish, jobs, devices)
 
 

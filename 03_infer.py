@@ -80,7 +80,7 @@ def main() -> None:
             for draft, recipe, run, size, oof_ids
             in zip(drafts, run_recipes, runs, sizes, oof, strict=True) if draft
         )  # fmt: skip
-        devices = fold_processes.choose_devices(args.device, args.parallel, len(folds))
+        devices = fold_processes.choose_devices(device, args.device, args.parallel, len(folds))
         fold_processes.run_each(infer_and_publish, jobs, devices)
 
 

@@ -19,9 +19,9 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from lib import cli
+from lib import cli, distributed
 from lib.artifacts import Draft
-from lib.device import select_device, use_device
+from lib.device import use_device
 from lib.errors import InputError
 from lib.parallel import end_with_parent
 
@@ -39,19 +39,18 @@ class Job(Protocol):
 AnyJob = TypeVar("AnyJob", bound=Job)
 
 
-def choose_devices(flag: str, parallel: int | None, n_folds: int) -> list[torch.device]:
+def choose_devices(
+    device: torch.device, flag: str, parallel: int | None, n_folds: int
+) -> list[torch.device]:
     """Return the device of each process that works at the same time.
 
     Args:
+        device: that of this process.
         flag: value of `--device`; "auto" and "cuda" mean every GPU there is.
         parallel: value of `--parallel`; None: one process on each GPU, or one on the CPU.
         n_folds: there are at most as many processes.
-
-    Raises:
-        InputError: if there is no such device.
     """
-    device = select_device(flag)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if distributed.world_size() > 1:
         return [device]
     if device.type == "cuda" and flag in ("auto", "cuda"):
         devices = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]

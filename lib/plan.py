@@ -4,6 +4,7 @@ run_all.sh calls it; the settings are environment variables, which its head expl
 would refuse, after days of training, is refused here. The plan is printed, a line for each setting.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,9 +43,10 @@ def plan_lines(settings: Mapping[str, str], has_data: bool) -> Iterator[str]:
     )
     check_plan(members, gates, rule, system.gate_fit)
     for key in ("PARALLEL", "LIMIT"):
-        value = settings.get(key, "")
-        if value and not (value.isdecimal() and int(value)):
-            raise InputError(f"{key} {value} is no whole number above 0")
+        try:
+            cli.int_in_range(1)(settings.get(key) or "1")
+        except argparse.ArgumentTypeError as error:
+            raise InputError(f"{key} {error}") from None
     _check_encoder_weights(settings.get("ENCODER_WEIGHTS", ""), system.recipes)
     yield f"recipes: {' '.join(system.recipes)}"
     yield f"members: {' '.join(system.members)}"

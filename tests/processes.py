@@ -1,9 +1,11 @@
-"""Several processes on one task, on CPUs, as torchrun would start them."""
+"""Several processes on one task, as torchrun would start them on CPUs, and the end of processes."""
 
 import multiprocessing
 import os
 import socket
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -36,3 +38,17 @@ def run_in_processes(task: Callable[[], None], count: int = 2) -> list[int | Non
         process.join(60)
         process.kill()
     return [process.exitcode for process in processes]
+
+
+def is_alive(pid: str) -> bool:
+    """Return True if a process runs; a zombie has ended."""
+    status = Path("/proc") / pid / "status"
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for a condition; fail if it does not come true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
+        time.sleep(0.05)

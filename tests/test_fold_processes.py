@@ -4,18 +4,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from lib import artifacts, fold_processes
+from lib.device import select_device
 from lib.errors import InputError
 from lib.layout import Work
 from lib.train.trainer import train_and_publish
 from tests.fake_jobs import begin_jobs, publish
+from tests.processes import is_alive, wait_until
 from tests.tiny_runs import CPU, make_work, training_job
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,23 +86,7 @@ def test_the_processes_end_with_their_parent(tmp_path: Path, number: signal.Sign
     wait_until(lambda: all(path.exists() and path.read_text() for path in pids))
     parent.send_signal(number)
     assert parent.wait(10) == (-9 if number == signal.SIGKILL else 128 + number)
-    wait_until(lambda: not any(is_alive(int(path.read_text())) for path in pids))
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError("waited for a minute")
+    wait_until(lambda: not any(is_alive(path.read_text()) for path in pids))
 
 
 @pytest.mark.parametrize(
@@ -125,5 +109,5 @@ def test_every_gpu_gets_a_fold(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(torch, "ones", lambda *args, **kwargs: torch.zeros(1))
-    chosen = fold_processes.choose_devices(flag, parallel, folds)
+    chosen = fold_processes.choose_devices(select_device(flag), flag, parallel, folds)
     assert " ".join(map(str, chosen)) == devices

@@ -11,6 +11,7 @@ import pytest
 
 from lib import parallel
 from lib.errors import InputError
+from tests.processes import is_alive, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,16 +65,3 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     wait_until(lambda: not any(is_alive(path.name) for path in tmp_path.iterdir()))
-
-
-def is_alive(pid: str) -> bool:
-    """Return True if a process runs; a zombie has ended."""
-    status = Path("/proc") / pid / "status"
-    return status.exists() and "State:\tZ" not in status.read_text()
-
-
-def wait_until(condition, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.05)

@@ -133,10 +133,8 @@ def parse_options(
     elif params is not None:
         stated = parse_params(params)
         name, fixed_rule, flag = PARAMS, stated, f"--params class_min={stated.class_min or 0:g}"
-    elif rule == RECIPE:
-        fixed_rule = _rule_of_recipe(members).in_frame(dataset.rle_size)
-    elif rule in PUBLISHED:
-        fixed_rule = PUBLISHED[rule].in_frame(dataset.rle_size)
+    elif published := _published_rule(rule, members):
+        fixed_rule = published.in_frame(dataset.rle_size)
     is_searched = not fixed_rule and name != EXPECTED
     if choose and not is_searched:
         raise InputError(f"--choose {choose}: nothing is chosen for {flag}; leave it out")
@@ -168,7 +166,7 @@ def check_plan(
         InputError: if the rule needs out-of-fold maps or image probabilities that will not be
             there, or the recipes have different rules.
     """
-    fixed_rule = _rule_of_recipe(members) if rule == RECIPE else PUBLISHED.get(rule)
+    fixed_rule = _published_rule(rule, members)
     options = DecisionOptions(
         rule, None, fixed_rule, tuple(dict.fromkeys(gate.run for gate in gates)), gate_fit
     )
@@ -261,6 +259,11 @@ def _check_same_gate(flag: str, decision: Decision, gate: Sequence[str], gate_fi
             f"{flag} has image probabilities from {describe(*fitted)}, and here they are from "
             f"{describe(*given)}; give the same flags, with runs of this WORK"
         )
+
+
+def _published_rule(rule: str, members: Sequence[Member]) -> ThresholdRule | None:
+    """Return the rule that a name in RULES means; None if it is to be searched."""
+    return _rule_of_recipe(members) if rule == RECIPE else PUBLISHED.get(rule)
 
 
 def _rule_of_recipe(members: Sequence[Member]) -> ThresholdRule:

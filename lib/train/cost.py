@@ -7,7 +7,7 @@ two at any size. Mask R-CNN, which looks at values, computes a real one.
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -18,6 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from lib import device as machine
+from lib.leaderboard import markdown
 from lib.models import SegmentationNetwork, build_model
 from lib.recipes import Phase, Recipe
 from lib.train.freezing import training_mode
@@ -31,8 +32,8 @@ GIB = 2**30
 
 
 @dataclass(frozen=True)
-class StepCost:
-    """What a batch costs.
+class BatchCost:
+    """FLOPs and memory of one batch in training.
 
     Attributes:
         flops: of convolutions and matrix products, forward and backward; an addition and a
@@ -108,11 +109,13 @@ def count_training(recipe: Recipe, positive: np.ndarray) -> TrainingCost:
     Raises:
         InputError: if there is no such network or encoder, or it does not fit the recipe.
     """
-    model = build_model(recipe)
+    fake: AbstractContextManager[object] = FakeTensorMode()
+    with fake:
+        model = build_model(recipe)
     # Mask R-CNN chooses regions by their values, so it needs real ones.
-    needs_values = type(model).training_loss is not SegmentationNetwork.training_loss
-    with nullcontext() if needs_values else FakeTensorMode():
-        model = model if needs_values else build_model(recipe)
+    if type(model).training_loss is not SegmentationNetwork.training_loss:
+        model, fake = build_model(recipe), nullcontext()
+    with fake:
         phases = tuple(_count_phase(model, phase, positive) for phase in recipe.phases)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     # Weights and gradients; one moment for SGD, two for the others; the average.
@@ -128,22 +131,17 @@ def _count_phase(model: SegmentationNetwork, phase: Phase, positive: np.ndarray)
     n_frozen = phase.epochs if phase.freeze_epochs is None else phase.freeze_epochs
     for _, group in groupby(range(phase.epochs), lambda epoch: epoch < n_frozen):
         epochs = list(group)
-        cost = count_step(model, phase, epochs[0])
+        cost = count_batch(model, phase, epochs[0])
         for epoch in epochs:
             n_images = images_in_epoch(phase, epoch, positive)
             presentations += n_images
-            steps += -(-n_batches(n_images, phase) // phase.accumulate)
+            steps += math.ceil(math.ceil(n_images / phase.batch) / phase.accumulate)
             flops += n_images / phase.batch * cost.flops
         activation_bytes = max(activation_bytes, cost.activation_bytes)
     return PhaseCost(phase, presentations, steps, flops, activation_bytes)
 
 
-def n_batches(n_images: int, phase: Phase) -> int:
-    """Return the number of batches of an epoch."""
-    return -(-n_images // phase.batch)
-
-
-def count_step(model: SegmentationNetwork, phase: Phase, epoch: int) -> StepCost:
+def count_batch(model: SegmentationNetwork, phase: Phase, epoch: int) -> BatchCost:
     """Count one full batch, with the parts frozen that the phase freezes in the epoch.
 
     Args:
@@ -170,7 +168,7 @@ def count_step(model: SegmentationNetwork, phase: Phase, epoch: int) -> StepCost
             loss = model.training_loss(images, masks, WeightedLoss(phase.loss))["loss"]
         loss.backward()
     model.zero_grad()
-    return StepCost(counter.get_total_flops(), sum(kept.values()))
+    return BatchCost(counter.get_total_flops(), sum(kept.values()))
 
 
 def _convolution_backward_flops(
@@ -236,16 +234,15 @@ def describe_cost(
         f"{recipe.name}: one of five folds of {n_images:,} images ({positive.size:,} train, "
         f"{positive.sum():,} with a pneumothorax), if no phase stops early"
     )
-    rows = [("phase", "side", "batch", "epochs", "images", "steps", "PFLOP", "activations")]
-    for number, (phase, part) in enumerate(zip(recipe.phases, cost.phases, strict=True), 1):
-        rows.append((
-            str(number), f"{phase.crop or phase.size} px", str(phase.batch), str(phase.epochs),
-            f"{part.presentations:,}", f"{part.steps:,}", f"{part.flops / 1e15:.2f}",
-            f"{part.activation_bytes / GIB:.2f} GiB",
-        ))  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+    columns = ("phase", "side", "batch", "epochs", "images", "steps", "PFLOP", "activations")
+    yield from markdown.table(columns, (
+        (
+            str(number), f"{part.phase.crop or part.phase.size} px", str(part.phase.batch),
+            str(part.phase.epochs), f"{part.presentations:,}", f"{part.steps:,}",
+            f"{part.flops / 1e15:.2f}", f"{part.activation_bytes / GIB:.2f} GiB",
+        )
+        for number, part in enumerate(cost.phases, 1)
+    ))  # fmt: skip
     yield (
         f"in all {cost.presentations:,} images, {cost.steps:,} steps, {cost.flops / 1e15:.2f} PFLOP"
     )
@@ -269,17 +266,20 @@ def cost_table(recipes: Sequence[Recipe], n_images: int, n_positive: int) -> Ite
     """Yield the lines of a Markdown table: a recipe each, and what one of five folds costs."""
     flops = 0.0
     positive = _training_images(n_images, n_positive)
-    yield "| recipe | side | batch | parameters | images | steps | PFLOP | memory |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for recipe in recipes:
+
+    def row(recipe: Recipe) -> tuple[str, ...]:
+        nonlocal flops
         cost = count_training(recipe, positive)
-        largest = max(recipe.phases, key=lambda phase: phase.crop or phase.size)
-        yield (
-            f"| `{recipe.name}` | {largest.crop or largest.size} | {largest.batch} "
-            f"| {cost.parameters / 1e6:.1f} M | {cost.presentations:,} | {cost.steps:,} "
-            f"| {cost.flops / 1e15:.1f} | {cost.memory_bytes / GIB:.1f} GiB |"
-        )
         flops += cost.flops
+        largest = max(recipe.phases, key=lambda phase: phase.crop or phase.size)
+        return (
+            f"`{recipe.name}`", str(largest.crop or largest.size), str(largest.batch),
+            f"{cost.parameters / 1e6:.1f} M", f"{cost.presentations:,}", f"{cost.steps:,}",
+            f"{cost.flops / 1e15:.1f}", f"{cost.memory_bytes / GIB:.1f} GiB",
+        )  # fmt: skip
+
+    columns = ("recipe", "side", "batch", "parameters", "images", "steps", "PFLOP", "memory")
+    yield from markdown.table(columns, map(row, recipes))
     yield ""
     yield f"in all {flops / 1e15:.0f} PFLOP for one fold, {5 * flops / 1e15:.0f} for five"
 

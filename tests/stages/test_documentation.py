@@ -11,7 +11,6 @@ from tests.stages.commands import ROOT, run
 
 PAGES = [
     ROOT / "README.md",
-    ROOT / "KAGGLE.md",
     *sorted(ROOT.glob("tests/bench/*.md")),
     *ROOT.glob("folds/*.md"),
 ]

@@ -174,7 +174,7 @@ def test_the_cells_of_the_kaggle_page_make_a_gallery_and_a_submission(
     work: Work, raw: Path, tmp_path: Path
 ) -> None:
     """The page as it stands, but for the names and sizes of these runs."""
-    page = (ROOT / "KAGGLE.md").read_text()
+    page = (ROOT / "tests/bench/kaggle.md").read_text()
     script = "\n".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL))
     trained = shlex.quote(str(work.root))
     for published, here in {

@@ -10,9 +10,9 @@ import torch
 from torch.profiler import profile
 
 from lib import recipes
-from lib.models import build_model
+from lib.models import SegmentationNetwork, build_model
 from lib.recipes import LossWeights, Recipe
-from lib.train.cost import count_training, describe_cost, measure_flops_per_s
+from lib.train.cost import count_batch, count_training, describe_cost, measure_flops_per_s
 from lib.train.losses import WeightedLoss
 from lib.train.phase import PhaseTraining
 from tests.tiny_runs import CPU, TINY, make_work, training_job
@@ -49,6 +49,26 @@ def profiled_flops(recipe: Recipe) -> float:
         model.training_loss(images, images, WeightedLoss(phase.loss))
     kinds = "aten::conv2d", "aten::mm", "aten::addmm"
     return 3 * sum(event.flops for event in profiler.key_averages() if event.key in kinds)
+
+
+def test_flops_of_a_batch_count_the_forward_and_the_backward_pass() -> None:
+    """A convolution costs 2 operations per weight and output, and here as many for its gradient.
+
+    The gradient of the images is not needed in a first layer.
+    """
+
+    class OneConvolution(SegmentationNetwork):
+        def __init__(self, recipe: Recipe) -> None:
+            super().__init__(recipe.input)
+            self.conv = torch.nn.Conv2d(1, 1, 3, padding=1)
+
+        def logits(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            maps = self.conv(images)
+            return maps, maps.mean(dim=(1, 2, 3))
+
+    phase = replace(recipes.get("demo").phases[0], size=64, batch=4)
+    cost = count_batch(OneConvolution(recipes.get("demo")), phase, 0)
+    assert cost.flops == 2 * (2 * 4 * 64**2 * 9)
 
 
 @pytest.mark.parametrize("name", ["demo", "niu_resnet50_demo", "jakhar_resnet_unet_demo"])
