@@ -15,7 +15,7 @@ from lib.errors import InputError
 from lib.layout import REMOVED
 
 TEMPORARY = ".tmp"
-IMAGE_SUFFIXES = (".png", ".dcm")
+IMAGE_SUFFIXES = (".png", ".jpg", ".dcm")
 POLL_INTERVAL = 0.001  # seconds between attempts to lock a journal
 
 

@@ -78,4 +78,4 @@ def weighted_means(maps: Iterable[np.ndarray], weights: np.ndarray) -> np.ndarra
     for values, column in zip(maps, weights.T, strict=True):
         for number, weight in enumerate(column):
             means[number] += np.float32(weight) * values
-    return images.quantize(np.stack(means))
+    return np.stack([images.quantize(mean) for mean in means])

@@ -34,7 +34,7 @@ class TestWriting:
             path.symlink_to("/dev/null")
         assert not (tmp_path / name).is_symlink()
 
-    @pytest.mark.parametrize("name", ["a.png", "a.dcm"])
+    @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.dcm"])
     def test_images_are_not_flushed_as_there_are_thousands(self, tmp_path: Path, name: str) -> None:
         with write_aside(tmp_path / name) as path:
             path.symlink_to("/dev/null")

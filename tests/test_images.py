@@ -121,10 +121,10 @@ def test_resizing_to_the_frame_stays_within_the_probabilities(probabilities: np.
 
 
 def test_quantizing_rounds_to_the_nearest_level() -> None:
-    probabilities = np.array([0, 0.4 / 255, 0.6 / 255, 0.5, 254.6 / 255, 1], np.float32)
-    assert images.quantize(probabilities).tolist() == [0, 0, 1, 128, 255, 255]
+    probabilities = np.array([[0, 0.4 / 255, 0.6 / 255, 0.5, 254.6 / 255, 1]], np.float32)
+    assert images.quantize(probabilities).tolist() == [[0, 0, 1, 128, 255, 255]]
 
 
 @given(st.integers(0, 255))
 def test_a_level_survives_the_way_to_a_probability_and_back(level: int) -> None:
-    assert images.quantize(np.float32([level]) / 255)[0] == level
+    assert images.quantize(np.float32([[level]]) / 255) == level

@@ -11,7 +11,7 @@ from lib.decision.histograms import OofSample
 from lib.decision.rules import ThresholdRule
 from lib.decision.schema import Decision, FoldRules, PlateauSummary
 from lib.decision.tuning import CrossFit, FittedRule, TunedRule, cross_fit, measure_reliability
-from lib.ensemble.options import DecisionOptions
+from lib.ensemble.options import PARAMS, DecisionOptions
 
 
 def evaluate(sample: OofSample, options: DecisionOptions, tuned: TunedRule) -> Decision:
@@ -78,9 +78,12 @@ def summary(decision: Decision, dataset: Dataset) -> str:
     ci95 = f"(95 % interval {low:.4f} to {high:.4f})"
     if score is None:
         score = decision.oof_dice
-        text = f"Dice {score:.4f} {ci95} on the {images} that it was tuned on"
+        on = f"on the {images} that it was tuned on"
+        if decision.is_fixed:
+            on = f"on {images}, not cross-fitted: {decision.cross_fitted_reason}"
+        text = f"Dice {score:.4f} {ci95} {on}"
     elif decision.cross_fitted_reason:  # nothing was fitted
-        text = f"Dice {score:.4f} {ci95} of the fixed rule on {images}"
+        text = f"Dice {score:.4f} {ci95} of the published rule on {images}"
     else:
         tuned = f"tuned on all of them {decision.oof_dice:.4f}"
         text = f"cross-fitted Dice {score:.4f} {ci95} on {images}; {tuned}"
@@ -101,8 +104,10 @@ def _cross_fit(
         The scores, None if impossible; and why they are missing or equal the in-sample ones.
     """
     weights_were_searched = sample.heldout_histograms is not None
+    if options.rule == PARAMS:
+        return None, "the rule was stated, and may have been chosen on these very images"
     if not options.needs_fitting and not weights_were_searched:
-        return CrossFit({}, dice), "the rule is fixed, nothing was fitted"
+        return CrossFit({}, dice), "the rule is published, nothing was fitted"
     if len(np.unique(sample.folds)) == 1:
         return None, "one fold: there is no other to fit on"
     if weights_were_searched and options.needs_components:

@@ -44,10 +44,11 @@ beside other work, cannot be compared. A dash: not recorded, as by older version
 DECISIONS = ("decision", "rule", "top / area / bottom, and more", "images", "tuned", "cross-fitted",
              "95 %", "test (95 %)")  # fmt: skip
 ABOUT_DECISIONS = """\
-*Tuned*: out-of-fold Dice on the images that the rule was fitted on. *Cross-fitted*: each fold
-scored by a rule that was fitted on the other folds. The interval, over patients, is of the
+*Tuned*: out-of-fold Dice on the images that the rule was fitted on, if it was. *Cross-fitted*: each
+fold scored by a rule that was fitted on the other folds. A rule of --params or --params-from has no
+such score: it may have been chosen on these images. The interval, over patients, is of the
 cross-fitted Dice, or of the tuned one if there is no cross-fitted one. *Test*: Dice on the test
-images of --truth. The best cross-fitted Dice comes first, or else the best tuned one."""
+images of --truth. The best cross-fitted Dice comes first; decisions without one come last."""
 
 
 def run_records(leaderboard: Leaderboard) -> list[Record]:
@@ -135,9 +136,7 @@ def _decision_record(entry: DecisionEntry, leaderboard: Leaderboard | None) -> R
     }
 
 
-def _rank(entry: DecisionEntry) -> tuple[float, str]:
-    """Return the sort key of a decision: best cross-fitted Dice first, the tuned one instead."""
-    decision = entry.decision
-    dice = decision.cross_fitted_dice
-    dice = decision.oof_dice if dice is None else dice
-    return (1.0 if dice is None else -dice), entry.name
+def _rank(entry: DecisionEntry) -> tuple[bool, float, str]:
+    """Return the sort key of a decision: best first, those without a cross-fitted Dice last."""
+    crossed, tuned = entry.decision.cross_fitted_dice, entry.decision.oof_dice
+    return crossed is None, -(crossed or tuned or 0.0), entry.name

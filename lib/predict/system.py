@@ -202,7 +202,8 @@ class System:
         baseline = f"all-empty baseline {scores['all_empty_dice']:.4f}"
         on = f"on {scores['images']:,} labelled images, by networks that were not trained on them"
         if scores["cross_fitted_dice"] is None:
-            return f"Dice {scores['oof_dice']:.4f} {on}, of the rule tuned on them; {baseline}."
+            reason = scores["cross_fitted_reason"]
+            return f"Dice {scores['oof_dice']:.4f} {on}, not cross-fitted: {reason}; {baseline}."
         interval = ""
         if scores["ci95"]:
             low, high = scores["ci95"]

@@ -8,7 +8,7 @@ import numpy as np
 from lib.decision.schema import Decision
 
 NONE = "–"
-FIXED = "params"  # the name of a rule whose parameters were given by flags
+STATED = "params"  # the name of a rule whose parameters were given by flags
 PLACES = {
     "plateau": "in the middle of the plateau of equally good scores",
     "best": "where the score peaks",
@@ -32,8 +32,8 @@ def pixels(area: float) -> str:
 
 def describe_origin(decision: Decision) -> str:
     """Return a sentence on the origin of a decision's rule."""
-    if decision.rule_name == FIXED:
-        return "A fixed rule, not fitted, makes a mask of them:"
+    if decision.rule_name == STATED:
+        return "A rule that was stated, not fitted, makes a mask of them:"
     if decision.is_fixed:
         return f"The published rule “{decision.rule_name}”, not fitted, makes a mask of them:"
     if decision.rule.to_json()["expected"]:

@@ -71,6 +71,11 @@ class Variant:
     rule: str = "--rule triplet"
     tta: str = "flip"
 
+    @property
+    def trainings(self) -> tuple[str, ...]:
+        """Names of the variants whose networks it takes."""
+        return self.members or (self.name,)
+
 
 def at_base(recipe: Recipe, **network: Any) -> Recipe:
     """Return a recipe with the encoder, size and batch of this comparison."""
@@ -96,31 +101,35 @@ def with_loss(recipe: Recipe, **weights: float) -> Recipe:
 
 
 DEFAULT = at_base(recipes.get("r34_512"))
-SLIM_DEFAULT = replace(DEFAULT, network=replace(DEFAULT.network, decoder_channels=SLIM))
+SLIM_NETWORK = replace(DEFAULT.network, decoder_channels=SLIM)  # a step in half the time
 # The default with a slim decoder, at higher rates for few epochs: the start of the single changes.
 BASE = with_phases(
     replace(
-        SLIM_DEFAULT,
+        DEFAULT,
+        network=SLIM_NETWORK,
         phases=tuple(
             replace(phase, lr=lr) for phase, lr in zip(DEFAULT.phases, (1e-3, 5e-4), strict=True)
         ),
     ),
     early_stop=None,
 )
-HEADLESS = replace(DEFAULT.network, image_head=False)
+HEADLESS = replace(SLIM_NETWORK, image_head=False)
 SNEDDY = recipes.get("sneddy_albunet_valid")
 
 
 VARIANTS = (
-    # Systems at the same budget, encoder and start.
+    # Systems at the same budget, encoder and start. All but the default as it is have the slim
+    # decoder: AlbuNet's fits resnet34 alone, and the others' take twice the time.
     Variant("r34_512", DEFAULT),
-    # Its parts at the larger size; the U-Net's decoder, because AlbuNet's fits resnet34 alone.
+    # Its parts at the larger size.
     Variant("sneddy_albunet_valid", replace(
         at_base(replace(SNEDDY, phases=SNEDDY.phases[3:])), network=HEADLESS,
     )),
-    Variant("abedalla_2st_unet", at_base(recipes.get("abedalla_2st_unet"))),
+    Variant("abedalla_2st_unet", at_base(
+        recipes.get("abedalla_2st_unet"), decoder_channels=SLIM,
+    )),
     Variant("viel_baseline", replace(
-        at_base(recipes.get("viel_baseline")), network=DEFAULT.network,
+        at_base(recipes.get("viel_baseline")), network=SLIM_NETWORK,
     )),
     # Single changes of `base`.
     Variant("base", BASE),
@@ -190,7 +199,7 @@ def settings(recipe: Recipe) -> list[str]:
 
 
 def train(work: Path, variant: Variant, seed: int, weights: Path) -> None:
-    """Train and infer a variant, with and without flips."""
+    """Train and infer a variant, with the flips of all rows that it serves."""
     assert variant.recipe
     data = dataset.read(Work(work))
     positive = np.array([data.positive(name) for name in data.training_ids(FOLD)])
@@ -200,7 +209,8 @@ def train(work: Path, variant: Variant, seed: int, weights: Path) -> None:
         work, "02_train.py", "--recipe", BASE_RECIPE, "--name", name, "--folds", str(FOLD),
         "--encoder-weights", _weights_flag(variant, weights), "--set", *settings(recipe),
     )  # fmt: skip
-    for tta in ("flip", "none"):
+    served = (each for each in VARIANTS if variant.name in each.trainings)
+    for tta in sorted({each.tta for each in served}):
         run_stage(work, "03_infer.py", "--run", name, "--tta", tta)
 
 
@@ -211,8 +221,7 @@ def _weights_flag(variant: Variant, folder: Path) -> str:
 
 def score(work: Path, variant: Variant, seeds: Sequence[int], truth: Path) -> RuleScores:
     """Fit the rule of a variant on fold 0, and score it on the test images."""
-    trainings = variant.members or (variant.name,)
-    runs = [run_name(member, seed) for member in trainings for seed in seeds]
+    runs = [run_name(member, seed) for member in variant.trainings for seed in seeds]
     members = [_maps(work, run, variant.tta) for run in runs]
     ensemble = f"silver_{run_name(variant.name, seeds[0])}" + ("_pooled" if len(seeds) > 1 else "")
     return score_rule(work, members, truth, variant.name, variant.rule, ensemble)
@@ -364,7 +373,7 @@ def main(argv: Sequence[str]) -> None:
     run_stage(work, "01_prepare.py", "--raw", raw, "--sizes", *map(str, sizes))
     truth = raw / "test-truth.csv"
     chosen = [BY_NAME[name] for name in dict.fromkeys([BASELINE, *args.only])]
-    trained = {name for v in chosen for name in (v.members or (v.name,))}
+    trained = {name for variant in chosen for name in variant.trainings}
     for name in (name for name in BY_NAME if name in trained):
         for seed in args.seeds:
             train(work, BY_NAME[name], seed, weights)

@@ -93,7 +93,7 @@ def test_a_fixed_rule_behind_a_stack_is_scored_with_the_stack_refitted(work: Wor
     assert stacked.cross_fitted_reason is None
     assert stacked.folds[0].refitted == x5
     mean = make_decision(ensemble, DecisionOptions("x5", None, x5, ("x", "y"), "mean"), "mean")
-    assert mean.cross_fitted_reason == "the rule is fixed, nothing was fitted"
+    assert mean.cross_fitted_reason == "the rule is published, nothing was fitted"
     assert mean.cross_fitted_dice == mean.oof_dice
 
 

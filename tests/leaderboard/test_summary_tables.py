@@ -79,7 +79,7 @@ def test_decisions_have_their_parameters_and_scores(work: Work) -> None:
         draft.finish()
     work.decision("final-begun").partial.mkdir()
     lines = list(summary_tables.decisions(*summary_tables.decision_records(work)))
-    _, one_fold, tuned = cells(lines)
+    _, tuned, one_fold = cells(lines)
     assert tuned == [
         "final-tuned", "triplet", "0.698 / 800 / 0.298, components 100, filled, class 0.650",
         "4", "0.7500", "0.5000", "0.2500 to 1.0000", "–",

@@ -61,7 +61,9 @@ def test_the_score_is_described_with_its_interval_and_images() -> None:
         "Cross-fitted Dice 0.8000 (95 % interval 0.7900 to 0.8200) on 1,234 labelled images, by "
         "networks that were not trained on them; all-empty baseline 0.7800."
     )
-    single = replace(system, scores=SCORES | {"cross_fitted_dice": None})
-    assert single.describe_score().startswith("Dice 0.8100 on 1,234 ")
+    scores = SCORES | {"cross_fitted_dice": None, "cross_fitted_reason": "one fold"}
+    text = replace(system, scores=scores).describe_score()
+    assert text.startswith("Dice 0.8100 on 1,234 ")
+    assert "not cross-fitted: one fold" in text
     unscored = replace(system, scores=SCORES | {"oof_dice": None})
     assert unscored.describe_score() == "Not scored: the decision had no labelled images."
