@@ -15,8 +15,8 @@ import argparse
 import os
 from pathlib import Path
 
+from lib import artifacts, layout, recipes
 from lib import dataset as datasets
-from lib import layout, recipes
 from lib.prepare import cache, discover, folds
 from lib.prepare.dataset import build_dataset
 from lib.prepare.plan import make_plan
@@ -45,7 +45,11 @@ def parse_args() -> argparse.Namespace:
     split.add_argument("--folds-csv", type=Path, metavar="CSV", help="a split: ImageId, fold")
     split.add_argument("--n-folds", type=count, default=folds.N_FOLDS,
         help="of a computed split, by patient (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--rle-size", type=size, help="side of the RLE frame (1024, or the masks')")
+    parser.add_argument(
+        "--rle-size",
+        type=size,
+        help="side of the RLE frame (1024, or the masks'; other masks are resized)",
+    )
     parser.add_argument("--limit", type=count, help="maximum of training and of test images")
     parser.add_argument("--balanced", action="store_true",
         help="draw as many training images without a pneumothorax as with one")  # fmt: skip
@@ -82,6 +86,8 @@ def main() -> None:
         return
     n_positive = sum(map(data.positive, data.truth))
     n_excluded = int((data.images["split"] == "excluded").sum())
+    if outdated := artifacts.describe_outdated(data.artifact):
+        print(f"{outdated}; 01_prepare.py --replace with the earlier flags brings it back")
     if not data.test_ids:
         print("no test images: 05_submit.py will have nothing to submit")
     print(f"{len(data.truth)} training images ({n_positive} positive), {len(data.test_ids)} test, "

@@ -89,8 +89,9 @@ def main() -> None:
         print(f"up to date: {decision_path}")
     decision = schema.load(artifacts.read(decision_path).path(schema.DECISION_FILE))
     print(f"{summary(decision, data)} -> {decision_path.folder}")
-    for line in members.describe_missing_folds(work, runs):
-        print(line)
+    notes = members.describe_missing_folds(work, runs)
+    notes += members.describe_mixed_recipes(work, [*runs, *gates])
+    print(*notes, sep="\n", end="\n" * bool(notes))
     if outdated := artifacts.describe_outdated(ensemble):
         print(outdated)
 

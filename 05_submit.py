@@ -31,11 +31,11 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    if args.upload:
-        submission.find_kaggle()
     work = Work(args.work)
     source = inputs.read(work, args.decision)
     dataset, size = source.dataset, source.dataset.rle_size
+    if args.upload:
+        submission.check_upload(size)
     if args.truth:
         score.check_test(args.truth, size, dataset.sample, dataset.artifact.location)
     location = work.submission(args.decision)
@@ -45,7 +45,7 @@ def main() -> None:
         submission.fill(draft, source, args.truth)
     artifact = artifacts.read(location)
     path = artifact.path(submission.SUBMISSION)
-    print(*submission.describe(artifact), sep="\n")
+    print(*submission.describe(artifact), *submission.warn_other_frame(size), sep="\n")
     if args.truth:
         test_score = score.compare(path, args.truth, size, dataset.test_patients)
         score.warn_no_overlap(test_score)

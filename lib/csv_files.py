@@ -107,7 +107,10 @@ def read_rles(path: Path, allow_blank: bool = False) -> pd.DataFrame:
     codes = frame["EncodedPixels"].replace("-1.0", rle.EMPTY)
     blank = codes.index[codes == ""]
     if len(blank) and not allow_blank:
-        raise InputError(f"{path}, line {blank[0]}: EncodedPixels is empty; -1 means no mask")
+        raise InputError(
+            f"{path}, line {blank[0]}: EncodedPixels is empty; -1 means no "
+            "mask: write it into each empty cell, if that is what they mean"
+        )
     return frame.assign(EncodedPixels=codes)
 
 

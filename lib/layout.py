@@ -78,13 +78,18 @@ class ArtifactPath:
     def command(self) -> str:
         """Command that makes the artifact, for error messages: the recorded one if there is one.
 
-        A fold without a record takes the command of another fold of its run. In the command of
-        COMMANDS, words in capitals stand for what the folder does not say.
+        A fold without a record takes the command of another fold of its run, a cache that of the
+        dataset. In the command of COMMANDS, words in capitals stand for what the folder does not
+        say.
         """
         others = self.folder.parent.glob("*") if self.kind in ("run", "probs") else ()
         for folder in (self.folder, self.partial, *sorted(others)):
             if command := self.adapt_command(recorded_command(folder)):
                 return command
+        if self.kind == "cache":
+            dataset = self.adapt_command(recorded_command(Work(self.root).dataset.folder))
+            if dataset:
+                return set_flags(shlex.split(dataset), {"--sizes": [self.folder.name]})
         run, tta = split_tta(self.folder.parent.name)
         words = COMMANDS[self.kind].format(last=self.folder.name, run=run).split()
         return self.adapt_command([*words, *(["--tta", tta] if tta else [])])
@@ -259,7 +264,8 @@ def check_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}", name) or name.endswith(
         (UNFINISHED, REMOVED, LOCK)
     ):
-        raise InputError(f"{name[:60]!r} cannot be a name: use letters, digits, _ . + and -")
+        cure = "give it without its folder" if "/" in name else "use letters, digits, _ . + and -"
+        raise InputError(f"{name[:60]!r} cannot be a name: {cure}")
     return name
 
 

@@ -18,6 +18,16 @@ from lib.recipes import systems
 from lib.recipes.demo_variant import DEMO_SUFFIX
 from lib.recipes.systems import System
 
+# Flags that run_all.sh gives stage 01 itself, and how to choose their values.
+OWN_FLAGS = {
+    "--raw": "the folder is the first word after it",
+    "--demo": "leave the folder out",
+    "--work": "set WORK=DIR before `bash`",
+    "--recipes": "set RECIPES='NAME ...' before `bash`",
+    "--limit": "set LIMIT=N before `bash`",
+    "--replace": "set REPLACE=1 before `bash`",
+}
+
 
 def plan_lines(settings: Mapping[str, str], has_data: bool) -> Iterator[str]:
     """Yield the plan as lines "setting: words".
@@ -47,6 +57,10 @@ def plan_lines(settings: Mapping[str, str], has_data: bool) -> Iterator[str]:
             cli.int_in_range(1)(settings.get(key) or "1")
         except argparse.ArgumentTypeError as error:
             raise InputError(f"{key} {error}") from None
+    if settings.get("REPLACE", "") not in ("", "0", "1"):
+        raise InputError(
+            f"REPLACE {settings['REPLACE']} is neither 1 nor 0; give 1, or leave it out"
+        )
     _check_encoder_weights(settings.get("ENCODER_WEIGHTS", ""), system.recipes)
     yield f"recipes: {' '.join(system.recipes)}"
     yield f"members: {' '.join(system.members)}"
@@ -104,7 +118,15 @@ def _check_encoder_weights(source: str, names: Sequence[str]) -> None:
         encoder_fingerprint(encoder_file(source, recipe.network.encoder))
 
 
+def check_flags(words: Sequence[str]) -> None:
+    """Refuse flags of stage 01 that run_all.sh gives itself: the last one given would win."""
+    for word in words:
+        if cure := OWN_FLAGS.get(word.partition("=")[0]):
+            raise InputError(f"run_all.sh gives {word} itself: {cure}")
+
+
 def main() -> None:
+    check_flags(sys.argv[1:])
     print(*plan_lines(os.environ, has_data=len(sys.argv) > 1), sep="\n")
 
 

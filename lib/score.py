@@ -153,7 +153,14 @@ def _read_truth(path: Path, size: int, cure: str) -> dict[str, list[str]]:
     if rows.empty:
         raise InputError(f"{path} has no rows to score against; give the truth of the test images")
     frame.check_shapes(path, rows, size, cure)
-    return _group_codes(rows)
+    codes = _group_codes(rows)
+    for name, of_image in codes.items():
+        if rle.EMPTY in of_image and {*of_image} != {rle.EMPTY}:
+            raise InputError(
+                f"{path}: {name} has a row with a mask and one without; either may be right: take "
+                "one of them out"
+            )
+    return codes
 
 
 def _group_codes(rows: pd.DataFrame) -> dict[str, list[str]]:

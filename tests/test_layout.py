@@ -108,6 +108,15 @@ def test_a_recorded_command_is_repeated_for_this_folder(
     assert location.command == command.format(tmp_path)
 
 
+def test_a_cache_without_a_record_is_made_as_the_dataset_was(tmp_path: Path) -> None:
+    work = layout.Work(tmp_path)
+    made = {"made": {"command": "01_prepare.py --raw R --limit 9 --sizes 256 512"}}
+    work.dataset.folder.mkdir()
+    (work.dataset.folder / "manifest.json").write_text(json.dumps(made))
+    command = f"01_prepare.py --raw R --limit 9 --work {tmp_path} --sizes 128"
+    assert work.cache(128).command == command
+
+
 def test_a_fold_without_a_record_has_the_command_of_another_fold(tmp_path: Path) -> None:
     work = Work(tmp_path)
     made = {"made": {"command": "02_train.py --recipe r --name a"}}

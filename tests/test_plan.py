@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lib.errors import InputError
-from lib.plan import plan_lines
+from lib.plan import check_flags, plan_lines
 
 
 def plan(has_data: bool = True, **settings: str) -> dict[str, str]:
@@ -50,3 +50,17 @@ def test_a_folder_of_weights_must_have_the_encoder_of_each_recipe(tmp_path: Path
     assert plan(**settings)["recipes"] == settings["RECIPES"]
     with pytest.raises(InputError, match="resnet50.pt is no file"):
         plan(ENCODER_WEIGHTS=str(tmp_path), RECIPES="r34_512 see_fpn_r50")
+
+
+@pytest.mark.parametrize("value", ["yes", "true", "2"])
+def test_replace_is_one_or_zero(value: str) -> None:
+    with pytest.raises(InputError, match=f"REPLACE {value}"):
+        plan(REPLACE=value)
+    assert plan(REPLACE="1") == plan(REPLACE="0") == plan()
+
+
+@pytest.mark.parametrize("flag", ["--work", "--work=x", "--recipes", "--limit", "--replace"])
+def test_flags_that_run_all_gives_itself_are_refused(flag: str) -> None:
+    with pytest.raises(InputError, match=flag):
+        check_flags(["RAW", flag, "x"])
+    check_flags(["RAW", "--rle-size", "384", "--labels", "x.csv"])

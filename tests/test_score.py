@@ -47,6 +47,11 @@ def test_rows_of_an_image_are_united_on_both_sides(files) -> None:
     assert scored.dice == pytest.approx(0.8)
 
 
+def test_a_truth_that_contradicts_itself_is_refused(files) -> None:
+    with pytest.raises(InputError, match=r"truth.csv: a has a row with a mask and one without"):
+        score.compare(*files("a,0 4\n", "a,0 4\na,-1\n"), size=4)
+
+
 def test_the_truth_scores_one_in_any_order_of_its_rows(files) -> None:
     scored = score.compare(*files("d,-1\nc,0 4\na,0 4\nb,-1\n"), size=4)
     assert (scored.dice, scored.ids) == (1, ("a", "b", "c", "d"))

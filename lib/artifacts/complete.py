@@ -1,7 +1,7 @@
 """Complete artifacts: open and check one, or all with the inputs that they were made from."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,22 +135,34 @@ def verify(root: Path) -> list[str]:
 def describe_outdated(artifact: Artifact) -> str | None:
     """Name the artifacts that were made from an earlier one of this name, in a line, or None."""
     name, root = artifact.location.name, artifact.location.root
-    kinds = list(layout.PATTERNS)
-    later_kinds = kinds[kinds.index(artifact.location.kind) + 1 :]  # caches have long manifests
-    outdated = []
-    for location in layout.artifact_paths(root):
-        if location.kind not in later_kinds:
-            continue
-        with suppress(OSError, ValueError, KeyError, TypeError):  # verify names damaged ones
-            inputs = manifests.load(location.folder)["inputs"]
-            if inputs.get(name, artifact.id) != artifact.id:
-                outdated.append(str(location))
+    outdated = [
+        str(location)
+        for location, used_id in _made_from(artifact.location)
+        if used_id != artifact.id
+    ]
     if not outdated:
         return None
     return (
         f"made from the earlier {name}: {', '.join(outdated)}; their commands: "
         f"{shlex.join(['python', '-m', 'lib.artifacts', 'verify', str(root)])}"
     )
+
+
+def describe_dependants(location: ArtifactPath) -> str:
+    """Return what remaking an artifact outdates, as words of a message; "" if nothing."""
+    names = [str(other) for other, _ in _made_from(location)]
+    more = ", ..." if len(names) > 3 else ""
+    return f", which outdates {', '.join(names[:3])}{more}" if names else ""
+
+
+def _made_from(location: ArtifactPath) -> Iterator[tuple[ArtifactPath, str]]:
+    """Yield the artifacts of later stages that have this one as an input, with the id they used."""
+    kinds = list(layout.PATTERNS)
+    later_kinds = kinds[kinds.index(location.kind) + 1 :]  # caches have long manifests
+    for other in layout.artifact_paths(location.root):
+        if other.kind in later_kinds:
+            with suppress(OSError, ValueError, KeyError, TypeError):  # verify names damaged ones
+                yield other, manifests.load(other.folder)["inputs"][location.name]
 
 
 def describe_leftovers(root: Path) -> list[str]:

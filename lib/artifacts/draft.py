@@ -14,7 +14,7 @@ from typing import Any
 
 from lib import layout
 from lib.artifacts import manifest as manifests
-from lib.artifacts.complete import Artifact, read
+from lib.artifacts.complete import Artifact, describe_dependants, read
 from lib.artifacts.differences import describe_differences
 from lib.artifacts.lock import Lock
 from lib.artifacts.manifest import JOURNAL, STATE
@@ -273,7 +273,7 @@ def _check_same(draft: Draft, config: Mapping[str, Any], inputs: Mapping[str, st
         raise InputError(
             f"{location} was made with {', '.join(differences)}; "
             + (f"give another {flag}, or " if flag else "")
-            + f"remake it alone: {_command_line(location)} --replace"
+            + f"remake it alone{describe_dependants(location)}: {_command_line(location)} --replace"
         )
 
 

@@ -197,6 +197,23 @@ def describe_missing_folds(work: Work, members: Sequence[Member]) -> list[str]:
     return lines
 
 
+def describe_mixed_recipes(work: Work, members: Sequence[Member]) -> list[str]:
+    """Return a line for each run whose folds were trained with different recipes.
+
+    Runs that are not on this machine are not compared.
+    """
+    trained: dict[str, Artifact] = {}
+    mixed: dict[str, str] = {}
+    for member in members:
+        location = work.run(layout.split_tta(member.run)[0], member.fold)
+        if location.folder.exists():
+            artifact = artifacts.read(location)
+            first = trained.setdefault(member.run, artifact)
+            if artifact.config["recipe"] != first.config["recipe"]:
+                mixed[member.run] = f"{location} has another recipe than {first.location}"
+    return [f"warning: {line}, and their maps are averaged as one run" for line in mixed.values()]
+
+
 def is_search(weights: Sequence[str]) -> bool:
     """Return True if --weights asks for a search."""
     return list(weights) == [SEARCH]

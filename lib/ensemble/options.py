@@ -304,8 +304,9 @@ def _check_out_of_fold(options: DecisionOptions, members: Sequence[Member]) -> s
     folds = {member.fold for member in members if member.has_oof}
     if not folds:
         cure = (
-            "take the rule of a decision: --params-from WORK/decisions/NAME-TAG, or state one: "
-            "--params top=.7 min_area=800 bottom=.3"
+            "take the recipe's rule: --rule recipe (run_all.sh: RULE=recipe), that of a decision: "
+            "--params-from WORK/decisions/NAME-TAG, or state one: --params top=.7 min_area=800 "
+            "bottom=.3"
         )
         raise InputError(
             "there are no out-of-fold maps of labelled images to fit on (all-data runs and new "

@@ -84,7 +84,10 @@ def encoder_fingerprint(source: str) -> str:
         return source
     file = Path(source.removeprefix(SUM))
     if not file.is_file():
-        raise InputError(f"--encoder-weights {file} is no file; give imagenet, none or a file")
+        raise InputError(
+            f"--encoder-weights {file} is no file; give imagenet, none, a file, or a folder with "
+            "<encoder>.pt"
+        )
     return f"{SUM if source.startswith(SUM) else ''}sha256 {sha256(file)}"
 
 

@@ -18,6 +18,7 @@ from lib.prepare.discover import walk_files
 
 DICOM_MAGIC = slice(128, 132), b"DICM"
 DICOM_INDEX = "DICOMDIR"
+JOURNAL_FILE = "journal.jsonl"  # in every folder of outputs
 # Maximum side of an overlay, in pixels: at 1024, to write PNGs would take a tenth of the time of a
 # resnet34 U-Net at 256 px. Masks have the size of the image.
 DISPLAY_SIDE = 768
@@ -71,8 +72,8 @@ class Failed:
 def find(paths: Iterable[Path], excluded: Path) -> Found:
     """Find the images among files and in folders.
 
-    In a folder, files count by their suffix, and without a suffix if they begin as DICOM files do.
-    A file that is given by its own path counts always.
+    In a folder, files count by their suffix, and without a suffix if they begin as DICOM files do,
+    but not the outputs of an earlier call. A file that is given by its own path counts always.
 
     Args:
         paths: files and folders.
@@ -82,12 +83,16 @@ def find(paths: Iterable[Path], excluded: Path) -> Found:
         InputError: if a path does not exist, there is no image, or two images have one name.
     """
     found: dict[str, Path] = {}
-    others = []
+    others: list[str] = []
     for path in paths:
         if not path.exists():
             raise InputError(f"{path} is not there; give image files or folders")
-        files = [path] if path.is_file() else walk_files(path, excluded)
+        files = [path] if path.is_file() else list(walk_files(path, excluded))
+        outputs = {file.parent for file in files if file.name == JOURNAL_FILE and path.is_dir()}
+        others += map(str, outputs)
         for file in files:
+            if not outputs.isdisjoint(file.parents):
+                continue
             name = file.name if path.is_file() else file.relative_to(path).as_posix()
             if path.is_dir() and not _is_image(file):
                 others.append(str(file))

@@ -19,10 +19,10 @@ from lib import csv_files, images
 from lib.drawing import PREDICTED, tint
 from lib.errors import InputError
 from lib.files import Journal, write_bytes, write_json
-from lib.predict.files import Decoded, ImageFile
+from lib.predict.files import JOURNAL_FILE, Decoded, ImageFile
 from lib.predict.system import CONFIG_FILE, System
 
-JOURNAL_FILE, LOCK_FILE, PREDICTIONS = "journal.jsonl", ".lock", "predictions.csv"
+LOCK_FILE, PREDICTIONS = ".lock", "predictions.csv"
 THUMBNAIL_SIDE = 320  # pixels; twice that of the gallery, for phones
 # Gray radiographs are written in 60 % of the time of images.PNG_OPTIONS, as files of equal size.
 GRAY_OPTIONS = [
@@ -34,7 +34,10 @@ JPEG_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 80]
 MASKS, OVERLAYS, THUMBNAILS, SEGMENTATIONS = "masks", "overlays", "thumbnails", "segmentations"
 SUFFIXES = {MASKS: ".png", OVERLAYS: ".png", THUMBNAILS: ".jpg", SEGMENTATIONS: ".dcm"}
 WRITTEN = "written"  # state of a DICOM Segmentation object, in a record
-SOURCE_FILE = ("bytes", "modified_ns")  # keys of a record that predictions.csv has not
+# Of predictions.csv. A record has the size and time of the file too.
+COLUMNS = ["file", "p_pneumothorax", "area_px", "area_mm2", "components", "largest_component_px",
+           "top", "left", "bottom", "right", "centroid_row", "centroid_column", "rows", "columns",
+           "pixel_spacing_mm", "source", "segmentation"]  # fmt: skip
 
 
 def output_file(kind: str, name: str) -> str:
@@ -214,8 +217,8 @@ def is_current(record: Mapping[str, Any] | None, image: ImageFile) -> bool:
 def write_table(out: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write predictions.csv, sorted by file."""
     rows = sorted(records, key=itemgetter("file"))
-    table = pd.DataFrame(rows, dtype=object)  # counts stay whole beside blanks
-    csv_files.write(out / PREDICTIONS, table.drop(columns=[*SOURCE_FILE]))
+    table = pd.DataFrame(rows, columns=COLUMNS, dtype=object)  # counts stay whole beside blanks
+    csv_files.write(out / PREDICTIONS, table)
 
 
 def describe_segmentations(records: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -19,8 +19,8 @@ from lib.files import Journal
 from lib.infer.predict import THREADS, default_batch, load_models, predict_batch, prefetch
 from lib.models import SegmentationNetwork
 from lib.predict import dicom_seg, files, outputs
-from lib.predict.files import Decoded, Failed, ImageFile
-from lib.predict.outputs import JOURNAL_FILE, Prediction, is_current
+from lib.predict.files import JOURNAL_FILE, Decoded, Failed, ImageFile
+from lib.predict.outputs import Prediction, is_current
 from lib.predict.system import Network, System
 
 Maps = list[np.ndarray]  # the 8-bit map of each network, (size, size)

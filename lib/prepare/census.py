@@ -247,5 +247,5 @@ def _count_cleaned(notes: pd.Series) -> list[Summary]:
 
 def _count_sources(sources: pd.Series) -> dict[str, int]:
     """Count kinds of file and rules to 8 bits, without the numbers of a window or range."""
-    kinds = (re.sub(r"(window|range) \S+", r"\1", source) for source in sources)
+    kinds = (re.sub(r"(window|range|outliers) \S*\d\S*", r"\1", source) for source in sources)
     return dict(sorted(Counter(kinds).items()))

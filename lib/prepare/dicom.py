@@ -225,9 +225,8 @@ def _decode_picture(content: bytes) -> Radiograph:
             picture, kind = ImageOps.exif_transpose(picture), f"{kind} turned"
         if picture.mode.startswith("I"):
             values = np.asarray(picture)
-            low, high = values.min(), values.max()
-            pixels = windowing.to_8_bit(values, low, high)
-            return Radiograph(pixels, f"{kind} 16-bit range {low:g}..{high:g}")
+            pixels, rule = windowing.range_to_8_bit(values, values)
+            return Radiograph(pixels, f"{kind} 16-bit {rule}")
         if picture.mode in ("L", "1"):
             return Radiograph(np.asarray(picture.convert("L")), f"{kind} 8-bit")
         colours = np.asarray(picture.convert("RGB"))

@@ -169,7 +169,10 @@ def _index_images(root: Path, files: list[Path], flag: str = "--raw") -> dict[st
                 f"{root} has two files for the image {path.stem}: {images[path.stem]} and "
                 f"{relative}; remove one, or give a folder with one of them as {flag}"
             )
-        images[check_image_id(path.stem)] = relative
+        try:
+            images[check_image_id(path.stem)] = relative
+        except InputError as error:
+            raise InputError(f"{path}: {error}; rename it, or take it out") from None
     if not images:
         archives = [
             path.name
@@ -213,7 +216,8 @@ def _classify_tables(source: RawFolder) -> RawFolder:
     Raises:
         InputError: if there is more than one label file.
     """
-    label_files = _named(source.tables, LABEL_NAMES)
+    named_labels = _named(source.tables, LABEL_NAMES)
+    label_files = list(named_labels)
     named_samples = _named(source.tables, SAMPLE_NAMES)
     others: dict[Path, set[str]] = {}
     samples = list(named_samples)
@@ -236,7 +240,7 @@ def _classify_tables(source: RawFolder) -> RawFolder:
                 test.update(csv_files.replace_ids(rows[csv_files.IMAGE_ID], source.images))
         label_files += [path for path, images in others.items() if not images <= test]
         if len(label_files) > 1:
-            label_files = _without_subsets(label_files)
+            label_files = _without_subsets(label_files, named_labels)
         if len(label_files) > 1:
             names = ", ".join(map(source.relative, label_files))
             raise InputError(
@@ -245,8 +249,11 @@ def _classify_tables(source: RawFolder) -> RawFolder:
     return replace(source, labels=source.labels or next(iter(label_files), None), samples=samples)
 
 
-def _without_subsets(label_files: Sequence[Path]) -> list[Path]:
-    """Return the label files but those whose rows another one has too; of equal ones, the first."""
+def _without_subsets(label_files: Sequence[Path], named: Sequence[Path]) -> list[Path]:
+    """Return the label files but those whose rows another one has too; of equal ones, the first.
+
+    A file that has a name of the competition's gives way only to another such file.
+    """
     rows: dict[Path, set[tuple[str, ...]]] = {}
     for path in label_files:
         if not {*csv_files.RLE_COLUMNS} <= {*csv_files.read_header(path)}:
@@ -255,7 +262,8 @@ def _without_subsets(label_files: Sequence[Path]) -> list[Path]:
         rows[path] = set(table.itertuples(index=False, name=None))
     kept: list[Path] = []
     for path in sorted(rows, key=lambda path: len(rows[path]), reverse=True):
-        if not any(rows[path] <= rows[other] for other in kept):
+        rivals = [other for other in kept if other in named or path not in named]
+        if not any(rows[path] <= rows[other] for other in rivals):
             kept.append(path)
     return [path for path in label_files if path in kept]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lib import files, rle
+from lib import files, images, rle
 from lib.errors import InputError
 from lib.parallel import map_in_processes
 from lib.prepare import dicom
@@ -17,6 +17,7 @@ from lib.prepare.labels import Labels
 
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
 MAX_OUTSIDE = 127  # of a JPEG, which blurs the edge of a mask
+MAX_BLACK = 8  # of a JPEG of a black picture, which some qualities make a little brighter
 MAX_FRACTION = 0.5  # of an image; the largest pneumothorax takes about a third
 MAX_GRAY = 0.25  # fraction of pixels neither dark nor bright; radiographs have two thirds
 
@@ -33,7 +34,7 @@ class Mask(NamedTuple):
 def read(
     root: Path, paths: Mapping[str, str], frame_size: int | None, workers: int | None = None
 ) -> Labels:
-    """Read all masks; their size is the RLE frame.
+    """Read all masks, and resize them to the RLE frame.
 
     Args:
         root: the folder of masks.
@@ -43,18 +44,20 @@ def read(
 
     Raises:
         InputError: with the file, if a mask cannot be read, is not square, has another size than
-            the others or the frame, or is no mask of two values; if most masks are inverted.
+            the others, or is no mask of two values; if most masks are inverted.
     """
     masks: dict[str, Mask] = {}
-    results = map_in_processes(partial(_read_mask, root), list(paths.values()), "masks", workers)
+    read_mask = partial(_read_mask, root, frame_size)
+    results = map_in_processes(read_mask, list(paths.values()), "masks", workers)
     for path, mask in zip(paths.values(), results, strict=True):
         masks[path] = mask
         first = next(iter(masks.values()))
-        _check_size(root / path, mask.shape, first.shape, frame_size)
+        _check_size(root / path, mask.shape, first.shape)
     codes = [mask.code for mask in masks.values()]
     rows = pd.DataFrame({"ImageId": list(paths), "EncodedPixels": codes})
     rows["area_px"] = [0 if code == rle.EMPTY else rle.area(code) for code in codes]
-    _check_inverted(root, list(masks), rows["area_px"] / first.shape[0] ** 2)
+    side = frame_size or first.shape[0]
+    _check_inverted(root, list(masks), rows["area_px"] / side**2)
     digest = hashlib.sha256()
     for path, mask in masks.items():
         digest.update(f"{path}\t{mask.sha256}\n".encode())
@@ -62,20 +65,16 @@ def read(
     note = ""
     if blurred:
         note = f"{len(blurred)} JPEG masks are cut at half of 255, such as {blurred[0]}"
-    return Labels(rows, first.shape[0], digest.hexdigest(), note)
+    return Labels(rows, side, digest.hexdigest(), note)
 
 
-def _check_size(
-    file: Path, shape: tuple[int, int], expected: tuple[int, int], frame_size: int | None
-) -> None:
-    """Refuse a mask that is not square, or has another size than the first one or the frame."""
+def _check_size(file: Path, shape: tuple[int, int], expected: tuple[int, int]) -> None:
+    """Refuse a mask that is not square, or has another size than the first one."""
     rows, columns = shape
     if rows != columns:
-        fault = "masks have the size of the RLE frame, which is square"
+        fault = "the RLE frame is square; stretch masks and images to squares"
     elif shape != expected:
         fault = f"others have {expected[0]} x {expected[1]}; resize the masks to one size"
-    elif frame_size and rows != frame_size:
-        fault = f"--rle-size states {frame_size}; leave it out, or resize the masks"
     else:
         return
     raise InputError(f"{file} has {rows} x {columns} pixels: {fault}")
@@ -92,13 +91,15 @@ def _check_inverted(root: Path, paths: list[str], fractions: pd.Series) -> None:
         )
 
 
-def _read_mask(root: Path, path: str) -> Mask:
+def _read_mask(root: Path, frame_size: int | None, path: str) -> Mask:
     file = root / path
     try:
         pixels = dicom.read(file).pixels
     except dicom.UnreadableError as error:
         raise InputError(f"{file} is unreadable: {error}; get it again, or take it out") from None
     is_lossy = file.suffix.lower() in LOSSY_SUFFIXES
+    if is_lossy and pixels.max() <= MAX_BLACK:
+        pixels = np.zeros_like(pixels)
     high = pixels.max()
     has_two_values = np.count_nonzero(pixels == high) == np.count_nonzero(pixels)
     is_gray = (pixels > high / 8) & (pixels < high / 8 * 7)
@@ -113,8 +114,10 @@ def _read_mask(root: Path, path: str) -> Mask:
         levels = np.unique(pixels)
         raise InputError(
             f"{file} has {len(levels)} values, such as {', '.join(map(str, levels[:4]))}; a mask "
-            "has two, 0 outside and another one inside: threshold it first"
+            "has 0 outside and one other value inside: threshold it first"
         )
     blurred = bool(high) and not has_two_values
     inside = pixels > (MAX_OUTSIDE if blurred else 0)
+    if frame_size:
+        inside = images.shrink_mask(inside, frame_size) > 0
     return Mask(rle.encode(inside), pixels.shape, files.sha256(file), blurred)

@@ -152,7 +152,13 @@ def make_plan(
             f"{len(renamed)} ids of the sample submission match images without an extension only; "
             f"submission.csv has {image_id} for {name}"
         )
-    if source.masks and roles.unlabelled:
+    if labelled and (annotations["area_px"] > 0).all():
+        notes.append(
+            "warning: every labelled image has a pneumothorax, so networks will find one in every "
+            f"image; {len(roles.unlabelled)} images without a label are left out: one without a "
+            "pneumothorax needs a label row with -1"
+        )
+    elif source.masks and roles.unlabelled:
         notes.append(
             f"{len(roles.unlabelled)} images without a mask are left out; without a pneumothorax, "
             "an image has a mask of zeros"

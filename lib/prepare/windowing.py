@@ -10,6 +10,7 @@ from lib.errors import InputError
 from lib.prepare.header import first_value
 
 GRAY_TOLERANCE = 8  # gray levels between the channels of a gray image stored in colour
+INNER = 0.01, 0.99  # quantiles
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
 
 
@@ -63,8 +64,8 @@ def gray_to_8_bit(data: pydicom.Dataset, stored: np.ndarray) -> tuple[np.ndarray
     elif data.get("VOILUTSequence"):
         gray, rule = _apply_voi_table(data, values), "table"
     else:
-        low, high = _limits(data, stored, values)
-        return to_8_bit(values, low, high), f"{bits}-bit range {low:g}..{high:g}"
+        gray, rule = range_to_8_bit(values, _without_padding(data, stored, values))
+        return gray, f"{bits}-bit {rule}"
     _check_contrast(values, gray, rule)
     return gray, f"{bits}-bit {rule}"
 
@@ -159,11 +160,35 @@ def _apply_voi_table(data: pydicom.Dataset, values: np.ndarray) -> np.ndarray:
     return to_8_bit(apply_voi(np.rint(values).astype(np.int64), data), 0, 2**depth - 1)
 
 
-def _limits(data: pydicom.Dataset, stored: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Return the minimum and maximum of the values, without the padding around the image."""
+def range_to_8_bit(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, str]:
+    """Map the range of an image to 0..255, and say it.
+
+    A burned-in marker or a dead pixel may be far from all else, and the image would be black or
+    white beside it. So an end of the range that is farther from the inner 98 % of the pixels than
+    these are wide is cut off.
+
+    Args:
+        values: (rows, columns) numbers of any type.
+        inside: those of the pixels that count, in any shape.
+
+    Returns:
+        uint8 of the same shape, and the name of the rule that was applied.
+    """
+    low, high = float(inside.min()), float(inside.max())
+    inner_low, inner_high = np.quantile(inside, INNER)
+    width, rule = inner_high - inner_low, "range"
+    if 0 < width < max(inner_low - low, high - inner_high):
+        rule = "range without outliers"
+        low = inner_low if inner_low - low > width else low
+        high = inner_high if high - inner_high > width else high
+    return to_8_bit(values, low, high), f"{rule} {low:g}..{high:g}"
+
+
+def _without_padding(data: pydicom.Dataset, stored: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the values without the padding around the image."""
     padding = data.get("PixelPaddingValue")
     if padding is not None:
         limit = data.get("PixelPaddingRangeLimit", padding)
         inside = (stored < min(padding, limit)) | (stored > max(padding, limit))
-        values = values[inside] if inside.any() else values
-    return float(values.min()), float(values.max())
+        return values[inside] if inside.any() else values
+    return values

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lib import artifacts, score
+from lib import artifacts, rle, score
 from lib.artifacts import Artifact, Draft
 from lib.errors import InputError
 from lib.files import sha256, write_bytes, write_json
@@ -114,6 +114,41 @@ def describe_score(test: Score) -> str:
         f"images of the truth; all-empty baseline {test.all_empty_dice:.4f}"
     )
     return line + (f"; {len(test.missing)} are not in the sample" if test.missing else "")
+
+
+def warn_other_frame(size: int) -> list[str]:
+    """Return a warning for masks of another frame than the competition's, or nothing.
+
+    Args:
+        size: side of the RLE frame, in pixels.
+    """
+    if size == rle.COMPETITION_FRAME:
+        return []
+    return [f"warning: {_describe_frame(size)}"]
+
+
+def check_upload(size: int) -> None:
+    """Refuse an upload that cannot succeed, before any work is done for it.
+
+    Args:
+        size: side of the RLE frame, in pixels.
+
+    Raises:
+        InputError: if the `kaggle` command is not installed, or the masks are of another frame
+            than the competition's.
+    """
+    find_kaggle()
+    if size != rle.COMPETITION_FRAME:
+        raise InputError(f"--upload: {_describe_frame(size)}")
+
+
+def _describe_frame(size: int) -> str:
+    side = rle.COMPETITION_FRAME
+    return (
+        f"masks are encoded in the frame of the dataset, {size}x{size} px, and the competition "
+        f"reads {side}x{side}; to submit there, give 01_prepare.py labels of that frame, or "
+        f"--masks with --rle-size {side}"
+    )
 
 
 def find_kaggle() -> str:

@@ -378,6 +378,14 @@ class TestOtherConfigOrInputs:
         with pytest.raises(InputError, match=cure):
             artifacts.begin(location, RECIPE | {"limit": 9})
 
+    def test_what_remaking_it_would_outdate_is_named(self, work: Work) -> None:
+        dataset = make(work.dataset)
+        for fold in (0, 1):
+            make(work.run("a", fold), inputs=[dataset])
+        outdates = "which outdates runs/a/fold0, runs/a/fold1: 01_prepare.py .*--replace"
+        with pytest.raises(InputError, match=outdates):
+            artifacts.begin(work.dataset, RECIPE | {"limit": 9})
+
     def test_the_cure_is_the_command_that_was_refused(
         self, work: Work, monkeypatch: pytest.MonkeyPatch
     ) -> None:

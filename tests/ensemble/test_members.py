@@ -1,10 +1,13 @@
 """Loading of members and gates, and the flags and maps that are refused."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from lib import recipes
+from lib.ensemble import members
 from lib.errors import InputError
 from lib.files import remove
 from lib.layout import ALL_DATA, Work
@@ -160,3 +163,14 @@ def test_maps_with_other_flips_than_the_recipes_have_their_own_command(work: Wor
     fakes.make_probs(work, "a", 0, TRUTH, oof=[], tta="none")
     with pytest.raises(InputError, match=r"03_infer\.py --run a --tta none .*--replace$"):
         load(work, "a.noflip")
+
+
+def test_folds_of_one_run_with_different_recipes_are_named(work: Work) -> None:
+    recipe = recipes.get("demo")
+    for fold, name in ((0, "mixed"), (1, "mixed"), (0, "same"), (1, "same")):
+        changed = replace(recipe, seed=fold if name == "mixed" else 0)
+        fakes.make_run(work, name, fold, changed)
+        fakes.make_probs(work, name, fold, TRUTH)
+    loaded = load(work, "mixed", "same", "a")  # a is not on this machine
+    (line,) = members.describe_mixed_recipes(work, loaded)
+    assert "runs/mixed/fold1 has another recipe than runs/mixed/fold0" in line

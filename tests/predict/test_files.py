@@ -52,6 +52,15 @@ def test_outputs_in_a_folder_of_images_are_no_images(tmp_path: Path) -> None:
     assert [image.name for image in found.images] == ["x.png"]
 
 
+def test_outputs_of_an_earlier_call_are_no_images(tmp_path: Path) -> None:
+    write(tmp_path / "x.png")
+    write(tmp_path / "earlier/masks/x.png.png")
+    (tmp_path / "earlier/journal.jsonl").touch()
+    found = files.find([tmp_path], tmp_path / "out")
+    assert [image.name for image in found.images] == ["x.png"]
+    assert found.others == [str(tmp_path / "earlier")]
+
+
 def test_a_file_given_twice_is_predicted_once(tmp_path: Path) -> None:
     path = write(tmp_path / "x.png")
     assert len(files.find([path, tmp_path, path], tmp_path / "out").images) == 1

@@ -33,7 +33,7 @@ def test_a_folder_with_bad_files_is_predicted_and_ends_with_1(
     out = tmp_path / "out"
     process = predict(raw, "--out", out, *flags)
     assert process.returncode == 1
-    assert "not images, and left alone: 1 (" in process.stdout
+    assert "left alone: 1 (" in process.stdout
     assert "skipped: 1\n" in process.stdout
     assert "broken.dcm: not a DICOM file" in process.stdout
     assert "predicted now: 2, in all: 2" in process.stdout
@@ -45,6 +45,15 @@ def test_a_folder_with_bad_files_is_predicted_and_ends_with_1(
     again = predict(raw, "--out", out, *flags)
     assert again.returncode == 0
     assert "predicted now: 0, in all: 2" in again.stdout
+
+
+def test_a_file_that_cannot_be_read_ends_as_others_do(flags: list[object], tmp_path: Path) -> None:
+    broken, out = tmp_path / "broken.dcm", tmp_path / "out"
+    broken.write_bytes(b"broken")
+    process = predict(broken, "--out", out, *flags)
+    assert process.returncode == 1
+    assert process.stderr.splitlines() == [f"skipped {broken}: not a DICOM file"]
+    assert (out / "predictions.csv").read_text().startswith("file,p_pneumothorax,area_px,")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from lib.errors import InputError
 from lib.files import write_bytes
 from lib.prepare.discover import scan_raw_folder
-from tests.raw_folders import write_csv, write_labels, write_raw
+from tests.raw_folders import POSITIVE, write_csv, write_labels, write_raw
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -217,3 +217,15 @@ def test_test_images_are_known_by_the_folders_in_the_raw_folder(tmp_path: Path) 
 def test_labels_are_not_read_yet(tmp_path: Path) -> None:
     write_labels(tmp_path / "train.csv", [("a", "nonsense")])
     assert scan_raw_folder(touch(tmp_path, "a.dcm")).labels == tmp_path / "train.csv"
+
+
+def test_the_competition_s_label_file_does_not_give_way_to_one_with_more_rows(
+    tmp_path: Path,
+) -> None:
+    """A submission of all images, as people make one of labels and sample, is no label file."""
+    touch(tmp_path, "train/a.dcm", "train/b.dcm", "test/c.dcm")
+    labels = [("a", POSITIVE), ("b", "-1")]
+    write_labels(tmp_path / "train-rle.csv", labels)
+    write_labels(tmp_path / "submission.csv", [*labels, ("c", "-1")])
+    with pytest.raises(InputError, match=r"train-rle.csv, submission.csv.*--labels"):
+        scan_raw_folder(tmp_path)

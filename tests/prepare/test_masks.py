@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib import rle
 from lib.errors import InputError
 from lib.prepare import masks
 from lib.prepare.labels import Labels
@@ -60,20 +61,40 @@ def test_a_jpeg_is_cut_at_half_with_a_note(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "frame_size", "fault"),
+    ("pictures", "fault"),
     [
-        ({"a_png": np.arange(256, dtype=np.uint8).reshape(16, 16)}, None, "a.png has 256 values"),
-        ({"a_jpg": disc(90)}, None, "a.jpg has values up to [0-9]+ of 255"),
-        ({"a_png": disc(), "b_png": disc(side=8)}, None, "b.png has 8 x 8 pixels.* 16 x 16"),
-        ({"a_png": disc()[:8]}, None, "a.png has 8 x 16 pixels.* square"),
-        ({"a_png": disc()}, 32, "a.png has 16 x 16 pixels.*--rle-size states 32; leave it out"),
+        ({"a_png": np.arange(256, dtype=np.uint8).reshape(16, 16)}, "a.png has 256 values"),
+        ({"a_jpg": disc(90)}, "a.jpg has values up to [0-9]+ of 255"),
+        ({"a_png": disc(), "b_png": disc(side=8)}, "b.png has 8 x 8 pixels.* 16 x 16"),
+        ({"a_png": disc()[:8]}, "a.png has 8 x 16 pixels.* square"),
     ],
 )
-def test_what_is_no_mask_of_the_frame_is_refused_with_its_file(
-    tmp_path: Path, pictures: dict[str, np.ndarray], frame_size: int | None, fault: str
+def test_what_is_no_mask_is_refused_with_its_file(
+    tmp_path: Path, pictures: dict[str, np.ndarray], fault: str
 ) -> None:
     with pytest.raises(InputError, match=fault):
-        read(tmp_path, frame_size, **pictures)
+        read(tmp_path, **pictures)
+
+
+@pytest.mark.parametrize("frame_size", [8, 40])
+def test_masks_are_resized_to_a_stated_frame(tmp_path: Path, frame_size: int) -> None:
+    box = np.zeros((SIDE, SIDE), np.uint8)
+    box[4:8, 8:12] = 1
+    labels = read(tmp_path, frame_size, a_png=box)
+    assert labels.frame_size == frame_size
+    mask = rle.decode(labels.rows["EncodedPixels"][0], frame_size, frame_size)
+    rows, columns = (slice(start * frame_size // SIDE, (start + 4) * frame_size // SIDE)
+                     for start in (4, 8))  # fmt: skip
+    expected = np.zeros_like(mask)
+    expected[rows, columns] = True
+    assert np.count_nonzero(mask != expected) <= 4  # the corners of an enlarged box are cut
+
+
+def test_a_black_jpeg_is_an_empty_mask_whatever_its_quality(tmp_path: Path) -> None:
+    # Some qualities make a black picture a little brighter, the same everywhere.
+    almost_black = np.full((64, 64), 1, np.uint8)
+    labels = read(tmp_path, a_jpg=almost_black, b_png=disc(side=64))
+    assert labels.rows["area_px"][0] == 0
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])

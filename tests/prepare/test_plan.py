@@ -282,3 +282,11 @@ def test_a_plan_names_its_tables_its_split_and_its_frame(tmp_path: Path) -> None
     assert make(files(tmp_path / "x", "a.png")).describe() == (
         "labels: none; sample submission: none; split: none; RLE frame: 32x32"
     )
+
+
+def test_labels_without_a_negative_are_warned_of(tmp_path: Path) -> None:
+    files(tmp_path, *(f"{name}.dcm" for name in "abcd"))
+    labelled(tmp_path, "a", "b")
+    assert "2 images without a label are left out" in make(tmp_path).describe()
+    write_labels(tmp_path / "train.csv", [("a", POSITIVE), ("b", POSITIVE), ("c", "-1")])
+    assert "warning" not in make(tmp_path).describe()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.dataset import Dataset
 
 from lib.prepare import dicom
@@ -195,3 +196,19 @@ def test_gray_stored_in_colour_is_that_gray(tmp_path: Path) -> None:
     radiograph = dicom.read(write_rgb(tmp_path / "a.dcm", np.stack([noise(1)] * 3, axis=2)))
     assert (radiograph.pixels == noise(1)).all()
     assert radiograph.source == "dicom 8-bit"
+
+
+@pytest.mark.parametrize("kind", ["dcm", "png"])
+def test_a_burned_in_marker_does_not_turn_an_image_black(tmp_path: Path, kind: str) -> None:
+    """By the range of all values, those up to 2,000 would have at most 8 of 255 levels."""
+    values = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
+    values[0, :5] = 65_535  # less than a hundredth of the pixels
+    path = tmp_path / f"a.{kind}"
+    if kind == "dcm":
+        write_dicom(path, values, 16)
+    else:
+        Image.fromarray(values).save(path)
+    radiograph = dicom.read(path)
+    assert radiograph.pixels[0, :5].tolist() == [255] * 5
+    assert radiograph.pixels[20, 0] == pytest.approx(128, abs=3)
+    assert "without outliers" in radiograph.source

@@ -181,7 +181,7 @@ def test_the_cells_of_the_kaggle_page_make_a_gallery_and_a_submission(
         "git archive --format=tar HEAD | tar -x": 'cp -r lib folds [0-9]*.py "$CODE" #',
         "lib.predict export": f"lib.predict export --work {trained}",
         "work/runs work/decisions": f"{trained}/runs {trained}/decisions",
-        "$PWD/kaggle": shlex.quote(str(tmp_path)),
+        "$PWD/build/kaggle": shlex.quote(str(tmp_path)),
         "--recipe r34_512": f"--recipe demo --name tiny {shlex.join(TINY)}",
         "r34_512": "tiny",
         "--sizes 512": "--sizes 64 --rle-size 128",

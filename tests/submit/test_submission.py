@@ -84,6 +84,16 @@ class TestUpload:
         with pytest.raises(InputError, match="kaggle refused a.csv: 403 - Forbidden"):
             submission.upload(Path("a.csv"), "siim", "x")
 
+    def test_masks_of_another_frame_are_named_and_not_uploaded(
+        self, tmp_path: Path, monkeypatch
+    ) -> None:
+        self.install(tmp_path / "bin", "exit 0", monkeypatch)
+        submission.check_upload(1024)
+        assert submission.warn_other_frame(1024) == []
+        with pytest.raises(InputError, match=r"384x384 px.*--rle-size 1024"):
+            submission.check_upload(384)
+        assert "384x384" in submission.warn_other_frame(384)[0]
+
     def test_without_the_command_the_cure_is_named(self, tmp_path: Path, monkeypatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(InputError, match="pip install kaggle, or leave --upload"):
