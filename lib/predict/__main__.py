@@ -80,7 +80,7 @@ def predict(args: argparse.Namespace) -> int:
         gallery.write(args.out, loaded, records, outcome.failed)
     if found.others:
         names = ", ".join(found.others[:3]) + (", ..." if len(found.others) > 3 else "")
-        print(f"no DICOM, PNG or JPG, or outputs, and left alone: {len(found.others)} ({names})")
+        print(f"left alone, as no DICOM, PNG or JPG, or outputs: {len(found.others)} ({names})")
     with_mask = sum(record["area_px"] > 0 for record in records)
     print(
         f"predicted now: {outcome.predicted}, in all: {len(records)}, with a mask: {with_mask} "

@@ -11,6 +11,7 @@ from lib.prepare.header import first_value
 
 GRAY_TOLERANCE = 8  # gray levels between the channels of a gray image stored in colour
 INNER = 0.01, 0.99  # quantiles
+MAX_REACH = 4  # of the range on either side of the inner values, in multiples of their width
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue: ITU-R BT.601
 
 
@@ -164,8 +165,7 @@ def range_to_8_bit(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, 
     """Map the range of an image to 0..255, and say it.
 
     A burned-in marker or a dead pixel may be far from all else, and the image would be black or
-    white beside it. So an end of the range that is farther from the inner 98 % of the pixels than
-    these are wide is cut off.
+    white beside it. So values are cut off that would leave the inner 98 % a fifth of the levels.
 
     Args:
         values: (rows, columns) numbers of any type.
@@ -174,13 +174,14 @@ def range_to_8_bit(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, 
     Returns:
         uint8 of the same shape, and the name of the rule that was applied.
     """
-    low, high = float(inside.min()), float(inside.max())
     inner_low, inner_high = np.quantile(inside, INNER)
-    width, rule = inner_high - inner_low, "range"
-    if 0 < width < max(inner_low - low, high - inner_high):
+    reach = MAX_REACH * (inner_high - inner_low)
+    kept = inside[(inside >= inner_low - reach) & (inside <= inner_high + reach)]
+    if not reach or kept.size == inside.size:
+        kept, rule = inside, "range"
+    else:
         rule = "range without outliers"
-        low = inner_low if inner_low - low > width else low
-        high = inner_high if high - inner_high > width else high
+    low, high = float(kept.min()), float(kept.max())
     return to_8_bit(values, low, high), f"{rule} {low:g}..{high:g}"
 
 

@@ -4,19 +4,24 @@
 
 Every network trains on folds 1 to 4, from the same number of presented images, and its decision is
 fitted on fold 0. Choose between variants by fold 0: the test images are for the table alone.
-Finished trainings are up to date, so the same command goes on after a kill. Rows replace those of
-the same name in silver.csv; --table prints the table of all its rows, and trains nothing.
+Finished trainings are up to date, so the same command goes on after a kill. Each variant is scored
+when its seeds are trained: its row in silver.csv and its columns in silver_dice.csv, the Dice of
+each test image, replace older ones. Differences are made from these columns, so the variants of one
+table may be trained on several days; two commands with other variants may run side by side.
+--table prints the table of all rows, and trains nothing.
 """
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from lib import artifacts, csv_files, dataset, metrics, recipes
 from lib.bootstrap import interval
@@ -38,7 +43,10 @@ SIZE = 192  # side of the images, in pixels
 BATCH = 16
 PRESENTATIONS = 10_000
 ROWS = Path(__file__).with_name("silver.csv")
-BASELINE = "r34_512"  # the row that all others are compared with
+DICE = "silver_dice.csv"  # beside it: a row a test image, a column a variant and seed
+POSITIVE = "positive"  # its first column: 1 where the truth has a mask
+LOCK = Path(gettempdir(), "silver.lock")
+START = "base"  # the variant that all others are compared with
 BASE_RECIPE = "r34_512"  # the recipe that --set changes into each of the variants
 
 LITE0 = "efficientnet_lite0_imagenet_gray.pt"
@@ -159,6 +167,8 @@ VARIANTS = (
     Variant("both seeds of base", members=("base",), pool_seeds=True),
     Variant("base and Lite0", members=("base", "Lite0")),
 )  # fmt: skip
+BASELINES = ("r34_512", "sneddy_albunet_valid", "abedalla_2st_unet", "viel_baseline")
+SYSTEM = "small"  # compared with each of them
 BY_NAME = {variant.name: variant for variant in VARIANTS}
 
 
@@ -256,10 +266,8 @@ def image_auc(scores: RuleScores, part: str) -> float:
     return metrics.auc(np.array([p[name] for name in names]), positive)
 
 
-def summarize(
-    scores: Sequence[RuleScores], baseline: Sequence[RuleScores] | None
-) -> dict[str, Any]:
-    """Return the figures of a variant, the means over its seeds, and the gain over the baseline."""
+def summarize(scores: Sequence[RuleScores]) -> dict[str, Any]:
+    """Return the figures of a variant, the means over its seeds."""
     tests = [each.test_score for each in scores]
     dices = np.mean([test.dices for test in tests], axis=0)
     images = np.arange(dices.size)
@@ -278,10 +286,6 @@ def summarize(
     empty = ~tests[0].positive
     row["over_empty"] = (dices - empty).mean()
     row["over_empty_low"], row["over_empty_high"] = interval(dices - empty, images)
-    if baseline:
-        gains = dices - np.mean([each.test_score.dices for each in baseline], axis=0)
-        row["gain"] = gains.mean()
-        row["gain_low"], row["gain_high"] = interval(gains, images)
     return row
 
 
@@ -309,16 +313,36 @@ def describe(work: Path, variant: Variant, seeds: Sequence[int], weights: Path) 
     return row | {"torch": made["libraries"]["torch"], "commit": made["commit"]}
 
 
-def write_rows(rows: Iterable[dict[str, Any]]) -> None:
-    """Add rows to silver.csv; they replace those of the same variants."""
-    new = pd.DataFrame(rows)
-    if ROWS.exists():
-        old = pd.read_csv(ROWS)
-        new = pd.concat([old[~old["variant"].isin(new["variant"])], new])
-    order = {name: number for number, name in enumerate(BY_NAME)}
-    new.sort_values("variant", key=lambda names: names.map(order)).to_csv(
-        ROWS, index=False, float_format="%.5f"
-    )
+def write(row: dict[str, Any], positive: np.ndarray, dices: Sequence[np.ndarray]) -> None:
+    """Add a variant to silver.csv and silver_dice.csv; it replaces an earlier one of its name.
+
+    Args:
+        row: of silver.csv.
+        positive: (n,) bool, True for test images with a mask.
+        dices: (n,) Dice of each test image, for each seed or for the ensemble of all seeds.
+    """
+    name = row["variant"]
+    order = {each: number for number, each in enumerate(BY_NAME)}
+    with FileLock(LOCK):
+        rows, columns = pd.DataFrame([row]), pd.DataFrame({POSITIVE: positive.astype(int)})
+        if ROWS.exists():
+            old, columns = pd.read_csv(ROWS), pd.read_csv(ROWS.with_name(DICE))
+            assert (columns[POSITIVE] == positive).all(), "other test images"
+            rows = pd.concat([old[old["variant"] != name], rows])
+            columns = columns.drop(columns=_columns_of(name, columns))
+        for number, of_images in enumerate(dices):
+            columns[f"{name} / {number}"] = of_images
+        rows = rows.sort_values("variant", key=lambda names: names.map(order))
+        in_order = [each for variant in BY_NAME for each in _columns_of(variant, columns)]
+        rows.to_csv(ROWS, index=False, float_format="%.5f")
+        columns[[POSITIVE, *in_order]].to_csv(
+            ROWS.with_name(DICE), index=False, float_format="%.4g"
+        )
+
+
+def _columns_of(variant: str, columns: pd.DataFrame) -> list[str]:
+    """Return the columns of a variant in silver_dice.csv."""
+    return [name for name in map(str, columns) if name.rpartition(" / ")[0] == variant]
 
 
 def table() -> Iterator[str]:
@@ -330,24 +354,59 @@ def table() -> Iterator[str]:
     if not ROWS.exists():
         raise InputError(f"{ROWS} is not there; make its rows with --raw DIR --weights DIR")
     columns = ("variant", "fold 0 Dice", "fold 0 AUC", "test Dice (95 %)", "seeds", "positive Dice",
-               "AUC", "sens.", "spec.", "more than the default (95 %)", "images", "s")  # fmt: skip
+               "AUC", "sens.", "spec.", f"more than {START} (95 %)", "images", "s")  # fmt: skip
+    dice = pd.read_csv(ROWS.with_name(DICE))
     rows = []
     for row in pd.read_csv(ROWS).to_dict("records"):
-
-        def span(name: str, sign: str = "", row: dict[Any, Any] = row) -> str:
-            mean = name if name in row else f"{name}_dice"
-            low, high = row[f"{name}_low"], row[f"{name}_high"]
-            return f"{row[mean]:{sign}.4f} ({low:{sign}.4f} to {high:{sign}.4f})"
-
         known = not np.isnan(row.get("presentations", np.nan))
         rows.append((
-            row["variant"], f"{row['fold0_dice']:.4f}", f"{row['fold0_auc']:.3f}", span("test"),
+            row["variant"], f"{row['fold0_dice']:.4f}", f"{row['fold0_auc']:.3f}",
+            f"{row['test_dice']:.4f} ({row['test_low']:.4f} to {row['test_high']:.4f})",
             str(row["test_seeds"]), f"{row['positive_dice']:.3f}", f"{row['auc']:.3f}",
-            f"{row['sensitivity']:.2f}", f"{row['specificity']:.3f}", span("gain", "+"),
+            f"{row['sensitivity']:.2f}", f"{row['specificity']:.3f}",
+            describe_gain(dice, row["variant"], START),
             f"{row['presentations']:,.0f}" if known else "",
             f"{row['seconds']:.0f}" if known else "",
         ))  # fmt: skip
     yield from markdown.table(columns, rows)
+    systems = [name for name in BASELINES if _columns_of(name, dice)]
+    if not _columns_of(SYSTEM, dice) or not systems:
+        return
+    yield ""
+    yield from markdown.table(
+        (f"{SYSTEM} minus", "Dice (95 %)", "positive Dice", "seeds differ by up to"),
+        [
+            (name, describe_gain(dice, SYSTEM, name), *compare_positives(dice, SYSTEM, name))
+            for name in systems
+        ],
+    )
+
+
+def describe_gain(dice: pd.DataFrame, variant: str, other: str) -> str:
+    """Return the gain of a variant over another, means over seeds, with its interval.
+
+    Args:
+        dice: silver_dice.csv.
+    """
+    columns = [_columns_of(name, dice) for name in (variant, other)]
+    if variant == other or not all(columns):
+        return ""
+    first, second = (dice[names].to_numpy().mean(axis=1) for names in columns)
+    low, high = interval(first - second, np.arange(len(dice)))
+    return f"{(first - second).mean():+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def compare_positives(dice: pd.DataFrame, variant: str, other: str) -> tuple[str, str]:
+    """Return the gain in positive Dice, and the largest spread between seeds of all four scores.
+
+    Args:
+        dice: silver_dice.csv.
+    """
+    parts = [dice[_columns_of(name, dice)] for name in (variant, other)]
+    positive = dice[POSITIVE] == 1
+    gain = parts[0][positive].to_numpy().mean() - parts[1][positive].to_numpy().mean()
+    spreads = [np.ptp(some.mean()) for part in parts for some in (part, part[positive])]
+    return f"{gain:+.3f}", f"{max(spreads):.4f}"
 
 
 def main(argv: Sequence[str]) -> None:
@@ -372,17 +431,14 @@ def main(argv: Sequence[str]) -> None:
     sizes = sorted({phase.size for v in VARIANTS if v.recipe for phase in v.recipe.phases})
     run_stage(work, "01_prepare.py", "--raw", raw, "--sizes", *map(str, sizes))
     truth = raw / "test-truth.csv"
-    chosen = [BY_NAME[name] for name in dict.fromkeys([BASELINE, *args.only])]
-    trained = {name for variant in chosen for name in variant.trainings}
-    for name in (name for name in BY_NAME if name in trained):
-        for seed in args.seeds:
-            train(work, BY_NAME[name], seed, weights)
-            print(f"trained {name}, seed {seed}", flush=True)
-    baseline = None
-    for variant in chosen:
+    for variant in (BY_NAME[name] for name in dict.fromkeys(args.only)):
+        for name in variant.trainings:
+            for seed in args.seeds:
+                train(work, BY_NAME[name], seed, weights)
         groups = [args.seeds] if variant.pool_seeds else [[seed] for seed in args.seeds]
         scores = [score(work, variant, group, truth) for group in groups]
-        baseline = baseline or scores
-        row = describe(work, variant, args.seeds, weights) | summarize(scores, baseline)
-        write_rows([row])
+        row = describe(work, variant, args.seeds, weights) | summarize(scores)
+        tests = [each.test_score for each in scores]
+        write(row, tests[0].positive, [test.dices for test in tests])
+        print(f"scored {variant.name}", flush=True)
     print_lines(table())

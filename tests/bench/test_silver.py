@@ -42,21 +42,41 @@ def test_variants_have_runs_of_their_own_and_members_that_exist() -> None:
     }
 
 
-def test_rows_replace_those_of_their_variant_and_are_a_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+FIGURES = {
+    "fold0_dice": 0.86, "fold0_auc": 0.9, "test_seeds": "0.8600 0.8610", "positive_dice": 0.3,
+    "auc": 0.9, "sensitivity": 0.5, "specificity": 0.98, "test_dice": 0.8605, "test_low": 0.83,
+    "test_high": 0.88, "presentations": 20123, "seconds": 900,
+}  # fmt: skip
+MASKED = np.array([True, True, False, False])
+
+
+def write(name: str, *dices: list[float]) -> None:
+    silver.write({"variant": name} | FIGURES, MASKED, [np.array(each) for each in dices])
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(silver, "ROWS", tmp_path / "silver.csv")
-    figures = {
-        "fold0_dice": 0.86, "fold0_auc": 0.9, "test_seeds": "0.8600 0.8610", "positive_dice": 0.3,
-        "auc": 0.9, "sensitivity": 0.5, "specificity": 0.98, "test_dice": 0.8605,
-        "test_low": 0.83, "test_high": 0.88, "gain": 0.01, "gain_low": -0.01, "gain_high": 0.03,
-        "presentations": 20123, "seconds": 900,
-    }  # fmt: skip
-    silver.write_rows([{"variant": "base"} | figures, {"variant": "r34_512"} | figures])
-    silver.write_rows([{"variant": "base"} | figures | {"test_dice": 0.9}])
+
+
+@pytest.mark.usefixtures("rows")
+def test_rows_replace_those_of_their_variant_and_are_compared_image_by_image() -> None:
+    write("EMA .998", [1, 1, 1, 1], [1, 1, 1, 1])
+    write("base", [0, 0.5, 1, 1], [0.5, 0.5, 1, 1])
+    write("EMA .998", [0.5, 0.5, 1, 1], [0.5, 1, 1, 1])
     _, _, *lines = silver.table()
-    default, base = (line.split(" | ") for line in lines)
-    assert default[0].endswith("r34_512")
-    assert (default[3], base[3]) == ("0.8605 (0.8300 to 0.8800)", "0.9000 (0.8300 to 0.8800)")
-    assert base[9] == "+0.0100 (-0.0100 to +0.0300)"
-    assert base[10] == "20,123"
+    base, ema = (line.split(" | ") for line in lines)
+    assert base[0].endswith("base")
+    assert (base[3], base[9], base[10]) == ("0.8605 (0.8300 to 0.8800)", "", "20,123")
+    assert ema[9].startswith("+0.1250 (+0.0000 to ")  # 0.25 and 0.25 of two of four images
+
+
+@pytest.mark.usefixtures("rows")
+def test_the_system_is_compared_with_each_baseline_and_with_the_spread_of_seeds() -> None:
+    write("small", [0.5, 0.7, 1, 1], [0.7, 0.7, 1, 1])
+    write("viel_baseline", [0.2, 0.4, 1, 1], [0.2, 0.4, 0, 1])
+    *_, line = silver.table()
+    name, dice, positive, spread = line.strip("| ").split(" | ")
+    assert (name, positive) == ("viel_baseline", "+0.350")
+    assert dice.startswith("+0.3000 (")  # of the four images: 0.4, 0.3, 0.5, 0
+    assert spread == "0.2500"  # of all images of viel_baseline: 0.65 and 0.4

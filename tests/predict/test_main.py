@@ -33,7 +33,7 @@ def test_a_folder_with_bad_files_is_predicted_and_ends_with_1(
     out = tmp_path / "out"
     process = predict(raw, "--out", out, *flags)
     assert process.returncode == 1
-    assert "left alone: 1 (" in process.stdout
+    assert "PNG or JPG, or outputs: 1 (" in process.stdout
     assert "skipped: 1\n" in process.stdout
     assert "broken.dcm: not a DICOM file" in process.stdout
     assert "predicted now: 2, in all: 2" in process.stdout
