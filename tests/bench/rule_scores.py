@@ -42,7 +42,8 @@ class RuleScores:
     def cross_fitted_dices(self) -> np.ndarray:
         """(N,) Dice of each labelled image by the rule of decision.json fitted without its fold.
 
-        A fixed rule has no such fits, and is applied to every fold.
+        A fixed rule has no such fits, and is applied to every fold. Those of a bench were chosen
+        before it, so this is a score of theirs, although stage 04 cannot know that.
         """
         dices = np.empty(len(self.sample))
         for fold, rules in self.decision.folds.items():
@@ -52,6 +53,13 @@ class RuleScores:
             p_positive = None if part.features is None else part.features[:, 0]
             dices[chosen] = metrics.dice(*rule.areas(part, p_positive))
         return dices
+
+    @property
+    def cross_fitted_dice(self) -> float | None:
+        """Mean of `cross_fitted_dices`; None if there is no other fold to fit on."""
+        if self.decision.cross_fitted_dice is None and not self.decision.is_fixed:
+            return None
+        return float(self.cross_fitted_dices.mean())
 
     @cached_property
     def sample(self) -> OofSample:
@@ -70,8 +78,8 @@ class RuleScores:
             self.name,
             str(decision.rule),
             number(decision.oof_dice),
-            number(decision.cross_fitted_dice) + " ({:.4f} to {:.4f})".format(*decision.ci95),
-            format_difference(decision.cross_fitted_dice, first.decision.cross_fitted_dice),
+            number(self.cross_fitted_dice) + " ({:.4f} to {:.4f})".format(*decision.ci95),
+            format_difference(self.cross_fitted_dice, first.cross_fitted_dice),
             number(self.test_score.dice),
             format_gain(self.test_score.dices - first.test_score.dices),
         )
@@ -82,7 +90,7 @@ class RuleScores:
         cross_fitted_gains = self.cross_fitted_dices - other.cross_fitted_dices
         return (
             self.name + (f", which is {auto['rule']}" if auto else ""),
-            number(self.decision.cross_fitted_dice),
+            number(self.cross_fitted_dice),
             format_gain(cross_fitted_gains, self.sample.patients),
             number(self.test_score.dice),
             format_gain(self.test_score.dices - other.test_score.dices),

@@ -37,6 +37,11 @@ def test_a_rule_is_scored_out_of_fold_and_on_the_test_images(work: Path, truth: 
     )
 
 
+def test_a_rule_fitted_on_one_fold_has_no_cross_fitted_score(work: Path, truth: Path) -> None:
+    scores = score_rule(work, ["demo"], truth, "one", "--rule triplet --folds 0", ensemble="one")
+    assert scores.row(scores)[3].startswith("–")
+
+
 def test_a_rule_that_these_maps_cannot_have_says_why(work: Path, truth: Path) -> None:
     lines = list(rules.score_rules(work, ["demo"], truth, {"gated": "--rule gated"}))
     assert "| gated | not possible: 04_ensemble.py: --rule gated needs" in lines[-1]

@@ -111,7 +111,8 @@ def test_new_maps_make_another_ensemble(work: Work) -> None:
     fakes.make_probs(work, "a", 1, TRUTH, seed=8)
     error = refusal(work, *flags, "--weights", "1", "3", "--rule", "duplet")
     assert "another probs/a/fold1, --weights 0.5 0.5; asked for: --weights 0.25 0.75; " in error
-    assert "give another --name, or remake it alone: 04_ensemble.py --members a b " in error
+    outdates = "which outdates decisions/ab-triplet"
+    assert f"or remake it alone, {outdates}: 04_ensemble.py --members a b " in error
     assert not work.decision("ab-duplet").folder.exists()
     assert "up to date" not in run(work, *flags, "--rule", "duplet", "--replace")
 
