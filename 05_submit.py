@@ -45,7 +45,9 @@ def main() -> None:
         submission.fill(draft, source, args.truth)
     artifact = artifacts.read(location)
     path = artifact.path(submission.SUBMISSION)
-    print(*submission.describe(artifact), *submission.warn_other_frame(size), sep="\n")
+    print(*submission.describe(artifact), sep="\n")
+    if line := submission.describe_frame(size):
+        print(line)
     if args.truth:
         test_score = score.compare(path, args.truth, size, dataset.test_patients)
         score.warn_no_overlap(test_score)

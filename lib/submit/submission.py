@@ -116,15 +116,20 @@ def describe_score(test: Score) -> str:
     return line + (f"; {len(test.missing)} are not in the sample" if test.missing else "")
 
 
-def warn_other_frame(size: int) -> list[str]:
-    """Return a warning for masks of another frame than the competition's, or nothing.
+def describe_frame(size: int) -> str | None:
+    """Return a line on masks of another frame than the competition's; None if it is the same.
 
     Args:
         size: side of the RLE frame, in pixels.
     """
-    if size == rle.COMPETITION_FRAME:
-        return []
-    return [f"warning: {_describe_frame(size)}"]
+    side = rle.COMPETITION_FRAME
+    if size == side:
+        return None
+    return (
+        f"masks are encoded in the frame of the dataset, {size}x{size} px, and the competition "
+        f"reads {side}x{side}; to submit there, give 01_prepare.py labels of that frame, or "
+        f"--masks with --rle-size {side}"
+    )
 
 
 def check_upload(size: int) -> None:
@@ -138,17 +143,8 @@ def check_upload(size: int) -> None:
             than the competition's.
     """
     find_kaggle()
-    if size != rle.COMPETITION_FRAME:
-        raise InputError(f"--upload: {_describe_frame(size)}")
-
-
-def _describe_frame(size: int) -> str:
-    side = rle.COMPETITION_FRAME
-    return (
-        f"masks are encoded in the frame of the dataset, {size}x{size} px, and the competition "
-        f"reads {side}x{side}; to submit there, give 01_prepare.py labels of that frame, or "
-        f"--masks with --rle-size {side}"
-    )
+    if line := describe_frame(size):
+        raise InputError(f"--upload: {line}")
 
 
 def find_kaggle() -> str:

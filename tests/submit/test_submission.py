@@ -89,10 +89,10 @@ class TestUpload:
     ) -> None:
         self.install(tmp_path / "bin", "exit 0", monkeypatch)
         submission.check_upload(1024)
-        assert submission.warn_other_frame(1024) == []
+        assert submission.describe_frame(1024) is None
         with pytest.raises(InputError, match=r"384x384 px.*--rle-size 1024"):
             submission.check_upload(384)
-        assert "384x384" in submission.warn_other_frame(384)[0]
+        assert "384x384" in submission.describe_frame(384)
 
     def test_without_the_command_the_cure_is_named(self, tmp_path: Path, monkeypatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
