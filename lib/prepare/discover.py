@@ -219,26 +219,33 @@ def _classify_tables(source: RawFolder) -> RawFolder:
     named_labels = _named(source.tables, LABEL_NAMES)
     label_files = list(named_labels)
     named_samples = _named(source.tables, SAMPLE_NAMES)
-    others: dict[Path, set[str]] = {}
+    others: dict[Path, tuple[set[str], set[str]]] = {}  # its images, and those with a mask
     samples = list(named_samples)
     for path in source.tables:
         is_rle_file = {*csv_files.RLE_COLUMNS} <= {*csv_files.read_header(path)}
         if path in (source.labels, *label_files, *named_samples) or not is_rle_file:
             continue
         rows = csv_files.read_rles(path, allow_blank=True)
-        images = {*csv_files.replace_ids(rows["ImageId"], source.images)} & source.images.keys()
+        names = csv_files.replace_ids(rows["ImageId"], source.images)
+        images, masked = (
+            {*some} & source.images.keys()
+            for some in (names, names[~rows["EncodedPixels"].isin(["", rle.EMPTY])])
+        )
         is_training = any(map(source.in_train_folder, images))
-        if images and rows["EncodedPixels"].isin(["", rle.EMPTY]).all() and not is_training:
+        if images and not masked and not is_training:
             samples += [] if named_samples else [path]
         elif images:
-            others[path] = images
+            others[path] = images, masked
     if source.labels is None:
         test = {name for name in source.images if source.in_test_folder(name)}
         for path in samples:
             if csv_files.IMAGE_ID in csv_files.read_header(path):
                 rows = csv_files.read(path, (csv_files.IMAGE_ID,))
                 test.update(csv_files.replace_ids(rows[csv_files.IMAGE_ID], source.images))
-        label_files += [path for path, images in others.items() if not images <= test]
+        for path, (images, masked) in others.items():
+            if not images <= test:
+                _check_labels_of_test_images(source, path, images, masked)
+                label_files.append(path)
         if len(label_files) > 1:
             label_files = _without_subsets(label_files, named_labels)
         if len(label_files) > 1:
@@ -247,6 +254,19 @@ def _classify_tables(source: RawFolder) -> RawFolder:
                 f"{source.root} has more than one label file ({names}); choose with --labels"
             )
     return replace(source, labels=source.labels or next(iter(label_files), None), samples=samples)
+
+
+def _check_labels_of_test_images(
+    source: RawFolder, path: Path, images: set[str], masked: set[str]
+) -> None:
+    """Refuse a table of any name that has no mask in a test folder: labels beside a submission."""
+    of_test = {name for name in images if source.in_test_folder(name)}
+    if of_test and of_test.isdisjoint(masked):
+        raise InputError(
+            f"{path} labels training images, and images of a test folder ({len(of_test)}) that are "
+            "all without a mask, as in a sample submission: take those rows out, or give "
+            f"--labels {path} if they are labels"
+        )
 
 
 def _without_subsets(label_files: Sequence[Path], named: Sequence[Path]) -> list[Path]:

@@ -227,5 +227,9 @@ def test_the_competition_s_label_file_does_not_give_way_to_one_with_more_rows(
     labels = [("a", POSITIVE), ("b", "-1")]
     write_labels(tmp_path / "train-rle.csv", labels)
     write_labels(tmp_path / "submission.csv", [*labels, ("c", "-1")])
+    with pytest.raises(InputError, match=r"submission.csv.* images of a test folder .1..*--labels"):
+        scan_raw_folder(tmp_path)
+    assert scan_raw_folder(tmp_path, tmp_path / "train-rle.csv").labels
+    write_labels(tmp_path / "submission.csv", [*labels, ("c", POSITIVE)])
     with pytest.raises(InputError, match=r"train-rle.csv, submission.csv.*--labels"):
         scan_raw_folder(tmp_path)
