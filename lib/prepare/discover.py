@@ -226,10 +226,10 @@ def _classify_tables(source: RawFolder) -> RawFolder:
         if path in (source.labels, *label_files, *named_samples) or not is_rle_file:
             continue
         rows = csv_files.read_rles(path, allow_blank=True)
-        names = csv_files.replace_ids(rows["ImageId"], source.images)
+        named = csv_files.replace_ids(rows["ImageId"], source.images)
         images, masked = (
             {*some} & source.images.keys()
-            for some in (names, names[~rows["EncodedPixels"].isin(["", rle.EMPTY])])
+            for some in (named, named[~rows["EncodedPixels"].isin(["", rle.EMPTY])])
         )
         is_training = any(map(source.in_train_folder, images))
         if images and not masked and not is_training:
