@@ -131,7 +131,8 @@ def begin_artifacts(requests: Sequence[Request], replace: bool) -> Iterator[Iter
             if draft:
                 draft.started = time.time()
             else:
-                print(f"up to date: {location}")
+                begun = "; one to replace it is begun, and --replace goes on with it"
+                print(f"up to date: {location}{begun * location.partial.exists()}")
             yield draft
 
     try:

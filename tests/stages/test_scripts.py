@@ -68,6 +68,14 @@ def test_a_second_run_is_up_to_date_and_changes_no_file(work: Work, raw: Path) -
     assert before == after
 
 
+def test_a_replacement_that_was_begun_is_named(work: Work, raw: Path) -> None:
+    partial = work.run("tiny", 0).partial
+    partial.mkdir()
+    output = run(*commands(raw, work.root)[1]).stdout
+    partial.rmdir()
+    assert "up to date: runs/tiny/fold0; one to replace it is begun, and --replace" in output
+
+
 def test_the_leaderboard_has_the_costs_that_the_stages_record(work: Work) -> None:
     lines = run("-m", "lib.leaderboard", "--work", work.root, "--table", "runs").stdout.splitlines()
     header, _, row = lines[lines.index("Costs:") + 2 :][:3]
