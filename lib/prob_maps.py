@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -74,8 +73,12 @@ def weighted_means(maps: Iterable[np.ndarray], weights: np.ndarray) -> np.ndarra
     Returns:
         (B, height, width) uint8.
     """
-    means: list[Any] = [np.float32(0)] * len(weights)
+    means: list[np.ndarray] = []
     for values, column in zip(maps, weights.T, strict=True):
         for number, weight in enumerate(column):
-            means[number] += np.float32(weight) * values
+            part = np.float32(weight) * values
+            if number == len(means):  # of the first map
+                means.append(part)
+            else:
+                means[number] += part
     return np.stack([images.quantize(mean) for mean in means])

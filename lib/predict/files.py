@@ -144,7 +144,9 @@ def decode(file: ImageFile, inputs: Sequence[tuple[int, str]]) -> Decoded | Fail
     display_size = max(1, round(scale * columns)), max(1, round(scale * rows))
     display = pixels
     if display_size != (columns, rows):
-        display = cv2.resize(pixels, display_size, interpolation=cv2.INTER_AREA)
+        # From half the size on, bilinear is as smooth, in a fifth of the time.
+        interpolation = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR
+        display = cv2.resize(pixels, display_size, interpolation=interpolation)
     return Decoded(file, grays, display, rows, columns, spacing_mm, radiograph.source)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -128,16 +128,25 @@ def measure(mask: np.ndarray, spacing_mm: tuple[float, float] | None) -> dict[st
 def write(out: Path, prediction: Prediction) -> None:
     """Write mask, overlay and thumbnail of an image."""
     name, mask, gray = prediction.image.file.name, prediction.mask, prediction.image.display
-    images.write_png(out / output_file(MASKS, name), np.multiply(mask, 255, dtype=np.uint8))
-    overlay, options = gray, GRAY_OPTIONS
     if mask.any():
+        images.write_png(out / output_file(MASKS, name), np.multiply(mask, 255, dtype=np.uint8))
         overlay, options = draw(gray, mask), images.PNG_OPTIONS
+    else:
+        write_bytes(out / output_file(MASKS, name), _empty_png(*mask.shape))
+        overlay, options = gray, GRAY_OPTIONS
     _, code = cv2.imencode(".png", overlay, options)
     write_bytes(out / output_file(OVERLAYS, name), code.data)
     scale = min(1, THUMBNAIL_SIDE / max(gray.shape))
     thumbnail = cv2.resize(overlay, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     _, code = cv2.imencode(".jpg", thumbnail, JPEG_OPTIONS)
     write_bytes(out / output_file(THUMBNAILS, name), code.data)
+
+
+@lru_cache(maxsize=16)
+def _empty_png(rows: int, columns: int) -> bytes:
+    """Return the PNG of an empty mask: most images have one, and many one size."""
+    _, code = cv2.imencode(".png", np.zeros((rows, columns), np.uint8), images.PNG_OPTIONS)
+    return code.tobytes()
 
 
 def draw(gray: np.ndarray, mask: np.ndarray) -> np.ndarray:
