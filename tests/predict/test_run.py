@@ -1,5 +1,6 @@
 """Predicted masks are those of a submission; resuming, bad files, batches, other sizes."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,6 +67,13 @@ def test_masks_of_the_expected_dice_are_those_of_the_submission(
     assert {name: rle.encode(mask) for name, mask in found.items()} == rows
     records = outputs.finished_records(job.out)
     assert all(0 < record["p_pneumothorax"] < 1 for record in records.values())
+
+
+def test_the_caller_keeps_its_priority(trained: Work, decision: str, tmp_path: Path) -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    files = builders.raw_images(trained, tmp_path / "raw")
+    run.predict_images(begin(trained, decision, tmp_path / "out", files))
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 @pytest.fixture
