@@ -108,8 +108,8 @@ def read_rles(path: Path, allow_blank: bool = False) -> pd.DataFrame:
     blank = codes.index[codes == ""]
     if len(blank) and not allow_blank:
         raise InputError(
-            f"{path}, line {blank[0]}: EncodedPixels is empty; -1 means no "
-            "mask: write it into each empty cell, if that is what they mean"
+            f"{path}, line {blank[0]}: EncodedPixels is empty; -1 means no mask: write it into "
+            "each empty cell, if that is what they mean"
         )
     return frame.assign(EncodedPixels=codes)
 

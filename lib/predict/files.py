@@ -87,8 +87,10 @@ def find(paths: Iterable[Path], excluded: Path) -> Found:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path} is not there; give image files or folders")
-        files = [path] if path.is_file() else list(walk_files(path, excluded))
-        outputs = {file.parent for file in files if file.name == JOURNAL_FILE and path.is_dir()}
+        files, outputs = [path], set[Path]()
+        if path.is_dir():
+            files = list(walk_files(path, excluded))
+            outputs = {file.parent for file in files if file.name == JOURNAL_FILE}
         others += map(str, outputs)
         for file in files:
             if not outputs.isdisjoint(file.parents):

@@ -34,7 +34,7 @@ from lib.provenance import collect
 from lib.recipes import Ema, Input, Keep, Phase, Recipe, serialize
 from lib.recipes.demo_variant import with_epochs
 from lib.train.sampling import images_in_epoch
-from tests.bench.harness import print_lines, run_stage
+from tests.bench.harness import format_gain, print_lines, run_stage
 from tests.bench.recipes import training_cost
 from tests.bench.rule_scores import RuleScores, score_rule
 
@@ -392,8 +392,7 @@ def describe_gain(dice: pd.DataFrame, variant: str, other: str) -> str:
     if variant == other or not all(columns):
         return ""
     first, second = (dice[names].to_numpy().mean(axis=1) for names in columns)
-    low, high = interval(first - second, np.arange(len(dice)))
-    return f"{(first - second).mean():+.4f} ({low:+.4f} to {high:+.4f})"
+    return format_gain(first - second)
 
 
 def compare_positives(dice: pd.DataFrame, variant: str, other: str) -> tuple[str, str]:
