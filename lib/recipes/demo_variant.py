@@ -6,8 +6,7 @@ from itertools import accumulate
 from lib.recipes.schema import Keep, Phase, Recipe
 
 DEMO_SUFFIX = "_demo"
-SIZE = 128  # the largest side of recipes with several sides (sizes, crops); others in proportion
-MIN_SIZE = 64  # the smallest side that all networks accept, and that of recipes with one side
+SIZE = 64  # of all phases: the smallest side that all networks accept
 STRIDE = 32  # crops are multiples of it
 EPOCHS = 32  # of all phases together
 BATCH = 4  # a small data set gives few steps
@@ -17,10 +16,10 @@ LR = 1e-3  # of the first phase: rates for fine-tuning are too low for random we
 def demo_variant(recipe: Recipe) -> Recipe:
     """Shrink a recipe: same network, losses and phases; small size, few epochs, random weights.
 
-    All numbers of epochs are scaled by one factor, and all learning rates by another.
+    All phases have the same size: at twice the side the AlbuNets alone would take an hour. Crops
+    keep their part of it. All numbers of epochs are scaled by one factor, and all learning rates by
+    another.
     """
-    sides = {side for phase in recipe.phases for side in (phase.size, phase.crop) if side}
-    size_factor = (MIN_SIZE if len(sides) == 1 else SIZE) / max(sides)
     epoch_factor = min(1.0, EPOCHS / sum(phase.epochs for phase in recipe.phases))
     lr_factor = LR / recipe.phases[0].lr
     return replace(
@@ -28,19 +27,17 @@ def demo_variant(recipe: Recipe) -> Recipe:
         name=recipe.name + DEMO_SUFFIX,
         summary=f"{recipe.summary}; shrunk for phantoms",
         network=replace(recipe.network, encoder_weights="none"),
-        phases=tuple(
-            _shrink(phase, size_factor, epoch_factor, lr_factor) for phase in recipe.phases
-        ),
+        phases=tuple(_shrink(phase, epoch_factor, lr_factor) for phase in recipe.phases),
     )
 
 
-def _shrink(phase: Phase, size_factor: float, epoch_factor: float, lr_factor: float) -> Phase:
-    """Return a phase with its sides, epochs and learning rates scaled."""
+def _shrink(phase: Phase, epoch_factor: float, lr_factor: float) -> Phase:
+    """Return a phase of the demo's size, with its epochs and learning rates scaled."""
     phase = with_epochs(phase, _scale(phase.epochs, epoch_factor, minimum=2))
     return replace(
         phase,
-        size=MIN_SIZE * _scale(phase.size / MIN_SIZE, size_factor),
-        crop=phase.crop and STRIDE * _scale(phase.crop / STRIDE, size_factor),
+        size=SIZE,
+        crop=phase.crop and STRIDE * _scale(phase.crop / STRIDE, SIZE / phase.size),
         batch=min(phase.batch, BATCH),
         accumulate=1,
         lr=phase.lr * lr_factor,
