@@ -9,7 +9,7 @@ DEMO_SUFFIX = "_demo"
 SIZE = 64  # of all phases: the smallest side that all networks accept
 STRIDE = 32  # crops are multiples of it
 EPOCHS = 32  # of all phases together
-BATCH = 4  # a small data set gives few steps
+BATCH = 4  # a small data set gives few steps; with fewer images each costs twice the time
 LR = 1e-3  # of the first phase: rates for fine-tuning are too low for random weights
 
 
@@ -38,7 +38,7 @@ def _shrink(phase: Phase, epoch_factor: float, lr_factor: float) -> Phase:
         phase,
         size=SIZE,
         crop=phase.crop and STRIDE * _scale(phase.crop / STRIDE, SIZE / phase.size),
-        batch=min(phase.batch, BATCH),
+        batch=BATCH,
         accumulate=1,
         lr=phase.lr * lr_factor,
         min_lr=phase.min_lr * lr_factor,
