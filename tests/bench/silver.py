@@ -123,6 +123,7 @@ BASE = with_phases(
 )
 HEADLESS = replace(SLIM_NETWORK, image_head=False)
 SNEDDY = recipes.get("sneddy_albunet_valid")
+SMALL = at_base(recipes.get("small"))  # both of its phases at one size, as all others
 
 
 VARIANTS = (
@@ -158,8 +159,8 @@ VARIANTS = (
     Variant("winner's augmentation", replace(BASE, augmentation="sneddy")),
     Variant("flips alone", replace(BASE, augmentation="hflip")),
     Variant("288 px, same seconds", with_phases(BASE, size=288), presentations=4_000),
-    Variant("small", recipes.get("small")),
-    Variant("small, twice the budget", recipes.get("small"), presentations=2 * PRESENTATIONS),
+    Variant("small", SMALL),
+    Variant("small, twice the budget", SMALL, presentations=2 * PRESENTATIONS),
     # Decisions.
     Variant("base, no flips", members=("base",), tta="none"),
     Variant("base, gated", members=("base",), rule="--rule gated"),
