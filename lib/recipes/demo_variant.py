@@ -9,15 +9,15 @@ DEMO_SUFFIX = "_demo"
 SIZE = 64  # of all phases: the smallest side that all networks accept
 STRIDE = 32  # crops are multiples of it
 EPOCHS = 32  # of all phases together
-BATCH = 4  # a small data set gives few steps; with fewer images each costs twice the time
+BATCH = 4  # a small data set gives few steps; with two images a step, each takes a third longer
 LR = 1e-3  # of the first phase: rates for fine-tuning are too low for random weights
 
 
 def demo_variant(recipe: Recipe) -> Recipe:
     """Shrink a recipe: same network, losses and phases; small size, few epochs, random weights.
 
-    All phases have the same size: at twice the side the AlbuNets alone would take an hour. Crops
-    keep their part of it. All numbers of epochs are scaled by one factor, and all learning rates by
+    All phases have the same size, because twice the side costs four times the FLOPs. Crops keep
+    their part of it. All numbers of epochs are scaled by one factor, and all learning rates by
     another.
     """
     epoch_factor = min(1.0, EPOCHS / sum(phase.epochs for phase in recipe.phases))
