@@ -45,14 +45,16 @@ ABOUT_ABEDALLA = """\
 *IoU*: mean over images, 1 where both are empty. *Flips*: maps averaged with those of the
 mirrored image. *Removal*: masks of less than the rule's minimum area are emptied. Our columns
 of Tables 5, 6 and 8 have removal: the paper does not name it there, but gives it for the prediction
-(5.1). Our columns of Tables 6, 8 and 11 are on test images, by the command above each table;
+(5.1). It does not say whether Table 6 has flips: our column has them, as do the best of Table 5.
+Our columns of Tables 6, 8 and 11 are on test images, by the command above each table;
 tests/bench/published.md has the commands before it. For Table 8, WORK is round1 or round2, by
 its training set. The truth of round 2's test is not published: without one, an upload (05_submit.py
 --upload) gives the public and the private Dice."""
 BOARD = "python -m lib.leaderboard"
 ABOUT_VIEL = """\
 Dice at .5; accuracy of the classification branch at .5. The paper has as many negatives as
-positives. *Balanced* figures, in which both count alike, can be compared with it."""
+positives, as a dataset by 01_prepare.py --balanced has. On others, *balanced* figures, in which
+both count alike, can be compared with it."""
 
 
 def niu(leaderboard: Leaderboard) -> Iterator[str]:

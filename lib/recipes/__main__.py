@@ -43,7 +43,12 @@ def describe(names: Sequence[str]) -> Iterator[str]:
         yield f"stage 04: --members {' '.join(system.members)} {system.combination}".rstrip()
         yield f"rule: {system.rule}"
     else:
-        yield json.dumps(asdict(recipes.get(names[0])), indent=1)
+        # Imported here, because albumentations takes seconds.
+        from lib.train.augment import list_transforms
+
+        recipe = recipes.get(names[0])
+        described = asdict(recipe) | {"transforms": list_transforms(recipe)}
+        yield json.dumps(described, indent=1)
 
 
 def parse_args() -> argparse.Namespace:

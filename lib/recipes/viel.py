@@ -6,9 +6,10 @@ validates on the other half. As there, but with all images of a patient in one h
     python 01_prepare.py --raw RAW --balanced --n-folds 2 --recipes viel_baseline
     python 02_train.py --recipe viel_baseline --folds 0
 
-On the whole data set, fold 0 of the common split validates on all its images (balanced Dice is the
-paper's column), and each epoch draws new negatives. The paper's Lovasz-Softmax (4.1) is the
-symmetric hinge here, because there is a single class.
+tests/bench/published.md has the commands for all 16 and their table. On the whole data set, fold 0
+of the common split validates on all its images (balanced Dice is the paper's column), and each
+epoch draws new negatives. The paper's Lovasz-Softmax (4.1) is the symmetric hinge here, because
+there is a single class.
 
 Where the paper is silent, the values are those of the authors' code: weight decay, batch norms that
 train while the encoder is frozen, nearest upsampling, elu + 1 in the hinge, and no ReLU in the

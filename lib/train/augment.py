@@ -110,7 +110,8 @@ def abedalla(size: int) -> Transforms:
     """2ST-UNet: groups A1 to A4 of its Table 9.
 
     Only names are published. Ranges and probabilities are those of the 1st place, which has the
-    same transforms; those of the crop are our choice.
+    same transforms; those of the crop are our choice. The elastic distortion has as many pixels as
+    there at 1024 px, so at 256 px it moves four times as large a part of the side.
     """
     return [*hflip(size), *exposure(size), *distortion(size), *sized_crop(size)]
 
@@ -141,7 +142,8 @@ def niu(size: int) -> Transforms:
 def zhang(size: int) -> Transforms:
     """Zhang: flip, contrast, gamma, brightness, and all three distortions.
 
-    Ranges are not published; these are those of the 1st place, which has the same list.
+    Ranges are not published; these are those of the 1st place, which has the same list. The elastic
+    distortion has as many pixels as there at 1024 px: at 512 px, twice as large a part of the side.
     """
     return [*hflip(size), *exposure(size), *distortion(size)]
 
@@ -272,6 +274,20 @@ class Augmentation:
         self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         result = self.pipeline(image=image, mask=mask)
         return result["image"], result["mask"]
+
+
+def list_transforms(recipe: Recipe) -> dict[int, list[str]]:
+    """Return the transforms of a recipe at each size of its phases, with all their parameters.
+
+    Each line begins with how often training applies the transform.
+    """
+    lines = {}
+    for phase in recipe.phases:
+        transforms = Augmentation(recipe.augmentation, phase.size, phase.crop).transforms
+        lines[phase.size] = [
+            f"{100 * rate:.3g} %: {transform}" for transform, rate in _single_transforms(transforms)
+        ]
+    return lines
 
 
 def draw(recipe: Recipe, image: np.ndarray, mask: np.ndarray) -> bytes:

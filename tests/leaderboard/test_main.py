@@ -46,6 +46,8 @@ def test_runs_and_decisions_go_into_a_csv(work: Work, truth: Path, tmp_path: Pat
     assert ",2," in file.read_text().splitlines()[1]  # not 2.0
     assert "(95 %)" not in file.read_text()
     assert mine["Dice, low"] <= mine["Dice"] <= mine["Dice, high"]
+    assert 0 < mine["pixel accuracy"] <= 1
+    assert {"parameters", "s an epoch", "MB to train", "ms an image", "MB to infer"} <= set(mine)
     assert (final["table"], final["decision"], final["test"]) == ("decisions", "final-params", 0.5)
 
 

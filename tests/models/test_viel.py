@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from lib import recipes
 from lib.models import build_model
 from lib.models.viel import DecoderBlock, conv_relu_norm
+from lib.train.optim import build_optimizer
 from tests.models.builders import count, recipe_of
 
 
@@ -49,6 +51,16 @@ def test_the_decoder_upsamples_by_the_nearest_pixel() -> None:
     block(deeper, skip)
     doubled = deeper.repeat_interleave(2, 2).repeat_interleave(2, 3)
     assert torch.equal(received[0], torch.cat([doubled, skip], dim=1))
+
+
+def test_only_the_blocks_have_the_decoders_weight_decay() -> None:
+    """Centre, global layer and branch have the encoder's, as in the authors' code."""
+    model = build_model(recipe_of("viel_unet", image_head=True))
+    phase = recipes.get("viel_baseline").phases[-1]
+    optimizer = build_optimizer(phase, model.parameters(), model.decoder)
+    decays = {p: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in model.named_parameters():
+        assert decays[parameter] == (1e-2 if name.startswith("blocks.") else 1e-4), name
 
 
 def test_the_block_is_convolution_then_relu_then_batch_norm() -> None:

@@ -4,6 +4,7 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from lib import csv_files, images
@@ -146,7 +147,10 @@ def test_the_balanced_competition_has_the_images_of_viel_and_orhan(
     plan = make_plan(scan_raw_folder(tmp_path), rle_size=1024, n_folds=2, balanced=True)
     positive = plan.annotations["ImageId"][plan.annotations["area_px"] > 0]
     assert (len(plan.roles.train), positive.nunique()) == (5338, 2669)
-    assert plan.split is None  # two halves are made, stratified and by patient
+    assert plan.split is None  # so the two halves are computed
+    images = pd.DataFrame({"patient_id": "", "area_px": 0}, index=sorted(plan.roles.train))
+    images.loc[positive.unique(), "area_px"] = 1
+    assert folds.split(images, n_folds=2).value_counts().to_dict() == {0: 2669, 1: 2669}
 
 
 def test_a_balanced_set_is_recorded_and_keeps_the_test_images(tmp_path: Path) -> None:

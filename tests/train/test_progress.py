@@ -1,12 +1,13 @@
-"""The speed and the time left that stand in the line of an epoch."""
+"""The line of an epoch, with speed and time left; the curves of a training."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lib.recipes import Phase
-from lib.train.progress import describe_speed
+from lib.train.progress import describe_speed, draw_curves
 from tests.tiny_runs import TINY
 
 POSITIVE = np.array([True] * 4 + [False] * 16)
@@ -35,3 +36,13 @@ def test_the_time_left_is_in_proportion_to_pixels(
     row = {"phase": phase, "epoch": epoch}
     line = describe_speed(RECIPE, row, POSITIVE, train_seconds=4, seconds=5)
     assert line == f"  {speed}  {left} left"
+
+
+@pytest.mark.parametrize("drawn", ["train_loss", "valid_loss", "valid_dice", "valid_iou", "lr"])
+def test_the_curves_show_every_figure(drawn: str, tmp_path: Path) -> None:
+    row = dict.fromkeys(("train_loss", "valid_loss", "valid_dice", "valid_iou", "lr"), 0.5)
+    history = [{"phase": 0, "epoch": epoch} | row for epoch in range(2)]
+    draw_curves(history, tmp_path / "a.png")
+    history[1] = history[1] | {drawn: 0.9}
+    draw_curves(history, tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
