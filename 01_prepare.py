@@ -60,6 +60,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def describe(data: datasets.Dataset) -> str:
+    """Return a line that counts the images."""
+    n_positive = sum(map(data.positive, data.truth))
+    n_excluded = int((data.images["split"] == "excluded").sum())
+    return (
+        f"{len(data.truth)} training images ({n_positive} positive), {len(data.test_ids)} test, "
+        f"{n_excluded} excluded (see census.md)"
+    )
+
+
 def main() -> None:
     args = parse_args()
     work = layout.Work(args.work)
@@ -84,14 +94,11 @@ def main() -> None:
     if draft is None and not any(caches.values()):
         print(f"up to date: {outputs}")
         return
-    n_positive = sum(map(data.positive, data.truth))
-    n_excluded = int((data.images["split"] == "excluded").sum())
     if outdated := artifacts.describe_outdated(data.artifact):
         print(f"{outdated}; 01_prepare.py --replace with the earlier flags brings it back")
     if not data.test_ids:
         print("no test images: 05_submit.py will have nothing to submit")
-    print(f"{len(data.truth)} training images ({n_positive} positive), {len(data.test_ids)} test, "
-          f"{n_excluded} excluded (see census.md) -> {outputs}")  # fmt: skip
+    print(f"{describe(data)} -> {outputs}")
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ def main() -> None:
     recipe = serialize.override(recipes.get(args.recipe), args.set)
     data = dataset.read(work)
     folds = data.checked_folds(args.folds)
-    sizes = sorted({phase.size for phase in recipe.phases})
-    caches = {size: artifacts.read_chained(work.cache(size)) for size in sizes}
+    sizes = {phase.size for phase in recipe.phases}
+    caches = {size: artifacts.read_chained(work.cache(size)) for size in sorted(sizes)}
 
     # Imported here, because torch takes seconds: --help and mistakes in flags need not wait.
     from lib import distributed, fold_processes
@@ -62,21 +62,16 @@ def main() -> None:
         args.encoder_weights or recipe.network.encoder_weights, recipe.network.encoder
     )
     config = {"recipe": asdict(recipe), "encoder_weights": encoder_fingerprint(encoder_weights)}
-    inputs = [data.artifact, *caches.values()]
-    name = args.name or recipe.name
+    inputs, name = [data.artifact, *caches.values()], args.name or recipe.name
     requests = [(work.run(name, fold), config | {"fold": fold}, inputs) for fold in folds]
     with (
         distributed.process_group(args.device, args.parallel) as device,
         distributed.begin_artifacts(requests, args.replace) as drafts,
     ):
-        jobs = (
-            TrainingJob(
-                draft=draft, recipe=recipe, fold=fold, dataset=data, caches=caches,
-                encoder_weights=encoder_weights, device=device, workers=args.workers,
-                compile=args.compile,
-            )
-            for fold, draft in zip(folds, drafts, strict=True) if draft
-        )  # fmt: skip
+        jobs = (TrainingJob(
+            draft=draft, recipe=recipe, fold=fold, dataset=data, caches=caches, device=device,
+            encoder_weights=encoder_weights, workers=args.workers, compile=args.compile,
+        ) for fold, draft in zip(folds, drafts, strict=True) if draft)  # fmt: skip
         devices = fold_processes.choose_devices(device, args.device, args.parallel, len(folds))
         fold_processes.run_each(train_and_publish, jobs, devices)
 

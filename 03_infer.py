@@ -15,10 +15,12 @@ from lib import cli
 cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from lib import artifacts, dataset, layout
-from lib.recipes import serialize
+from lib.artifacts import Artifact
+from lib.recipes import Recipe, serialize
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,6 +40,18 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def request_of(
+    args: argparse.Namespace, work: layout.Work, run: Artifact, recipe: Recipe,
+    caches: Mapping[int, Artifact], data: dataset.Dataset,
+) -> artifacts.Request:  # fmt: skip
+    """Return the place, the config and the inputs of the maps of a fold."""
+    tta, size = args.tta or recipe.tta, recipe.phases[-1].size
+    config = {"tta": tta, "size": size, "ranked": recipe.ranks_checkpoints}
+    config["rule"] = asdict(recipe.rule)  # for 04 --rule recipe
+    location = work.probs(args.run, run.config["fold"], None if tta == recipe.tta else tta)
+    return location, config, [run, caches[size], data.artifact]
+
+
 def main() -> None:
     args = parse_args()
     work = layout.Work(args.work)
@@ -47,39 +61,24 @@ def main() -> None:
 
     # Imported here, because torch takes seconds: --help and mistakes in flags need not wait.
     from lib import distributed, fold_processes
-    from lib.infer.predict import (
-        THREADS,
-        InferenceJob,
-        default_batch,
-        infer_and_publish,
-        out_of_fold,
-    )
+    from lib.infer.predict import InferenceJob, default_batch, infer_and_publish, out_of_fold
 
     oof = [out_of_fold(run, data) for run in runs]
     run_recipes = [serialize.from_dict(run.config["recipe"]) for run in runs]
-    sizes = [recipe.phases[-1].size for recipe in run_recipes]
-    caches = {size: artifacts.read_chained(work.cache(size)) for size in set(sizes)}
-    requests: list[artifacts.Request] = []
-    for fold, run, recipe, size in zip(folds, runs, run_recipes, sizes, strict=True):
-        tta = args.tta or recipe.tta
-        config = {"tta": tta, "size": size, "ranked": recipe.ranks_checkpoints}
-        config["rule"] = asdict(recipe.rule)  # for 04 --rule recipe
-        inputs = [run, caches[size], data.artifact]
-        location = work.probs(args.run, fold, None if tta == recipe.tta else tta)
-        requests.append((location, config, inputs))
+    sizes = {recipe.phases[-1].size for recipe in run_recipes}
+    caches = {size: artifacts.read_chained(work.cache(size)) for size in sizes}
+    requests = [request_of(args, work, run, recipe, caches, data)
+                for run, recipe in zip(runs, run_recipes, strict=True)]  # fmt: skip
     with (
         distributed.process_group(args.device, args.parallel) as device,
         distributed.begin_artifacts(requests, args.replace) as drafts,
     ):
-        jobs = (
-            InferenceJob(
-                draft=draft, recipe=recipe, run=run, cache=caches[size], oof=oof_ids,
-                test=data.test_ids, flip=draft.config["tta"] == layout.FLIP, device=device,
-                batch=args.batch or default_batch(size, device), workers=args.workers or THREADS,
-            )
-            for draft, recipe, run, size, oof_ids
-            in zip(drafts, run_recipes, runs, sizes, oof, strict=True) if draft
-        )  # fmt: skip
+        jobs = (InferenceJob(
+            draft=draft, recipe=recipe, run=run, cache=caches[draft.config["size"]], oof=oof_ids,
+            test=data.test_ids, flip=draft.config["tta"] == layout.FLIP, device=device,
+            batch=args.batch or default_batch(draft.config["size"], device), workers=args.workers,
+        ) for draft, recipe, run, oof_ids
+            in zip(drafts, run_recipes, runs, oof, strict=True) if draft)  # fmt: skip
         devices = fold_processes.choose_devices(device, args.device, args.parallel, len(folds))
         fold_processes.run_each(infer_and_publish, jobs, devices)
 

@@ -16,6 +16,8 @@ import argparse
 from pathlib import Path
 
 from lib import artifacts, dataset
+from lib.artifacts import Artifact
+from lib.dataset import Dataset
 from lib.decision import schema
 from lib.ensemble import members, options
 from lib.ensemble.average import average, ensemble_config
@@ -52,24 +54,13 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    args = parse_args()
-    work = Work(args.work)
-    data = dataset.read(work)
-    location = work.ensemble(args.name)
-    request = (args.members, args.folds, args.weights)
-    recorded = members.recorded_members(work, args.name, *request)
-    loaded = [] if recorded else members.load_members(work, data, *request)
-    runs = recorded or loaded
-    gates = members.load_gates(work, data, args.gate, runs)
-    chosen = options.parse_options(
-        runs, data, args.rule, args.choose, args.params, args.gate, args.gate_fit, args.params_from
-    )
-    decision_path = work.decision(f"{args.name}-{args.tag or chosen.rule}")
-
-    search_weights = members.is_search(args.weights)
+def make_ensemble(
+    args: argparse.Namespace, work: Work, data: Dataset, loaded: list[members.MemberFold]
+) -> Artifact:
+    """Average the members, unless the ensemble is recorded and none were loaded."""
+    location, search_weights = work.ensemble(args.name), members.is_search(args.weights)
     draft = None
-    if not recorded:  # else --replace is for the decision alone
+    if loaded:  # else --replace is for the decision alone
         config = ensemble_config(loaded, data, search_weights)
         inputs = [data.artifact, *(member.probs for member in loaded)]
         draft = artifacts.begin(location, config, inputs, args.replace)
@@ -80,15 +71,32 @@ def main() -> None:
     ensemble = artifacts.read(location)
     if search_weights:
         print(describe_weights(ensemble))
+    return ensemble
 
+
+def main() -> None:
+    args = parse_args()
+    work = Work(args.work)
+    data = dataset.read(work)
+    request = (args.members, args.folds, args.weights)
+    recorded = members.recorded_members(work, args.name, *request)
+    loaded = [] if recorded else members.load_members(work, data, *request)
+    runs = recorded or loaded
+    gates = members.load_gates(work, data, args.gate, runs)
+    chosen = options.parse_options(
+        runs, data, args.rule, args.choose, args.params, args.gate, args.gate_fit, args.params_from
+    )
+    location = work.decision(f"{args.name}-{args.tag or chosen.rule}")
+
+    ensemble = make_ensemble(args, work, data, loaded)
     inputs = [ensemble, data.artifact, *(gate.probs for gate in gates)]
-    draft = artifacts.begin(decision_path, chosen.config, inputs, args.replace)
+    draft = artifacts.begin(location, chosen.config, inputs, args.replace)
     if draft:
         decide(draft, ensemble, data, chosen, runs, gates)
     else:
-        print(f"up to date: {decision_path}")
-    decision = schema.load(artifacts.read(decision_path).path(schema.DECISION_FILE))
-    print(f"{summary(decision, data)} -> {decision_path.folder}")
+        print(f"up to date: {location}")
+    decision = schema.load(artifacts.read(location).path(schema.DECISION_FILE))
+    print(f"{summary(decision, data)} -> {location.folder}")
     notes = members.describe_missing_folds(work, runs)
     notes += members.describe_mixed_recipes(work, [*runs, *gates])
     print(*notes, sep="\n", end="\n" * bool(notes))

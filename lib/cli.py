@@ -38,7 +38,7 @@ def add_device_flags(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", help="auto (every GPU, else the CPU), cpu, cuda, cuda:1, ..."
     )
     parser.add_argument(
-        "--parallel", type=int_in_range(1, 1024), metavar="N",
+        "--parallel", type=parallel, metavar="N",
         help="folds at the same time, each in a process with its part of the cores; more than "
         "there are GPUs share them; not with torchrun (default: one on each GPU, one on a CPU)",
     )  # fmt: skip
@@ -54,6 +54,9 @@ def int_in_range(low: int, high: int = 1_000_000) -> Callable[[str], int]:
         raise argparse.ArgumentTypeError(f"{text[:40]} is not a whole number from {low} to {high}")
 
     return parse
+
+
+parallel = int_in_range(1, 1024)  # the type of --parallel
 
 
 def positive_number(text: str) -> float:

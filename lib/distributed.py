@@ -23,6 +23,8 @@ from lib.errors import InputError
 T = TypeVar("T")
 TIMEOUT = timedelta(hours=1)  # of a collective: the main process may have weights to download
 
+PROCESSES = "LOCAL_WORLD_SIZE"  # how many this machine has, set by torchrun
+
 
 def world_size() -> int:
     """Return the number of processes; 1 without torchrun."""
@@ -37,6 +39,12 @@ def rank() -> int:
 def is_main() -> bool:
     """Return True in the process of rank 0, which writes the common files."""
     return rank() == 0
+
+
+def share_of_cores(limit: int) -> int:
+    """Return the cores for each process of this machine: at least 1, at most `limit`."""
+    processes = int(os.environ.get(PROCESSES, "1"))
+    return max(1, min(limit, (os.cpu_count() or 1) // processes))
 
 
 def progress_disabled() -> bool | None:

@@ -131,14 +131,13 @@ def _work(writer: Connection, function: Callable[[Any], None], job: Job, n_proce
     writer.close()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     threading.Thread(target=end_with_parent, daemon=True).start()
-    os.environ["LOCAL_WORLD_SIZE"] = str(n_processes)
+    os.environ[distributed.PROCESSES] = str(n_processes)
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // n_processes))
+        torch.set_num_threads(distributed.share_of_cores(torch.get_num_threads()))
 
     def work() -> None:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # the parent gets it too, and ends this process
+        # The parent gets it too, and ends this process.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         use_device(job.device)
         job.draft.started = time.time()
         function(job)

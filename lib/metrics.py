@@ -3,6 +3,8 @@
 P is the predicted mask, T the true one. Both empty: 1; exactly one empty: 0.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -86,19 +88,36 @@ def balanced_dice(dices: np.ndarray, positive: np.ndarray) -> float:
     return (positive_dice(dices, positive) + positive_dice(dices, ~positive)) / 2
 
 
-def confusion(predicted: np.ndarray, positive: np.ndarray) -> dict[str, int]:
-    """Count images with a mask in both, in the truth only, in the prediction only, in neither.
+@dataclass(frozen=True)
+class Confusion:
+    """Numbers of images with a mask: in prediction and truth, in one of them, in neither.
+
+    Attributes:
+        both: masks in both.
+        missed: a mask in the truth only.
+        false: a mask in the prediction only.
+        neither: no mask.
+    """
+
+    both: int
+    missed: int
+    false: int
+    neither: int
+
+
+def confusion(predicted: np.ndarray, positive: np.ndarray) -> Confusion:
+    """Count images by masks in prediction and truth.
 
     Args:
         predicted: (N,) bool, True if the predicted mask is not empty.
         positive: (N,) bool, True if the true mask is not empty.
     """
-    return {
-        "both": int((predicted & positive).sum()),
-        "missed": int((~predicted & positive).sum()),
-        "false": int((predicted & ~positive).sum()),
-        "neither": int((~predicted & ~positive).sum()),
-    }
+    return Confusion(
+        both=int((predicted & positive).sum()),
+        missed=int((~predicted & positive).sum()),
+        false=int((predicted & ~positive).sum()),
+        neither=int((~predicted & ~positive).sum()),
+    )
 
 
 def sensitivity(predicted: np.ndarray, positive: np.ndarray) -> float:

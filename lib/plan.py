@@ -51,10 +51,17 @@ def plan_lines(settings: Mapping[str, str], has_data: bool) -> Iterator[str]:
     members, gates = (
         list(_planned(part, parsed or [0])) for part in (system.members, system.gates)
     )
-    check_plan(members, gates, rule, system.gate_fit)
-    for key in ("PARALLEL", "LIMIT"):
+    try:
+        check_plan(members, gates, rule, system.gate_fit)
+    except InputError as error:
+        keys = ("SYSTEM", "RECIPES", "RULE", "FOLDS")
+        given = " ".join(f"{key}={settings[key]!r}" for key in keys if settings.get(key))
+        raise InputError(
+            f"{given}: {error} (flags are of 04_ensemble.py; run_all.sh has {', '.join(keys)})"
+        ) from None
+    for key, parse in (("PARALLEL", cli.parallel), ("LIMIT", cli.int_in_range(1))):
         try:
-            cli.int_in_range(1)(settings.get(key) or "1")
+            parse(settings.get(key) or "1")
         except argparse.ArgumentTypeError as error:
             raise InputError(f"{key} {error}") from None
     if settings.get("REPLACE", "") not in ("", "0", "1"):

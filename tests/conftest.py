@@ -12,8 +12,12 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as lib, before any test loads
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import pytest
+from hypothesis import settings
 
 from lib.layout import Work
+
+settings.register_profile("no_deadline", deadline=None)  # a slow machine is no failure
+settings.load_profile("no_deadline")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -103,7 +103,7 @@ anything = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_si
 
 
 @given(st.lists(st.tuples(anything, anything), max_size=6), st.sampled_from(["\n", "\r\n", "\r"]))
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 def test_every_cell_comes_back_with_the_line_of_its_row(
     tmp_path: Path, cells: list[tuple[str, str]], line_end: str
 ) -> None:

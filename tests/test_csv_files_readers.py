@@ -201,7 +201,7 @@ def test_the_check_of_a_new_submission_refuses_them_too(tmp_path: Path, content:
 
 
 @given(st.lists(hnp.arrays(bool, (FRAME, FRAME)), min_size=1, max_size=5))
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 def test_masks_survive_a_label_file(tmp_path: Path, masks: Sequence[np.ndarray]) -> None:
     rows = "".join(f"i{n},{rle.encode(mask)}\n" for n, mask in enumerate(masks))
     read = labels.read(saved(tmp_path, HEAD + rows), FRAME)
@@ -218,7 +218,7 @@ def test_the_longest_rle_is_read(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=80), st.sampled_from(["", HEAD, SPLIT, GROUP]))
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 def test_any_bytes_are_read_or_refused_in_one_line(
     tmp_path: Path, content: bytes, head: str
 ) -> None:

@@ -84,7 +84,7 @@ def test_confusion_counts_images() -> None:
     predicted = np.array([1, 1, 1, 0, 0, 0], bool)
     positive = np.array([1, 1, 0, 1, 0, 0], bool)
     counts = metrics.confusion(predicted, positive)
-    assert counts == {"both": 2, "missed": 1, "false": 1, "neither": 2}
+    assert counts == metrics.Confusion(both=2, missed=1, false=1, neither=2)
 
 
 def test_sensitivity_and_specificity_are_fractions_of_positives_and_of_negatives() -> None:

@@ -4,7 +4,6 @@ Both are fitted on histograms alone, 256 numbers an image, so that fitting again
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -124,9 +123,24 @@ def logit(p: np.ndarray) -> np.ndarray:
     return np.log(inner / (1 - inner))
 
 
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Cases with similar probabilities.
+
+    Attributes:
+        predicted: mean of their probabilities.
+        observed: fraction of them in which the event happened.
+        count: number of cases.
+    """
+
+    predicted: float
+    observed: float
+    count: int
+
+
 def reliability_bins(
     predicted: np.ndarray, observed: np.ndarray, count: np.ndarray
-) -> list[dict[str, Any]]:
+) -> list[ReliabilityBin]:
     """Compare probabilities with observed frequencies, in bins of equal width that are not empty.
 
     Args:
@@ -137,7 +151,7 @@ def reliability_bins(
     number = np.minimum((predicted * BINS).astype(int), BINS - 1)
     sums = [np.bincount(number, part, BINS) for part in (predicted * count, observed, count)]
     return [
-        {"predicted": float(p / n), "observed": float(events / n), "count": int(n)}
+        ReliabilityBin(predicted=float(p / n), observed=float(events / n), count=int(n))
         for p, events, n in zip(*sums, strict=True)
         if n
     ]

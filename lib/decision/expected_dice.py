@@ -14,8 +14,8 @@ leaving x in T (its "blind approximation"). Here it is exact: E[1 / (a + S)] is 
 integral over a hundred points is exact to 1e-8 for ten pixels and for a million, and takes under a
 millisecond. For this, and for the empty mask, the authors' package `rankseg` is not used.
 
-Pixels of equal value are taken all or none. By the "blind approximation" this is best: with the
-number of pixels taken, the expectation falls, rises, or falls and then rises, so one end is best.
+A mask has all pixels of a value or none. By the "blind approximation" one of these two is best:
+with the number of such pixels in the mask, the expectation falls, rises, or falls and then rises.
 
 The empty mask scores P(empty | image), any other mask (1 - P(empty)) E[Dice].
 
@@ -86,20 +86,20 @@ class ExpectedDiceRule:
     empty: EmptyClassifier
 
     @staticmethod
-    def fit(sample: Histograms, p_positive: np.ndarray | None = None) -> "ExpectedDiceRule":
+    def fit(images: Histograms, p_positive: np.ndarray | None = None) -> "ExpectedDiceRule":
         """Calibrate on labelled images.
 
         Args:
-            sample: histograms of N images with known truth.
+            images: histograms of N images with known truth.
             p_positive: (N,) p(positive) of each image, where there is an image head.
 
         Raises:
             InputError: if all images are empty, or none is.
         """
-        knots = calibration.pixel_knots(sample)
+        knots = calibration.pixel_knots(images)
         table = calibration.interpolate(knots)
-        features = calibration.image_features(sample, table, p_positive)
-        return ExpectedDiceRule(knots, calibration.fit_empty_classifier(features, sample.positive))
+        features = calibration.image_features(images, table, p_positive)
+        return ExpectedDiceRule(knots, calibration.fit_empty_classifier(features, images.positive))
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> "ExpectedDiceRule":
@@ -113,6 +113,22 @@ class ExpectedDiceRule:
     def uses_p_positive(self) -> bool:
         return self.empty.uses_p_positive
 
+    @property
+    def counts_pixels(self) -> bool:
+        return True  # P(empty) depends on the expected area
+
+    @property
+    def looks_at_components(self) -> bool:
+        return False
+
+    @property
+    def is_calibrated(self) -> bool:
+        return True
+
+    @property
+    def thresholds(self) -> None:
+        return None
+
     @cached_property
     def table(self) -> np.ndarray:
         """(256,) P(in the truth) of a pixel of each value, given a pneumothorax."""
@@ -123,11 +139,6 @@ class ExpectedDiceRule:
         return ExpectedDice(self.table)
 
     def p_empty(self, images: Histograms, p_positive: np.ndarray | None = None) -> np.ndarray:
-        """Return P(empty) of every image, (N,); arguments as for `levels`.
-
-        Raises:
-            InputError: if p(positive) is needed and missing.
-        """
         if self.uses_p_positive and p_positive is None:
             raise InputError(
                 "this decision needs image probabilities, and an image has none; remake the "
@@ -183,6 +194,9 @@ class ExpectedDiceRule:
         pixels = self.table, positives.inside.sum(axis=0), positives.pixels.sum(axis=0)
         empty = self.p_empty(images, p_positive), ~images.positive, np.ones(len(images))
         return {"pixels": pixels, "empty": empty}
+
+    def parameters(self) -> dict[str, Any]:
+        return self.to_json()
 
     def to_json(self) -> dict[str, Any]:
         # Values have three digits, so that sorted keys are sorted values.

@@ -32,6 +32,22 @@ class DecisionRule(Protocol):
     def uses_p_positive(self) -> bool:
         """True if the rule needs the image's p(positive)."""
 
+    @property
+    def counts_pixels(self) -> bool:
+        """True if the rule depends on areas, which are pixels of a frame."""
+
+    @property
+    def looks_at_components(self) -> bool:
+        """True if areas need more than histograms: component areas or holes."""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """True if the rule decides by calibrated probabilities."""
+
+    @property
+    def thresholds(self) -> "ThresholdRule | None":
+        """The rule itself if it has the same thresholds for all images, else None."""
+
     def apply(self, map_8bit: np.ndarray, p_positive: float | None = None) -> np.ndarray:
         """Turn a map into a mask.
 
@@ -72,6 +88,22 @@ class DecisionRule(Protocol):
         Returns:
             By kind of event, "pixels" and "empty"; no entry for a rule without probabilities.
         """
+
+    def p_empty(
+        self, images: Histograms, p_positive: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """Return the calibrated P(empty) of N images, (N,); None if the rule is not calibrated.
+
+        Args:
+            images: histograms of N images; the truth is not used.
+            p_positive: (N,) p(positive) of each image, if known.
+
+        Raises:
+            InputError: if p(positive) is needed and missing.
+        """
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters as they were given, for the config of a decision."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the rule's keys of decision.json; keys of other kinds of rule are null."""
@@ -147,13 +179,19 @@ class ThresholdRule:
 
     @property
     def counts_pixels(self) -> bool:
-        """True if the rule has areas, which are pixels of a frame."""
         return bool(self.min_area or self.component_min_area)
 
     @property
     def looks_at_components(self) -> bool:
-        """True if areas need more than histograms: component areas or holes."""
         return bool(self.component_min_area) or self.fill_holes
+
+    @property
+    def is_calibrated(self) -> bool:
+        return False
+
+    @property
+    def thresholds(self) -> "ThresholdRule":
+        return self
 
     def apply(self, map_8bit: np.ndarray, p_positive: float | None = None) -> np.ndarray:
         top, bottom = self.levels
@@ -222,6 +260,12 @@ class ThresholdRule:
     ) -> dict[str, Predictions]:
         return {}
 
+    def p_empty(self, images: Histograms, p_positive: np.ndarray | None = None) -> None:
+        return None
+
+    def parameters(self) -> dict[str, Any]:
+        return asdict(self)
+
     def to_json(self) -> dict[str, Any]:
         top, bottom = (round(level / LEVELS, 4) for level in self.levels)
         return asdict(self) | {"top": top, "bottom": bottom, "expected": None}
@@ -264,8 +308,8 @@ class ThresholdRule:
 def to_level(p: float) -> int:
     """Return the 8-bit level that passes the pixels with v / 255 > p.
 
-    Texts print the fraction of a level with three digits. So a p below such a fraction by up to
-    half a unit of the third digit is read as this level: .749 is 191 / 255.
+    Texts print thresholds with three digits, so p is taken as the level that is printed so: .749 is
+    191 / 255 = .74902.
 
     Raises:
         InputError: if p is outside 0..1, or 1, which no pixel passes.

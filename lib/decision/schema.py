@@ -1,16 +1,21 @@
 """decision.json: its one schema, for stage 04, which writes it, and for all readers."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from lib.decision.calibration import ReliabilityBin
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.rules import DecisionRule, ThresholdRule
 from lib.files import write_json
+from lib.metrics import Confusion
 
 DECISION_FILE, SURFACE_FILE = "decision.json", "surface.png"
+EXPECTED = "expected"  # the name of the expected-Dice rule
+PARAMS = "params"  # the name of a rule that --params or --params-from gives
+STACK = "stack"  # a value of gate_fit: a logistic regression on the gates' probabilities
 
 
 def rule_from_json(content: Mapping[str, Any]) -> DecisionRule:
@@ -60,6 +65,23 @@ class PlateauSummary:
 
 
 @dataclass(frozen=True)
+class AutoChoice:
+    """The choice of --rule auto between two rules.
+
+    Attributes:
+        rule: the one that was taken, "triplet" or "expected".
+        reason: a sentence.
+        cross_fitted_dice: that of both rules and of the all-empty baseline; None with one fold.
+        standard_error: of the difference between the rules; None with one fold.
+    """
+
+    rule: str
+    reason: str
+    cross_fitted_dice: Mapping[str, float] | None = None
+    standard_error: float | None = None
+
+
+@dataclass(frozen=True)
 class Decision:
     """A decision rule, the options it was chosen by, and its scores.
 
@@ -82,7 +104,8 @@ class Decision:
         plateau: the middle of the plateau.
         folds: the rules of each fold.
         confusion: number of images by masks in prediction and truth.
-        reliability: bins of the calibrated probabilities, for the expected-Dice rule.
+        reliability: bins of the calibrated probabilities, by kind of event ("pixels" and
+            "empty"), for the expected-Dice rule.
         auto: the choice of --rule auto.
         checkpoints_selected_on_these_folds: True if checkpoints were ranked by the images that the
             rule is scored on; None if not known.
@@ -104,21 +127,21 @@ class Decision:
     best_dice: float | None = None
     plateau: PlateauSummary | None = None
     folds: Mapping[int, FoldRules] = field(default_factory=dict)
-    confusion: Mapping[str, int] | None = None
-    reliability: Mapping[str, Any] | None = None
-    auto: Mapping[str, Any] | None = None
+    confusion: Confusion | None = None
+    reliability: Mapping[str, Sequence[ReliabilityBin]] | None = None
+    auto: AutoChoice | None = None
     checkpoints_selected_on_these_folds: bool | None = None
 
     @property
     def is_fixed(self) -> bool:
-        """True if the rule was published or stated, not fitted."""
-        return self.choose is None and self.rule_name != "expected"
+        """True if the rule was published or given by flags, not fitted."""
+        return self.choose is None and self.rule_name != EXPECTED
 
     @property
     def all_empty_dice(self) -> float:
-        """Mean Dice of the labelled images under no mask at all; it needs some."""
+        """Mean Dice of the all-empty baseline on the labelled images; it needs some."""
         assert self.confusion
-        return (self.confusion["false"] + self.confusion["neither"]) / self.images
+        return (self.confusion.false + self.confusion.neither) / self.images
 
     def save(self, path: Path) -> None:
         """Write decision.json; the keys of the rule stand beside the others."""
@@ -137,16 +160,26 @@ class Decision:
             }
             for fold, rules in self.folds.items()
         }
+        content["confusion"] = self.confusion and asdict(self.confusion)
+        content["auto"] = self.auto and asdict(self.auto)
+        content["reliability"] = self.reliability and {
+            event: [asdict(one_bin) for one_bin in bins] for event, bins in self.reliability.items()
+        }
         return content
 
 
-NESTED = ("rule_name", "rule", "best", "best_dice", "plateau", "folds")  # the others are plain JSON
+# The other fields are plain JSON.
+NESTED = (
+    "rule_name", "rule", "best", "best_dice", "plateau", "folds", "confusion", "auto",
+    "reliability",
+)  # fmt: skip
 
 
 def load(path: Path) -> Decision:
     """Read what `Decision.save` wrote."""
     content = json.loads(path.read_bytes())
-    best, plateau = content["best"], content["plateau"]
+    best, plateau, auto = content["best"], content["plateau"], content["auto"]
+    confusion, reliability = content["confusion"], content["reliability"]
     return Decision(
         rule_name=content["rule"],
         rule=rule_from_json(content),
@@ -154,6 +187,10 @@ def load(path: Path) -> Decision:
         best_dice=best and best["oof_dice"],
         plateau=plateau and _read_plateau(plateau),
         folds={int(fold): _read_fold(rules) for fold, rules in content["folds"].items()},
+        confusion=confusion and Confusion(**confusion),
+        auto=auto and AutoChoice(**auto),
+        reliability=reliability
+        and {event: [ReliabilityBin(**b) for b in bins] for event, bins in reliability.items()},
         **_read_plain(Decision, content),
     )
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from lib import metrics
-from lib.decision.calibration import check_both_kinds, logit, reliability_bins
+from lib.decision.calibration import ReliabilityBin, check_both_kinds, logit, reliability_bins
 from lib.decision.component_search import ComponentSearch
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.gate_search import GateSearch
@@ -183,7 +182,7 @@ def cross_fit(sample: OofSample, fitter: RuleFitter) -> CrossFit:
 
 def measure_reliability(
     sample: OofSample, fitted: FittedRule, refitted: Mapping[int, FittedRule]
-) -> dict[str, list[dict[str, Any]]] | None:
+) -> dict[str, list[ReliabilityBin]] | None:
     """Compare the calibrated probabilities of a rule with what happened; None if it has none.
 
     Args:

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +14,20 @@ from lib.dataset import Dataset
 from lib.decision import histograms
 from lib.decision.components import ComponentCache
 from lib.decision.histograms import Histograms, OofSample
-from lib.decision.rules import ThresholdRule
-from lib.decision.schema import DECISION_FILE, SURFACE_FILE, Decision
+from lib.decision.schema import (
+    DECISION_FILE,
+    EXPECTED,
+    STACK,
+    SURFACE_FILE,
+    AutoChoice,
+    Decision,
+)
 from lib.decision.tuning import FittedRule, cross_fit, tune
 from lib.ensemble import member_weights
 from lib.ensemble.average import HISTOGRAMS_FILE
 from lib.ensemble.evaluation import evaluate, unscored_decision
 from lib.ensemble.members import SEARCH, Member, MemberFold
-from lib.ensemble.options import AUTO, EXPECTED, STACK, TRIPLET, DecisionOptions
+from lib.ensemble.options import AUTO, TRIPLET, DecisionOptions
 from lib.ensemble.surface import Marks, draw_surface
 from lib.layout import CLASSES
 from lib.tuning_page import page
@@ -54,8 +59,7 @@ def decide(
         tuned = tune(sample, chosen.fitter)
         fitted, search = tuned.fitted, tuned.search
         marked = chosen.fixed_rule or search.rule(chosen.choose)
-        shown = marked if isinstance(marked, ThresholdRule) else None
-        marks = Marks(search.best, shown, tuned.best_of_fold)
+        marks = Marks(search.best, marked.thresholds if marked else None, tuned.best_of_fold)
         draw_surface(draft.path(SURFACE_FILE), search.plateau, marks)
         command = _command(ensemble, options)
         path = draft.path(page.TUNING_FILE)
@@ -128,14 +132,14 @@ def read_sample(
 
 def choose_rule(
     sample: OofSample, options: DecisionOptions
-) -> tuple[DecisionOptions, dict[str, Any] | None]:
+) -> tuple[DecisionOptions, AutoChoice | None]:
     """Turn --rule auto into triplet or expected; other options stay.
 
-    The choice uses the cross-fitted scores that are then reported. A required gain of one standard
-    error keeps its influence on them small.
+    The choice uses the cross-fitted scores that are then reported. The gain must exceed one
+    standard error, so the choice changes these scores little.
 
     Returns:
-        The options, and the choice as decision.json holds it; None if there was none.
+        The options, and the choice; None if there was none.
 
     Raises:
         InputError: if all images outside of a fold are empty, or none is.
@@ -144,7 +148,7 @@ def choose_rule(
         return options, None
     if len(np.unique(sample.folds)) == 1:
         reason = "one fold: there is no cross-fitted score to compare"
-        return replace(options, rule=TRIPLET), {"rule": TRIPLET, "reason": reason}
+        return replace(options, rule=TRIPLET), AutoChoice(TRIPLET, reason)
     of_rule = {
         TRIPLET: replace(options, rule=TRIPLET),
         EXPECTED: replace(options, rule=EXPECTED, choose=None),
@@ -158,14 +162,12 @@ def choose_rule(
     rule = EXPECTED if is_significant else TRIPLET
     better = [name for name in (TRIPLET, EXPECTED) if scores[name] > all_empty]
     verdict = {2: "both beat", 1: f"only {''.join(better[:1])} beats", 0: "neither beats"}
-    return of_rule[rule], {
-        "rule": rule,
-        "reason": f"expected gains {gain.mean():+.4f} cross-fitted on triplet, "
+    reason = (
+        f"expected gains {gain.mean():+.4f} cross-fitted on triplet, "
         f"{'more' if is_significant else 'not more'} than the paired standard error of "
-        f"{error:.4f}; {verdict[len(better)]} the all-empty baseline ({all_empty:.4f})",
-        "cross_fitted_dice": scores | {"all_empty": all_empty},
-        "standard_error": error,
-    }
+        f"{error:.4f}; {verdict[len(better)]} the all-empty baseline ({all_empty:.4f})"
+    )
+    return of_rule[rule], AutoChoice(rule, reason, scores | {"all_empty": all_empty}, error)
 
 
 def _command(ensemble: Artifact, options: DecisionOptions) -> str:

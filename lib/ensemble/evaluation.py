@@ -9,9 +9,9 @@ from lib.bootstrap import interval
 from lib.dataset import Dataset
 from lib.decision.histograms import OofSample
 from lib.decision.rules import ThresholdRule
-from lib.decision.schema import Decision, FoldRules, PlateauSummary
+from lib.decision.schema import PARAMS, Decision, FoldRules, PlateauSummary
 from lib.decision.tuning import CrossFit, FittedRule, TunedRule, cross_fit, measure_reliability
-from lib.ensemble.options import PARAMS, DecisionOptions
+from lib.ensemble.options import DecisionOptions
 
 
 def evaluate(sample: OofSample, options: DecisionOptions, tuned: TunedRule) -> Decision:
@@ -62,7 +62,7 @@ def unscored_decision(options: DecisionOptions, fitted: FittedRule) -> Decision:
 
 
 def summary(decision: Decision, dataset: Dataset) -> str:
-    """Return the scores of a decision in a line, beside the score of no mask at all."""
+    """Return the scores of a decision in a line, beside that of the all-empty baseline."""
     if not decision.images:
         reason = "there are no labelled images"
         if dataset.truth:
@@ -89,9 +89,9 @@ def summary(decision: Decision, dataset: Dataset) -> str:
         text = f"cross-fitted Dice {score:.4f} {ci95} on {images}; {tuned}"
     text += f"; all-empty baseline {decision.all_empty_dice:.4f}"
     if score < decision.all_empty_dice:
-        text += ": the rule loses to no mask at all"
+        text += ": the rule scores less than the all-empty baseline"
     if decision.auto:
-        text += f"; auto took {decision.auto['rule']}: {decision.auto['reason']}"
+        text += f"; auto took {decision.auto.rule}: {decision.auto.reason}"
     return text
 
 
@@ -105,7 +105,7 @@ def _cross_fit(
     """
     weights_were_searched = sample.heldout_histograms is not None
     if options.rule == PARAMS:
-        return None, "the rule was stated, and may have been chosen on these very images"
+        return None, "the rule was given by flags, and may have been tuned on these images"
     if not options.needs_fitting and not weights_were_searched:
         return CrossFit({}, dice), "the rule is published, nothing was fitted"
     if len(np.unique(sample.folds)) == 1:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from lib.dataset import Dataset
 from lib.decision import schema
 from lib.decision.calibration import check_both_kinds
 from lib.decision.rules import LEVELS, DecisionRule, ThresholdRule
-from lib.decision.schema import DECISION_FILE, Decision
+from lib.decision.schema import DECISION_FILE, EXPECTED, PARAMS, STACK, Decision
 from lib.decision.threshold_search import PRESETS, Preset
 from lib.decision.tuning import GateFit, RuleFitter, identity_gate, mean_gate, stacked_gate
 from lib.ensemble.members import Member
@@ -22,13 +22,12 @@ from lib.errors import InputError
 from lib.layout import MANIFEST, ArtifactPath, Fold
 from lib.recipes.published_rules import PUBLISHED
 
-TRIPLET, EXPECTED = "triplet", "expected"
-AUTO = "auto"  # one of these two, chosen by cross-fitted scores
+TRIPLET = "triplet"
+AUTO = "auto"  # this or EXPECTED, chosen by cross-fitted scores
 PLATEAU = "plateau"  # the default of --choose
 RECIPE = "recipe"  # the published rule of the members' recipe
 RULES = (*PRESETS, AUTO, RECIPE, *PUBLISHED)  # values of --rule
-PARAMS = "params"  # the name of a rule that --params states
-MEAN, STACK = "mean", "stack"  # values of --gate-fit
+MEAN = "mean"  # a value of --gate-fit, as STACK
 GATE_FITS: Mapping[str, GateFit] = {MEAN: mean_gate, STACK: stacked_gate}
 
 
@@ -39,7 +38,7 @@ class DecisionOptions:
     Attributes:
         rule: its name.
         choose: "plateau" or "best"; None for a fixed rule and for "expected".
-        fixed_rule: a published or stated rule, which is not searched.
+        fixed_rule: a rule that is published or given by --params; it is not searched.
         gate: runs that are used for p(positive) only.
         gate_fit: "mean" or "stack", how their probabilities are combined.
     """
@@ -54,9 +53,7 @@ class DecisionOptions:
     def config(self) -> dict[str, Any]:
         """The options as the decision's manifest holds them."""
         options = {key: value for key, value in vars(self).items() if key != "fixed_rule"}
-        rule = self.fixed_rule
-        params = asdict(rule) if isinstance(rule, ThresholdRule) else rule and rule.to_json()
-        return options | {"params": params}
+        return options | {"params": self.fixed_rule and self.fixed_rule.parameters()}
 
     @property
     def preset(self) -> Preset:
@@ -87,8 +84,7 @@ class DecisionOptions:
     def needs_components(self) -> bool:
         """True if the rule has component areas or fills holes."""
         if self.fixed_rule:
-            rule = self.fixed_rule
-            return isinstance(rule, ThresholdRule) and rule.looks_at_components
+            return self.fixed_rule.looks_at_components
         return self.preset.extension == "components"
 
     @property
@@ -114,7 +110,7 @@ def parse_options(
         dataset: labels and the frame.
         rule: a name in RULES.
         choose: "plateau" or "best"; None: the plateau, for a rule that is searched.
-        params: key=value words of --params, which state a rule instead; None without.
+        params: key=value words of --params, which give a rule instead; None without.
         gate, gate_fit: as in DecisionOptions; None: the mean.
         params_from: folder of a decision whose rule is taken instead, or its decision.json.
 
@@ -131,8 +127,8 @@ def parse_options(
         if fixed_rule.uses_p_positive:
             _check_same_gate(flag, decision, gate, gate_fit or MEAN)
     elif params is not None:
-        stated = parse_params(params)
-        name, fixed_rule, flag = PARAMS, stated, f"--params class_min={stated.class_min or 0:g}"
+        given = parse_params(params)
+        name, fixed_rule, flag = PARAMS, given, f"--params class_min={given.class_min or 0:g}"
     elif published := _published_rule(rule, members):
         fixed_rule = published.in_frame(dataset.rle_size)
     is_searched = not fixed_rule and name != EXPECTED
@@ -214,18 +210,17 @@ def _read_decision(path: Path, rle_size: int) -> Decision:
     work = folder.parent.parent
     location = ArtifactPath(work, folder.relative_to(work).as_posix(), "decision")
     decision = schema.load(artifacts.read(location).path(DECISION_FILE))
-    rule, frame_px = decision.rule, decision.rle_size
-    if frame_px == rle_size or (isinstance(rule, ThresholdRule) and not rule.counts_pixels):
+    frame_px = decision.rle_size
+    if frame_px == rle_size or not decision.rule.counts_pixels:
         return decision
-    part = "areas are" if isinstance(rule, ThresholdRule) else "P(empty) is of areas"
     if frame_px is None:
         raise InputError(
             f"--params-from {path}: {DECISION_FILE} is of an older version, without the frame of "
             f"its pixels; remake it with {location.command} --replace"
         )
     raise InputError(
-        f"--params-from {path}: its {part} in pixels of a frame of {frame_px} px, and the frame of "
-        f"this dataset is {rle_size} px; take a decision of this frame, or state a rule with "
+        f"--params-from {path}: its rule counts pixels of a frame of {frame_px} px, and the frame "
+        f"of this dataset is {rle_size} px; take a decision of this frame, or give a rule by "
         "--params"
     )
 
@@ -237,14 +232,14 @@ def _check_is_decision(path: Path, folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         kind, inputs = manifest["kind"], list(manifest["inputs"])
     except OSError:
-        problem = "is no artifact" if folder.is_dir() else "is no folder"
+        problem = "is not an artifact" if folder.is_dir() else "is not a folder"
         raise InputError(f"--params-from {path}: {folder} {problem}; {cure}") from None
     except (ValueError, KeyError, TypeError):
         return  # reading the decision says what is damaged
     decisions = [folder.parent.parent / name for name in inputs if name.startswith("decisions/")]
     if kind != "decision":
         cure = f"give the decision that it was made by: {decisions[0]}" if decisions else cure
-        raise InputError(f"--params-from {path}: it is of kind {kind}, no decision; {cure}")
+        raise InputError(f"--params-from {path}: it is of kind {kind}, not a decision; {cure}")
 
 
 def _check_same_gate(flag: str, decision: Decision, gate: Sequence[str], gate_fit: str) -> None:
@@ -277,7 +272,7 @@ def _rule_of_recipe(members: Sequence[Member]) -> ThresholdRule:
         named = "; ".join(f"{run}: {rule}" for run, rule in rules.items())
         raise InputError(
             f"--rule {RECIPE}: the members' recipes have different rules ({named}); "
-            "name one with --rule, or state one with --params"
+            "name one by --rule, or give one by --params"
         )
     return next(iter(rules.values()))
 
@@ -305,7 +300,7 @@ def _check_out_of_fold(options: DecisionOptions, members: Sequence[Member]) -> s
     if not folds:
         cure = (
             "take the recipe's rule: --rule recipe (run_all.sh: RULE=recipe), that of a decision: "
-            "--params-from WORK/decisions/NAME-TAG, or state one: --params top=.7 min_area=800 "
+            "--params-from WORK/decisions/NAME-TAG, or another: --params top=.7 min_area=800 "
             "bottom=.3"
         )
         raise InputError(

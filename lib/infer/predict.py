@@ -1,6 +1,5 @@
 """Probability maps of one fold of a run, averaged over checkpoints and flips."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -25,7 +24,7 @@ from lib.recipes import Recipe
 
 PIXELS = {"cuda": 16 * 512**2, "cpu": 8 * 128**2}  # per batch; more leave the caches of a CPU
 MAX_BATCH = 64
-THREADS = min(os.cpu_count() or 1, 16)  # more threads only hold more batches in memory
+MAX_THREADS = 16  # more only hold more batches in memory
 Key = tuple[str, str]  # ("oof" or "test", ImageId)
 Batch = Sequence[Key]
 # 8-bit maps (N, H, W), a bool (all values finite), and p(positive) (N,) or None
@@ -43,7 +42,7 @@ class InferenceJob:
         test: ImageIds that get test maps.
         flip: average the maps of an image and of its mirror image.
         batch: images at a time.
-        workers: threads that read and write images.
+        workers: threads that read and write images; None: a thread for each core of this process.
     """
 
     draft: Draft
@@ -55,12 +54,17 @@ class InferenceJob:
     flip: bool
     batch: int
     device: torch.device
-    workers: int = THREADS
+    workers: int | None = None
 
 
 def default_batch(size: int, device: torch.device) -> int:
     """Return 16 images at 512 px, 8 at 128 px on a CPU, as many pixels at other sizes."""
     return max(1, min(MAX_BATCH, PIXELS[device.type] // size**2))
+
+
+def default_threads() -> int:
+    """Return the number of threads that read and write images: one for each core."""
+    return distributed.share_of_cores(MAX_THREADS)
 
 
 def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
@@ -100,10 +104,11 @@ def infer_fold(job: InferenceJob) -> int:
     missing_batches = [batch for batch in batches if not done.issuperset(batch)]
     todo = distributed.shard(missing_batches)
     cure = f"give a smaller --batch than {job.batch}; finished maps stay"
-    with machine.friendly_errors(cure), ThreadPoolExecutor(job.workers) as pool:
-        inputs = prefetch(pool, partial(_read, job), todo, job.workers)
+    workers = job.workers or default_threads()
+    with machine.friendly_errors(cure), ThreadPoolExecutor(workers) as pool:
+        inputs = prefetch(pool, partial(_read, job), todo, workers)
         outputs = zip(todo, _predict(job, inputs), strict=True)
-        records = prefetch(pool, partial(_write, job), outputs, job.workers)
+        records = prefetch(pool, partial(_write, job), outputs, workers)
         if distributed.is_main():
             files = [[job.draft.path(layout.map_file(*key)) for key in batch] for batch in todo]
             n_remaining = len(todo) * distributed.world_size()

@@ -59,7 +59,7 @@ def predict(args: argparse.Namespace) -> int:
     found = files.find(args.images, args.out)
     # Imported here, because torch takes seconds: --help and mistakes in paths need not wait.
     from lib import device
-    from lib.infer.predict import THREADS
+    from lib.infer.predict import default_threads
     from lib.predict import dicom_seg, from_work, gallery, outputs, run, system
 
     if args.dicom_seg:
@@ -71,8 +71,8 @@ def predict(args: argparse.Namespace) -> int:
     device.use_device(selected)
     with outputs.begin(args.out, loaded):
         job = run.PredictionJob(
-            found.images, loaded, args.out, selected, args.batch, args.workers or THREADS,
-            args.dicom_seg,
+            found.images, loaded, args.out, selected, args.batch,
+            args.workers or default_threads(), args.dicom_seg,
         )  # fmt: skip
         outcome = run.predict_images(job)
         records = list(outputs.finished_records(args.out).values())

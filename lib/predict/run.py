@@ -17,7 +17,7 @@ from tqdm import tqdm
 from lib import device as machine
 from lib.errors import InputError
 from lib.files import Journal
-from lib.infer.predict import THREADS, default_batch, load_models, predict_batch, prefetch
+from lib.infer.predict import default_batch, load_models, predict_batch, prefetch
 from lib.models import SegmentationNetwork
 from lib.predict import dicom_seg, files, outputs
 from lib.predict.files import JOURNAL_FILE, Decoded, Failed, ImageFile
@@ -43,7 +43,7 @@ class PredictionJob:
     out: Path
     device: torch.device
     batch: int | None = None
-    workers: int = THREADS
+    workers: int = 1
     segmentations: bool = False
 
     @property

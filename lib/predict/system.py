@@ -12,7 +12,6 @@ import numpy as np
 from lib import images, prob_maps
 from lib.artifacts import manifest
 from lib.decision import histograms, schema
-from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.histograms import Gate, Histograms
 from lib.decision.rules import LEVELS, DecisionRule
 from lib.decision.tuning import LogisticGate, mean_gate
@@ -171,11 +170,11 @@ class System:
 
     def p_pneumothorax(self, map_8bit: np.ndarray, p_positive: float | None) -> float:
         """Return the probability to report, by `p_source`."""
-        if isinstance(self.rule, ExpectedDiceRule):
-            pixels, inside = histograms.count(map_8bit, None)
-            image = Histograms(np.array([""]), pixels[None], inside[None])
-            p = None if p_positive is None else np.array([p_positive])
-            return 1 - float(self.rule.p_empty(image, p)[0])
+        pixels, inside = histograms.count(map_8bit, None)
+        image = Histograms(np.array([""]), pixels[None], inside[None])
+        p_empty = self.rule.p_empty(image, None if p_positive is None else np.array([p_positive]))
+        if p_empty is not None:
+            return 1 - float(p_empty[0])
         return float(map_8bit.max()) / LEVELS if p_positive is None else p_positive
 
     @property
@@ -188,7 +187,7 @@ class System:
     @property
     def p_source(self) -> str:
         """The meaning of the probability to report, in a few words."""
-        if isinstance(self.rule, ExpectedDiceRule):
+        if self.rule.is_calibrated:
             return "1 - P(empty), as the decision calibrated it"
         if self.has_image_head:
             return "image-level output of the networks"

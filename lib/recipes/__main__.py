@@ -75,11 +75,20 @@ def parse_args() -> argparse.Namespace:
         "--images-per-s", type=positive_number, metavar="X",
         help="speed of the last phase, for the hours (default: a GPU is measured for 20 s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--tflop-per-s", type=positive_number, metavar="X",
+        help="speed of the machine in training, for the hours",
+    )  # fmt: skip
     args = parser.parse_args()
     if len(args.names) > (1 + (args.names[:1] == [SYSTEMS])):
         parser.error(f"{' '.join(args.names)}: give one name")
-    if not args.cost and (args.images or args.positives or args.images_per_s):
-        parser.error("--images, --positives and --images-per-s are for --cost")
+    speed = args.images_per_s or args.tflop_per_s
+    if not args.cost and (args.images or args.positives or speed):
+        parser.error("--images, --positives, --images-per-s and --tflop-per-s are for --cost")
+    if speed and (not args.names or args.names[0] == SYSTEMS):
+        parser.error("--images-per-s and --tflop-per-s are for the hours of one recipe: name it")
+    if args.images_per_s and args.tflop_per_s:
+        parser.error("--images-per-s and --tflop-per-s: give one of them")
     return args
 
 
@@ -88,7 +97,9 @@ def print_cost(args: argparse.Namespace) -> None:
     n_images = args.images or N_IMAGES
     n_positive = args.positives or round(N_POSITIVE / N_IMAGES * n_images)
     if n_positive > n_images:
-        raise InputError(f"--positives {n_positive}: there are {n_images} images")
+        raise InputError(
+            f"--positives {n_positive}: there are {n_images} images; give more --images"
+        )
     if len(args.names) == 1 and args.names != [SYSTEMS]:
         chosen = [recipes.get(args.names[0])]
     elif len(args.names) == 2:
@@ -105,7 +116,8 @@ def print_cost(args: argparse.Namespace) -> None:
     else:
         device = select_device("auto")
         gpu = device if device.type == "cuda" else None
-        lines = describe_cost(chosen[0], n_images, n_positive, gpu, args.images_per_s)
+        flops_per_s = args.tflop_per_s and args.tflop_per_s * 1e12
+        lines = describe_cost(chosen[0], n_images, n_positive, gpu, args.images_per_s, flops_per_s)
     for line in lines:
         print(line, flush=True)
 

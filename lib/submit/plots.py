@@ -7,13 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from lib.decision.calibration import ReliabilityBin
 from lib.drawing import to_png
 from lib.score import Score
 
 PANELS = {"pixels": "A pixel is in the pneumothorax", "empty": "An image is empty"}
 MIN_DOT, MAX_DOT = 20, 200  # area of a dot, in square points
 
-Bins = Sequence[Mapping[str, float]]
+Bins = Sequence[ReliabilityBin]
 
 
 def draw_scatter(oof: Score) -> bytes:
@@ -62,7 +63,7 @@ def _draw_bins(axes: Axes, bins: Bins) -> None:
     """Draw a dot for each bin, with its number of cases; more cases make a larger dot."""
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=1, zorder=0)
     predicted, observed, counts = (
-        [case_bin[name] for case_bin in bins] for name in ("predicted", "observed", "count")
+        [getattr(one_bin, name) for one_bin in bins] for name in ("predicted", "observed", "count")
     )
     sizes = [MIN_DOT + (MAX_DOT - MIN_DOT) * (count / max(counts)) ** 0.5 for count in counts]
     axes.plot(predicted, observed, color="#1f4e79", linewidth=1, alpha=0.5)

@@ -125,7 +125,7 @@ def _positive_rates(data: ReportData) -> list[tuple[str, Proportion, float]]:
     return rates
 
 
-def _confusions(data: ReportData) -> list[tuple[str, Mapping[str, int]]]:
+def _confusions(data: ReportData) -> list[tuple[str, metrics.Confusion]]:
     scores = {"Out of fold": data.oof, "Test": data.test}
     return [
         (name, metrics.confusion(score.found, score.positive))

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from lib.decision.schema import Decision
+from lib.decision.schema import PARAMS, STACK, Decision
 
 NONE = "–"
-STATED = "params"  # the name of a rule whose parameters were given by flags
 PLACES = {
     "plateau": "in the middle of the plateau of equally good scores",
     "best": "where the score peaks",
@@ -32,11 +31,11 @@ def pixels(area: float) -> str:
 
 def describe_origin(decision: Decision) -> str:
     """Return a sentence on the origin of a decision's rule."""
-    if decision.rule_name == STATED:
-        return "A rule that was stated, not fitted, makes a mask of them:"
+    if decision.rule_name == PARAMS:
+        return "A rule that was given by flags, not fitted, makes a mask of them:"
     if decision.is_fixed:
         return f"The published rule “{decision.rule_name}”, not fitted, makes a mask of them:"
-    if decision.rule.to_json()["expected"]:
+    if decision.rule.is_calibrated:
         return "Probabilities calibrated on out-of-fold images make a mask of them:"
     return (
         f"A rule of the kind “{decision.rule_name}”, fitted on out-of-fold images and taken "
@@ -64,7 +63,7 @@ def _describe_gate(gates: Sequence[str], gate_fit: str) -> str:
     if not gates:
         return "The probability of a pneumothorax is the members' mean."
     names = ", ".join(gates)
-    if gate_fit == "stack":
+    if gate_fit == STACK:
         return (
             "The probability of a pneumothorax is a logistic regression, fitted on out-of-fold "
             f"images, on those of {names} and of the members that have an image head."

@@ -216,8 +216,8 @@ def measure_flops_per_s(recipe: Recipe, device: torch.device, seconds: float = S
 
 
 def describe_cost(
-    recipe: Recipe, n_images: int, n_positive: int, device: torch.device | None,
-    images_per_s: float | None,
+    recipe: Recipe, n_images: int, n_positive: int, device: torch.device | None = None,
+    images_per_s: float | None = None, flops_per_s: float | None = None,
 ) -> Iterator[str]:  # fmt: skip
     """Yield the lines about training one of five folds.
 
@@ -227,6 +227,7 @@ def describe_cost(
         n_positive: those of them with a pneumothorax.
         device: the GPU to measure if no speed is known; None: the hours are left out.
         images_per_s: known speed of the last phase.
+        flops_per_s: known speed of the machine, instead.
     """
     positive = _training_images(n_images, n_positive)
     cost = count_training(recipe, positive)
@@ -234,12 +235,14 @@ def describe_cost(
         f"{recipe.name}: one of five folds of {n_images:,} images ({positive.size:,} train, "
         f"{positive.sum():,} with a pneumothorax), if no phase stops early"
     )
-    columns = ("phase", "side", "batch", "epochs", "images", "steps", "PFLOP", "activations")
+    columns = ("phase", "side", "batch", "epochs", "images", "steps", "TFLOP a step", "PFLOP",
+               "activations")  # fmt: skip
     yield from markdown.table(columns, (
         (
             str(number), f"{part.phase.crop or part.phase.size} px", str(part.phase.batch),
             str(part.phase.epochs), f"{part.presentations:,}", f"{part.steps:,}",
-            f"{part.flops / 1e15:.2f}", f"{part.activation_bytes / GIB:.2f} GiB",
+            f"{part.flops / part.steps / 1e12:.3g}", f"{part.flops / 1e15:.2f}",
+            f"{part.activation_bytes / GIB:.2f} GiB",
         )
         for number, part in enumerate(cost.phases, 1)
     ))  # fmt: skip
@@ -253,13 +256,18 @@ def describe_cost(
     if images_per_s is not None:
         speed = cost.flops_per_image * images_per_s
         yield _hours(cost, speed, f"at {images_per_s:g} images/s in the last phase")
+    elif flops_per_s is not None:
+        yield _hours(cost, flops_per_s, "as given")
     elif device:
         speed = measure_flops_per_s(recipe, device)
         yield _hours(
             cost, speed, f"measured in {SECONDS} s on {torch.cuda.get_device_name(device)}"
         )
     else:
-        yield "hours: there is no GPU to measure; give --images-per-s, the speed of the last phase"
+        yield (
+            "hours: there is no GPU to measure; give --images-per-s, the speed of the last phase, "
+            "or --tflop-per-s"
+        )
 
 
 def cost_table(recipes: Sequence[Recipe], n_images: int, n_positive: int) -> Iterator[str]:
@@ -273,7 +281,9 @@ def cost_table(recipes: Sequence[Recipe], n_images: int, n_positive: int) -> Ite
         flops += cost.flops
         largest = max(recipe.phases, key=lambda phase: phase.crop or phase.size)
         return (
-            f"`{recipe.name}`", str(largest.crop or largest.size), str(largest.batch),
+            f"`{recipe.name}`", str(largest.crop or largest.size),
+            f"{largest.batch} x {largest.accumulate}" if largest.accumulate > 1 else
+            str(largest.batch),
             f"{cost.parameters / 1e6:.1f} M", f"{cost.presentations:,}", f"{cost.steps:,}",
             f"{cost.flops / 1e15:.1f}", f"{cost.memory_bytes / GIB:.1f} GiB",
         )  # fmt: skip

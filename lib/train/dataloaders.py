@@ -1,6 +1,5 @@
 """Data loaders: batches of cached images; the number of workers does not change them."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -98,8 +97,7 @@ def default_workers(device: torch.device) -> int:
     """Return the number of processes that load images: a GPU's part of the cores, 0 on a CPU."""
     if device.type == "cpu":
         return 0
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, on this machine
-    return max(1, min(MAX_WORKERS, (os.cpu_count() or 1) // processes))
+    return distributed.share_of_cores(MAX_WORKERS)
 
 
 def loader_options(workers: int | None, device: torch.device) -> dict[str, Any]:

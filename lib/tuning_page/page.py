@@ -65,8 +65,8 @@ def _content(sample: OofSample, tuned: TunedRule, rle_size: int) -> dict[str, An
 
 def _rules(tuned: TunedRule, rle_size: int) -> Iterator[tuple[str, str, ThresholdRule]]:
     """Yield kind, name and rule of all that the page marks; published ones in this frame."""
-    if isinstance(tuned.fitted.rule, ThresholdRule):
-        yield "saved", "saved", tuned.fitted.rule
+    if saved := tuned.fitted.rule.thresholds:
+        yield "saved", "saved", saved
     yield "plateau", "plateau", tuned.search.middle
     yield "best", "best", tuned.search.best
     for fold, rule in tuned.best_of_fold.items():

@@ -89,7 +89,7 @@ class RuleScores:
         auto = self.decision.auto
         cross_fitted_gains = self.cross_fitted_dices - other.cross_fitted_dices
         return (
-            self.name + (f", which is {auto['rule']}" if auto else ""),
+            self.name + (f", which is {auto.rule}" if auto else ""),
             number(self.cross_fitted_dice),
             format_gain(cross_fitted_gains, self.sample.patients),
             number(self.test_score.dice),
@@ -108,12 +108,11 @@ class RuleScores:
 
     def all_empty(self) -> str:
         """Return a line with the scores of the all-empty baseline."""
-        count = self.decision.confusion
-        assert count
-        empty = (count["false"] + count["neither"]) / self.decision.images
+        decision = self.decision
         return (
-            f"All-empty baseline: {empty:.4f} on the {self.decision.images} labelled images, "
-            f"{self.test_score.all_empty_dice:.4f} on the {len(self.test_score.ids)} test images."
+            f"All-empty baseline: {decision.all_empty_dice:.4f} on the {decision.images} labelled "
+            f"images, {self.test_score.all_empty_dice:.4f} on the {len(self.test_score.ids)} test "
+            "images."
         )
 
 

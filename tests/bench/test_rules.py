@@ -54,7 +54,7 @@ def test_rules_are_compared_image_by_image(work: Path, truth: Path) -> None:
     )
     assert auto.cross_fitted_dices.mean() == pytest.approx(auto.decision.cross_fitted_dice)
     name, _, gain_text, *_ = auto.row_against(triplet)
-    assert name == f"by auto, which is {auto.decision.auto['rule']}"
+    assert name == f"by auto, which is {auto.decision.auto.rule}"
     gain = auto.cross_fitted_dices.mean() - triplet.cross_fitted_dices.mean()
     assert gain_text.startswith(f"{gain:+.4f} (")
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lib.decision.calibration import (
+    ReliabilityBin,
     fit_empty_classifier,
     image_features,
     interpolate,
@@ -68,6 +69,6 @@ def test_images_of_one_kind_cannot_be_calibrated_on(first: int) -> None:
 def test_reliability_by_hand() -> None:
     bins = reliability_bins(np.array([0.02, 0.08, 1.0]), np.array([0, 3, 2]), np.array([6, 3, 2]))
     assert bins == [
-        {"predicted": pytest.approx(0.04), "observed": pytest.approx(1 / 3), "count": 9},
-        {"predicted": 1.0, "observed": 1.0, "count": 2},
+        ReliabilityBin(pytest.approx(0.04), pytest.approx(1 / 3), count=9),
+        ReliabilityBin(1.0, 1.0, count=2),
     ]

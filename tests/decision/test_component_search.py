@@ -23,7 +23,7 @@ def levels_among_values(rule: ThresholdRule) -> tuple[int, int, int]:
     return top, rule.min_area, bottom
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6))
 def test_the_search_finds_what_brute_force_finds(seed: int, images: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ def nested_mask(rng: np.random.Generator) -> np.ndarray:
     return mask ^ (rng.random(mask.shape) < rng.choice([0, 0.03, 0.3]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 60), st.booleans())
 def test_intervals_give_the_areas_of_the_rule_s_mask(seed: int, area: int, fill: bool) -> None:
     rng = np.random.default_rng(seed)

@@ -79,7 +79,7 @@ def test_every_level_has_the_expectation_of_the_poisson_binomial_law(seed: int) 
         assert expected[level] == pytest.approx(exact, abs=1e-8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.floats(-6, 0), st.integers(1, 20))
 def test_on_large_images_it_is_the_expansion_in_moments(
     seed: int, log_p: float, exponent: int

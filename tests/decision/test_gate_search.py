@@ -20,7 +20,7 @@ def search_gate(mapped: MappedSample) -> GateSearch:
     return GateSearch(mapped.sample, PRESETS["gated"], lambda features: features[:, 0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_the_gates_of_a_bottom_level_score_what_brute_force_finds(seed: int, images: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +37,7 @@ def test_the_gates_of_a_bottom_level_score_what_brute_force_finds(seed: int, ima
                 assert curve.score[step] == pytest.approx(score, abs=1e-12)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6))
 def test_the_best_rule_is_the_best_of_its_gate_and_of_its_triplet(seed: int, images: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

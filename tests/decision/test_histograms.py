@@ -24,7 +24,7 @@ def test_pixels_are_counted_by_value_in_the_whole_image_and_in_the_truth() -> No
     assert histograms.count(values, None)[1].sum() == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 254), st.integers(0, 254), st.integers(0, 40))
 def test_histograms_give_the_dice_of_a_rule(seed: int, a: int, b: int, area: int) -> None:
     maps = random_maps(np.random.default_rng(seed), 5, 6, range(0, 256, 15))

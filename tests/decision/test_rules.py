@@ -129,7 +129,7 @@ def mask_by_scipy(rule: ThresholdRule, values: np.ndarray) -> np.ndarray:
     return ndimage.binary_fill_holes(mask) if rule.fill_holes else mask
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_masks_are_those_of_a_plain_implementation(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from lib.decision import schema
+from lib.decision.calibration import ReliabilityBin
 from lib.decision.expected_dice import ExpectedDiceRule
 from lib.decision.rules import DecisionRule, ThresholdRule
-from lib.decision.schema import Decision, FoldRules, PlateauSummary
+from lib.decision.schema import AutoChoice, Decision, FoldRules, PlateauSummary
+from lib.metrics import Confusion
 from tests.decision.samples import calibrated_sample
 
 TRIPLET = ThresholdRule.from_levels(178, 76, 800)
@@ -33,9 +35,9 @@ def full(rule: DecisionRule) -> Decision:
         best_dice=0.95,
         plateau=PlateauSummary(TRIPLET, 0.94, 0.01, pairs=7, depth=2, areas=(0, 9)),
         folds={0: FoldRules(TRIPLET, rule), 1: FoldRules(TRIPLET)},
-        confusion={"both": 1, "missed": 2, "false": 3, "neither": 4},
-        reliability={"pixels": [], "empty": [{"predicted": 0.5, "observed": 1.0, "count": 2}]},
-        auto={"rule": "expected", "reason": "why", "standard_error": 0.02},
+        confusion=Confusion(both=1, missed=2, false=3, neither=4),
+        reliability={"pixels": [], "empty": [ReliabilityBin(0.5, 1.0, 2)]},
+        auto=AutoChoice("expected", "why", {"expected": 0.8}, standard_error=0.02),
         checkpoints_selected_on_these_folds=True,
     )
 

@@ -31,7 +31,7 @@ def brute_force(maps: list[LabelledMap], preset: str) -> tuple[float, ThresholdR
 
 
 @pytest.mark.parametrize("preset", ["single", "duplet", "triplet"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     images=st.integers(1, 7),
@@ -47,7 +47,7 @@ def test_the_search_finds_what_brute_force_finds(
     assert surface.best == rule
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 254), st.integers(0, 254))
 def test_every_pair_has_its_best_area_and_its_whole_curve(seed: int, a: int, b: int) -> None:
     top, bottom = max(a, b), min(a, b)

@@ -112,9 +112,9 @@ def test_each_fold_is_compared_with_the_probabilities_that_were_fitted_without_i
         refitted[fold].rule.p_empty(sample.histograms[sample.folds == fold]) for fold in refitted
     ]
     counts = np.histogram(np.concatenate(p_empty), np.linspace(0, 1, 11))[0]
-    assert [part["count"] for part in reliability["empty"]] == counts[counts > 0].tolist()
+    assert [part.count for part in reliability["empty"]] == counts[counts > 0].tolist()
     positives = sample.histograms[sample.histograms.positive]
-    assert sum(part["count"] for part in reliability["pixels"]) == positives.pixels.sum()
+    assert sum(part.count for part in reliability["pixels"]) == positives.pixels.sum()
 
 
 def test_without_another_fold_the_comparison_is_in_sample() -> None:
@@ -123,7 +123,7 @@ def test_without_another_fold_the_comparison_is_in_sample() -> None:
 
     sample = replace(calibrated_sample(20, folds=1), heldout_histograms=no_maps)
     reliability = measure_reliability(sample, EXPECTED.fit(sample), {})
-    assert sum(part["count"] for part in reliability["empty"]) == 20
+    assert sum(part.count for part in reliability["empty"]) == 20
 
 
 def test_a_threshold_rule_has_no_probabilities_to_compare() -> None:

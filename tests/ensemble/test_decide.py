@@ -1,7 +1,7 @@
 """Decisions: image probabilities of gates, --rule auto, and what decision.json holds."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -178,13 +178,13 @@ def test_auto_takes_expected_if_it_gains_a_standard_error(
     }
     gains = dice["expected"] - dice["triplet"]
     error = standard_error(gains, sample.patients)
-    assert (chosen.rule, auto["rule"]) == (choice, choice)
+    assert (chosen.rule, auto.rule) == (choice, choice)
     assert (gains.mean() > error) == (gain == "more")
-    assert auto["standard_error"] == pytest.approx(error)
+    assert auto.standard_error == pytest.approx(error)
     all_empty = 1 - sample.histograms.positive.mean()
     scores = {rule: values.mean() for rule, values in dice.items()} | {"all_empty": all_empty}
-    assert auto["cross_fitted_dice"] == pytest.approx(scores)
-    assert auto["reason"] == (
+    assert auto.cross_fitted_dice == pytest.approx(scores)
+    assert auto.reason == (
         f"expected gains {gains.mean():+.4f} cross-fitted on triplet, {gain} than the paired "
         f"standard error of {error:.4f}; {verdict} the all-empty baseline ({all_empty:.4f})"
     )
@@ -193,18 +193,18 @@ def test_auto_takes_expected_if_it_gains_a_standard_error(
 def test_with_one_fold_auto_is_the_triplet() -> None:
     sample = two_kinds()[NUMBERS % 2 == 0]
     chosen, auto = choose_rule(sample, DecisionOptions("auto", "plateau"))
-    assert (chosen.rule, auto["rule"]) == ("triplet", "triplet")
-    assert "one fold" in auto["reason"]
+    assert (chosen.rule, auto.rule) == ("triplet", "triplet")
+    assert "one fold" in auto.reason
 
 
 def test_an_auto_decision_is_that_of_the_rule_it_takes(work: Work) -> None:
     ensemble = make_ensemble(work, "a", "b")
     auto = make_decision(ensemble, DecisionOptions("auto", "plateau"), "auto")
-    name = auto.auto["rule"]
+    name = auto.auto.rule
     choose = "plateau" if name == "triplet" else None
     same = make_decision(ensemble, DecisionOptions(name, choose), "same")
     assert auto.rule_name == "auto"
-    names = {"rule": "auto", "choose": "plateau", "auto": auto.auto}
+    names = {"rule": "auto", "choose": "plateau", "auto": asdict(auto.auto)}
     assert auto.to_json() == same.to_json() | names
 
 
@@ -230,7 +230,7 @@ def test_the_expected_dice_rule_is_stored_with_all_that_it_needs(good_maps: Arti
     assert decision.oof_dice == pytest.approx(score, abs=1e-12)
     assert decision.cross_fitted_dice > 0.8
     assert set(decision.reliability) == {"pixels", "empty"}
-    assert sum(part["count"] for part in decision.reliability["empty"]) == 40
+    assert sum(part.count for part in decision.reliability["empty"]) == 40
     assert path.stat().st_size < 20_000
 
 
@@ -239,7 +239,7 @@ def test_one_fold_is_calibrated_on_itself(work: Work) -> None:
     decision = make_decision(ensemble, DecisionOptions("expected", None))
     assert decision.cross_fitted_dice is None
     assert "one fold" in decision.cross_fitted_reason
-    assert sum(part["count"] for part in decision.reliability["empty"]) == 6
+    assert sum(part.count for part in decision.reliability["empty"]) == 6
     assert not decision.rule.uses_p_positive, "no member has an image head"
 
 

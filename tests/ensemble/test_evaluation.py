@@ -1,15 +1,17 @@
 """Scores of a decision, against applying its rule to the maps."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from lib import dataset
 from lib.decision.rules import ThresholdRule
-from lib.decision.schema import Decision
+from lib.decision.schema import AutoChoice, Decision
 from lib.ensemble.evaluation import summary
 from lib.ensemble.options import DecisionOptions
 from lib.layout import Work
+from lib.metrics import Confusion
 from lib.recipes.published_rules import PUBLISHED
 from lib.rle import COMPETITION_FRAME
 from tests import fakes
@@ -30,7 +32,7 @@ def test_scores_of_a_searched_rule_are_those_of_the_maps(
     assert decision.best_dice >= plateau.oof_dice
     assert decision.rule == (best if choose == "best" else plateau.rule)
     assert (decision.rule_name, decision.images) == (rule, 12)
-    assert sum(decision.confusion.values()) == 12
+    assert sum(asdict(decision.confusion).values()) == 12
     assert decision.optimism == decision.oof_dice - decision.cross_fitted_dice
     assert decision.ci95[0] <= decision.cross_fitted_dice <= decision.ci95[1]
 
@@ -159,10 +161,11 @@ FITTED = {"choose": "best", "cross_fitted_reason": None}
         (
             FITTED | {"cross_fitted_dice": 0.74},
             "cross-fitted Dice 0.7400 (95 % interval 0.6000 to 0.9000) on 12 images; tuned on all "
-            "of them 0.8000; all-empty baseline 0.7500: the rule loses to no mask at all",
+            "of them 0.8000; all-empty baseline 0.7500: the rule scores less than the all-empty "
+            "baseline",
         ),
         (
-            FITTED | {"cross_fitted_dice": 0.75, "auto": {"rule": "R", "reason": "why"}},
+            FITTED | {"cross_fitted_dice": 0.75, "auto": AutoChoice("R", "why")},
             "cross-fitted Dice 0.7500 (95 % interval 0.6000 to 0.9000) on 12 images; "
             "tuned on all of them 0.8000; all-empty baseline 0.7500; auto took R: why",
         ),
@@ -188,7 +191,7 @@ FITTED = {"choose": "best", "cross_fitted_reason": None}
     ],
 )
 def test_the_summary_is_a_line(work: Work, fields: dict[str, object], line: str) -> None:
-    confusion = {"both": 2, "missed": 1, "false": 1, "neither": 8}
+    confusion = Confusion(both=2, missed=1, false=1, neither=8)
     scores = {"images": 12, "oof_dice": 0.8, "ci95": (0.6, 0.9), "confusion": confusion} | fields
     decision = Decision("x", ThresholdRule(), **scores)
     assert summary(decision, dataset.read(work)) == line

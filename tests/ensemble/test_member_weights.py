@@ -98,7 +98,7 @@ def counts_of(chosen: list[int], members: int) -> tuple[int, ...]:
     return tuple(chosen.count(member) for member in range(members))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 10**6), st.integers(1, 4), st.sampled_from([2, 5, 1000]))
 def test_the_selection_is_the_greedy_one_without_each_fold(
     seed: int, members: int, values: int

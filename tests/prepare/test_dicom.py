@@ -521,7 +521,7 @@ def test_a_file_cut_anywhere_is_unreadable_or_whole(tmp_path: Path, uid: str) ->
 
 @pytest.mark.filterwarnings("ignore")  # of the decoders
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_changed_bytes_never_cause_another_error(tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(write_dicom(tmp_path / "a.dcm", noise(1, 8), 8, PatientAge="052Y",
                                     WindowCenter=9, WindowWidth=9).read_bytes())  # fmt: skip
@@ -532,7 +532,7 @@ def test_changed_bytes_never_cause_another_error(tmp_path: Path, data: st.DataOb
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 def test_random_bytes_are_unreadable(tmp_path: Path, content: bytes) -> None:
     for name, before in (("a.dcm", b""), ("b.dcm", b"\0" * 128 + b"DICM"), ("c.png", b"\x89PNG")):
         (tmp_path / name).write_bytes(before + content)

@@ -39,6 +39,7 @@ def error_line(work: Path, *arguments: str, **settings: str) -> str:
         ("FOLDS", "one", "one"),
         ("RECIPES", "dem", "no recipe 'dem'"),
         ("PARALLEL", "0", "PARALLEL 0"),
+        ("PARALLEL", "5000", "PARALLEL 5000"),
         ("LIMIT", "all", "LIMIT all"),
         ("ENCODER_WEIGHTS", "nowhere.pt", "nowhere.pt"),
         ("SYSTEM", "sneddy_v3_demo", "sneddy_v"),
@@ -51,6 +52,12 @@ def test_a_bad_name_and_a_repeated_recipe_or_fold_are_refused(
     line = error_line(tmp_path / "work", **{variable: value})
     assert line.startswith("error: ")
     assert fault in line
+
+
+def test_what_stage_04_would_refuse_is_refused_with_the_settings(tmp_path: Path) -> None:
+    line = error_line(tmp_path / "work", SYSTEM="x5_demo", RULE="triplet")
+    assert line.startswith("error: SYSTEM='x5_demo' RULE='triplet': ")
+    assert "gated" in line
 
 
 @pytest.mark.parametrize(

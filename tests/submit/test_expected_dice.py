@@ -57,4 +57,4 @@ def test_the_expected_dice_rule_is_submitted_and_reported(work: Work) -> None:
 def test_the_report_gives_the_choice_of_auto_and_its_reason(work: Work) -> None:
     decision = make_decision(work, DecisionOptions("auto", "plateau"))
     page = read_page(submit(work, name="final-auto"))
-    assert f"“{decision.auto['rule']}”: expected gains" in page
+    assert f"“{decision.auto.rule}”: expected gains" in page

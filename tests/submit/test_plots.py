@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lib.decision.calibration import ReliabilityBin
 from lib.submit import plots
 from tests.submit.builders import score_of
 
@@ -18,7 +19,7 @@ def test_the_scatter_is_the_same_png_each_time(areas: list[tuple[int, int, int]]
 
 
 def test_the_reliability_diagrams_are_the_same_png_each_time() -> None:
-    bins = [{"predicted": 0.1, "observed": 0.2, "count": 3_000_000}]
+    bins = [ReliabilityBin(predicted=0.1, observed=0.2, count=3_000_000)]
     png = plots.draw_reliability({"pixels": bins, "empty": bins})
     assert png == plots.draw_reliability({"pixels": bins, "empty": bins})
     assert cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).shape == (440, 880, 3)

@@ -110,10 +110,13 @@ def test_a_network_that_looks_at_values_is_counted_too() -> None:
 
 def test_hours_are_images_by_speed() -> None:
     recipe = replace(TINY, phases=TINY.phases[:1])
-    *_, hours = describe_cost(recipe, 1_000_000, 200_000, None, images_per_s=100)
+    *_, hours = describe_cost(recipe, 1_000_000, 200_000, images_per_s=100)
     assert hours.startswith(f"hours: {2 * 800_000 / 100 / 3600:.1f} at ")
     assert "validation" in hours
-    *_, unknown = describe_cost(recipe, 100, 20, None, None)
+    flops = count_training(recipe, np.arange(800_000) < 160_000).flops
+    *_, hours = describe_cost(recipe, 1_000_000, 200_000, flops_per_s=1e12)
+    assert hours.startswith(f"hours: {flops / 1e12 / 3600:.1f} at 1 TFLOP/s")
+    *_, unknown = describe_cost(recipe, 100, 20)
     assert "--images-per-s" in unknown
 
 
