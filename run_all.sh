@@ -76,7 +76,7 @@ running=
 stop() {
     [ -z "$running" ] || kill -TERM "$running" 2>/dev/null || true
     wait
-    echo "stopped: the same command goes on from here" >&2 # a stage that has just started prints nothing
+    echo "stopped: run the same command again to continue" >&2 # a stage that has just started prints nothing
     exit "$1"
 }
 trap 'stop 130' INT

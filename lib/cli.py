@@ -28,7 +28,7 @@ def stage_parser(doc: str | None) -> argparse.ArgumentParser:
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, default=Path("work"), help="working folder")
-    parser.add_argument("--replace", action="store_true", help="make anew what is there")
+    parser.add_argument("--replace", action="store_true", help="make results again that exist")
     return parser
 
 
@@ -121,5 +121,5 @@ def _stop(number: int, frame: FrameType | None = None) -> NoReturn:
     if not multiprocessing.parent_process():
         name = signal.Signals(number).name
         with suppress(OSError):  # stderr may be closed
-            os.write(2, f"\nstopped by {name}: the same command goes on from here\n".encode())
+            os.write(2, f"\nstopped by {name}: run the same command again to continue\n".encode())
     os._exit(128 + number)

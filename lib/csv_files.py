@@ -161,7 +161,7 @@ def _read_text(path: Path) -> str:
         if path.suffix.lower() == ".gz":
             content = gzip.decompress(content)
     except FileNotFoundError:
-        raise InputError(f"{path} is not there") from None
+        raise InputError(f"{path} does not exist") from None
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError(f"{path} cannot be read as CSV: {reason}; get the file again") from None

@@ -140,15 +140,15 @@ def friendly_errors(cure: str) -> Iterator[None]:
         if "DataLoader worker" in message:
             raise InputError(
                 "a process that loads images was killed, most often for lack of memory; "
-                "the same command with fewer --workers goes on from here"
+                "run the same command with fewer --workers to continue"
             ) from error
         if type(error).__module__.startswith(COMPILERS) or "torch.compile" in message:
             lines = [line for line in message.splitlines() if line.strip()]
             reason = lines[0].strip() if lines else "no reason given"
             raise InputError(
                 f"--compile does not work here ({reason[:150]}); it needs a C++ compiler, "
-                "on a GPU Triton, and a network that torch can compile whole; the same command "
-                "without it goes on from here"
+                "on a GPU Triton, and a network that torch can compile whole; run the same command "
+                "without it to continue"
             ) from error
         raise
 

@@ -27,7 +27,7 @@ def report_need(folder: Path, n_bytes: float) -> None:
     free = shutil.disk_usage(folder).free
     need = f"{folder} needs about {n_bytes / MB:,.0f} MB more; {free / MB:,.0f} MB are free"
     if n_bytes > free:
-        raise InputError(f"{need}: make room, and the same command goes on")
+        raise InputError(f"{need}: make room, then run the same command again")
     tqdm.write(need, file=sys.stdout)
 
 

@@ -139,7 +139,7 @@ def begin_artifacts(requests: Sequence[Request], replace: bool) -> Iterator[Iter
             if draft:
                 draft.started = time.time()
             else:
-                begun = "; one to replace it is begun, and --replace goes on with it"
+                begun = "; a new one is unfinished, and --replace continues it"
                 print(f"up to date: {location}{begun * location.partial.exists()}")
             yield draft
 

@@ -95,7 +95,8 @@ def run_each(
         failures = list(filter(None, pool.map(run, jobs)))
     if failures:
         raise InputError(
-            f"{'; '.join(failures)}; all others are finished, and the same command goes on"
+            f"{'; '.join(failures)}; all others are finished; run the same command again for the "
+            "rest"
         )
 
 

@@ -1,7 +1,8 @@
 """Tables of RLEs in one frame: codes of another frame, or with absolute starts, are recognised.
 
-Shifted by one column, a mask overlaps itself almost completely. In an RLE, a column is as long as
-the frame's side: only at the side of its own frame does a code overlap itself that much.
+Neighbouring columns of a mask are almost equal, and in an RLE a column is as long as the frame's
+side. So a code that is shifted by the side of its own frame overlaps itself almost completely, and
+by another side much less.
 """
 
 import math

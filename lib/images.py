@@ -32,7 +32,7 @@ def read_png(path: Path) -> np.ndarray:
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if image is None or image.ndim != 2 or image.dtype != np.uint8:
         cure = f"remake its folder with {layout.command_for(path)} --replace"
-        raise InputError(f"{path} is missing or no whole 8-bit gray PNG; {cure}")
+        raise InputError(f"{path} is missing or not a complete 8-bit gray PNG; {cure}")
     return image
 
 

@@ -154,7 +154,7 @@ class Work:
         folder = self.run(run, 0).folder.parent
         names = sorted({path.name.removesuffix(UNFINISHED) for path in _match_folders(folder, "*")})
         if not names:
-            raise InputError(f"{folder} is not there or empty; run 02_train.py")
+            raise InputError(f"{folder} does not exist or empty; run 02_train.py")
         return [parse_fold(name.removeprefix("fold")) for name in names]
 
     def ensemble(self, name: str) -> ArtifactPath:
@@ -238,7 +238,7 @@ def parse_fold(text: str) -> Fold:
     if text == ALL_DATA:
         return ALL_DATA
     if not re.fullmatch(r"\d{1,6}", text):
-        raise InputError(f"{text[:60]!r} is no fold: give numbers such as 0 1, or {ALL_DATA}")
+        raise InputError(f"{text[:60]!r} is not a fold: give numbers such as 0 1, or {ALL_DATA}")
     return int(text)
 
 

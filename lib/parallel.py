@@ -56,7 +56,7 @@ def map_in_processes(
         cure = f"fewer --workers than {processes}" if workers else "more free memory"
         raise InputError(
             "a process was killed, most often for lack of memory; "
-            f"the same command with {cure} goes on from here"
+            f"run the same command with {cure} to continue"
         ) from None
 
 

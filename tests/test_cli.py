@@ -129,7 +129,7 @@ def test_a_signal_ends_a_stage_at_once_with_a_line(number: signal.Signals) -> No
     stage.send_signal(number)
     _, message = stage.communicate(timeout=10)
     assert stage.returncode == 128 + number
-    assert message == f"\nstopped by {number.name}: the same command goes on from here\n"
+    assert message == f"\nstopped by {number.name}: run the same command again to continue\n"
 
 
 def run_with_pandas_that_signals(
@@ -150,7 +150,7 @@ def test_a_signal_ends_a_stage_that_still_imports(
 ) -> None:
     ended = run_with_pandas_that_signals(tmp_path, number, stage, "--help")
     assert ended.returncode == 128 + number
-    assert ended.stderr == f"\nstopped by {number.name}: the same command goes on from here\n"
+    assert ended.stderr == f"\nstopped by {number.name}: run the same command again to continue\n"
 
 
 def test_a_signal_ends_a_worker_that_still_imports_without_a_line(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_closed_stdout_stops_a_stage_like_any_program(lines: int, closed_stder
     os.close(writes)
     assert ended.returncode == 128 + signal.SIGPIPE
     if not closed_stderr:
-        assert ended.stderr == b"\nstopped by SIGPIPE: the same command goes on from here\n"
+        assert ended.stderr == b"\nstopped by SIGPIPE: run the same command again to continue\n"
 
 
 def test_a_stage_works_without_stdout() -> None:

@@ -44,7 +44,7 @@ def damaged_files() -> dict[str, bytes]:
 @pytest.mark.parametrize("name", damaged_files())
 def test_refuses_a_damaged_or_other_file(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.png").write_bytes(damaged_files()[name])
-    with pytest.raises(InputError, match=r"a\.png is missing or no whole 8-bit gray PNG"):
+    with pytest.raises(InputError, match=r"a\.png is missing or not a complete 8-bit gray PNG"):
         images.read_png(tmp_path / "a.png")
 
 

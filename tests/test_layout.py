@@ -170,7 +170,7 @@ def test_the_folds_of_a_run_are_the_existing_or_the_requested_ones(tmp_path: Pat
     work.run("a", "all-data").folder.mkdir()
     assert work.trained_folds("a", None) == ["all-data", 0, 1]
     assert work.trained_folds("a", ["3", "all-data"]) == [3, "all-data"]
-    with pytest.raises(InputError, match="runs/b is not there or empty; run 02_train"):
+    with pytest.raises(InputError, match="runs/b does not exist or empty; run 02_train"):
         work.trained_folds("b", None)
 
 
@@ -196,7 +196,7 @@ def test_a_fold_is_a_number_or_all_data(text: str, fold: layout.Fold) -> None:
 
 @pytest.mark.parametrize("text", ["", "-1", "1.0", "1e3", "one", "²", "9" * 5000, "x" * 5000])
 def test_other_texts_are_refused_in_a_line(text: str) -> None:
-    with pytest.raises(InputError, match="is no fold: give numbers such as 0 1") as refused:
+    with pytest.raises(InputError, match="is not a fold: give numbers such as 0 1") as refused:
         layout.parse_fold(text)
     assert len(str(refused.value)) < 150
 

@@ -236,7 +236,7 @@ def test_positive_dice_is_null_without_positives(files) -> None:
 def test_the_command_prints_one_line_on_bad_input(files, tmp_path: Path) -> None:
     done = run(files(TRUTH)[0], tmp_path / "none.csv")
     assert done.returncode == 2
-    assert done.stderr == f"error: {tmp_path}/none.csv is not there\n"
+    assert done.stderr == f"error: {tmp_path}/none.csv does not exist\n"
 
 
 @pytest.mark.parametrize("size", ["-1", "0", "99999999999999", "9" * 5000, "1.5"])

@@ -175,10 +175,10 @@ def describe_leftovers(root: Path) -> list[str]:
                 location = ArtifactPath(root, name, kind)
                 begun = location.adapt_command(layout.recorded_command(folder))
                 replace = " --replace" if location.folder.exists() else ""
-                leftovers[folder] = f"go on by {begun or location.command}{replace}, or "
+                leftovers[folder] = f"run {begun or location.command}{replace} to continue, or "
         leftovers |= dict.fromkeys(root.glob(f"{pattern}{layout.REMOVED}"), "")
     if (root / REPLACED).exists():
-        leftovers[root / REPLACED] = "go on by the same REPLACE=1 bash run_all.sh, or "
+        leftovers[root / REPLACED] = "run the same REPLACE=1 bash run_all.sh to continue, or "
     return [
         f"{path.relative_to(root).as_posix()} is of a command that was interrupted or still runs; "
         f"if interrupted, {cure}remove it"

@@ -89,6 +89,6 @@ def _phrase(name: str, value: str | None, is_checksum: bool) -> str:
     if is_checksum or (value == "true" and name.startswith("--")):
         return name
     if (name, value) == ("--rule", '"params"'):
-        return "a stated rule"
+        return "the rule of --params"
     text = value.translate(JSON_MARKS)
     return f"{name} {text if len(text) <= MAX_LENGTH else f'{text[:MAX_LENGTH]}...'}"

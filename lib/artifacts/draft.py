@@ -72,7 +72,7 @@ class Draft:
         """Write the manifest and give the folder its final name.
 
         Args:
-            inputs: those that were not known yet when the draft began.
+            inputs: more inputs, which became known after the draft began.
             circumstances: values for the manifest that are not part of the id: device, threads.
         """
         for temporary in self.folder.rglob(f"*{TEMPORARY}"):

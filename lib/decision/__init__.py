@@ -1,4 +1,4 @@
-"""From probability maps to masks: decision rules, and the exact search for the best one.
+"""Decision rules, from probability maps to masks, and the exact search for the best one.
 
 rules             decision rules: from a map to a mask
 histograms        pixel counts of maps, and the out-of-fold sample

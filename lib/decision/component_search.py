@@ -1,10 +1,10 @@
 """Search of the preset `components`: the triplet with component areas, and holes filled or not.
 
-Exact: the thresholds and the minimum area, as in `threshold_search`; and given these, the best of
-all component areas with and without filling. The mask of an image changes only at the areas of its
-own components. All changes in Dice, sorted by area and summed up, are the score at every area.
-Conditional: only the CANDIDATES bottom levels with the best triplets are tried, each with the top
-and minimum area of its triplet.
+Exact: the thresholds and the minimum area, as in `threshold_search`; then, for given thresholds,
+every component area, with and without filled holes. The mask of an image changes only at the areas
+of its own components. All changes in Dice, sorted by area and summed up, are the score at every
+area. Conditional: only the CANDIDATES bottom levels with the best triplets are tried, each with the
+top and minimum area of its triplet.
 """
 
 from dataclasses import replace

@@ -37,7 +37,7 @@ class GateSearch(RuleSearch):
     def middle(self) -> ThresholdRule:
         """The plateau's middle, with the middle of the class gates that score as well.
 
-        Without a class gate where none gains anything.
+        The gate is 0, which keeps every image, if none improves the score.
         """
         triplet = self.plateau.middle
         curve = self._gate_curve(triplet)

@@ -68,9 +68,9 @@ class Plateau:
         return ThresholdRule.from_levels(*self.pair, min_area=middle_area(*self.areas))
 
     def range_around_best(self, curve: AreaCurve) -> tuple[Any, Any]:
-        """Return the range around the best of a curve, without a gap, that scores as well.
+        """Return the values around the best one, without a gap, whose scores are as good.
 
-        As well is within one standard error of the curve's best and of the plateau's.
+        As good is within one standard error of the curve's best and of the plateau's.
         """
         best = int(np.argmax(curve.score))
         floor = max(self.floor, curve.score[best] - self.standard_error - TIE)
@@ -121,7 +121,7 @@ class RuleSearch:
 
     @cached_property
     def plateau(self) -> Plateau:
-        """The plateau around the best of what histograms answer."""
+        """The plateau of the rules that histograms can score: thresholds and minimum area."""
         surface = search(self.sample.histograms, self.preset)
         return find_plateau(surface, self.sample.patients)
 

@@ -4,8 +4,8 @@ With `min_area` m, an image keeps its mask if at least m of its pixels pass `top
 count, highest first, the images that keep their mask are the first few, for any m. So one
 cumulative sum of gains scores every m at once, and for all bottom levels together. The gain of an
 image is the Dice of its mask, minus that of the empty mask. Only positive images gain: the best m
-is the count of one of them, or keeps no image or all. The result is the best of all rules of the
-preset, not of a grid.
+is the count of one of them, or one that keeps all images, or none. The result is the best of all
+rules of the preset, not of a grid.
 """
 
 from collections.abc import Sequence

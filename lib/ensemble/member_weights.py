@@ -10,7 +10,7 @@ the rule that is exactly the best, of all triplets, on the other folds.
 
 Rules, truth and all areas are exact. The map is an approximation: while weights are searched, a
 blend has one value for each block of BLOCK x BLOCK pixels of the frame, their mean. The final
-decision is measured on the maps themselves. One reading of the maps serves AT_ONCE selections; only
+decision is measured on the maps themselves. Each pass over the maps scores AT_ONCE selections; only
 their histograms are held, 2 KB for each image and selection. Tuning takes most of the time: a
 minute a selection with 12,000 images in 5 folds on one core, and each member has some ten
 selections.

@@ -169,8 +169,8 @@ def load_gates(
     for location in (work.probs(run, parse_fold(fold)) for run in runs for fold in folds):
         if not location.folder.exists():
             raise InputError(
-                f"--gate: {location} is not there, and an ensemble keeps no image probabilities of "
-                f"gates; run {location.command}"
+                f"--gate: {location} does not exist, and an ensemble keeps no image probabilities "
+                f"of gates; run {location.command}"
             )
     gates = load_members(work, dataset, runs, folds, [EQUAL])
     for gate in gates:

@@ -167,8 +167,8 @@ def _sum_channels(
     channels = len(recipe.input.mean)
     if channels != 1:
         raise InputError(
-            f"--encoder-weights {SUM}{origin} sums the first convolution for gray input, but the "
-            f"recipe's input.mean has {channels} entries; give --encoder-weights {origin}"
+            f"--encoder-weights {SUM}{origin} is for recipes of one gray channel, and this one has "
+            f"{channels} (input.mean); give --encoder-weights {origin}"
         )
     first = _first_convolution(encoder.state_dict())
     if getattr(state.get(first), "ndim", 0) != 4:  # of another encoder; refused later

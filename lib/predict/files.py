@@ -86,7 +86,7 @@ def find(paths: Iterable[Path], excluded: Path) -> Found:
     others: list[str] = []
     for path in paths:
         if not path.exists():
-            raise InputError(f"{path} is not there; give image files or folders")
+            raise InputError(f"{path} does not exist; give image files or folders")
         files, outputs = [path], set[Path]()
         if path.is_dir():
             files = list(walk_files(path, excluded))

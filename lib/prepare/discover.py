@@ -91,7 +91,7 @@ def scan_raw_folder(
     if work and work.resolve().is_relative_to(root.resolve()):
         raise InputError(f"{work} lies in {root}; choose a --work outside the raw data")
     if labels and not labels.is_file():
-        raise InputError(f"{labels} is not there; --labels wants the label CSV")
+        raise InputError(f"{labels} does not exist; --labels wants the label CSV")
     if masks and not masks.is_dir():
         raise InputError(f"{masks} is not a folder; --masks wants the folder with the masks")
     if masks and root.resolve().is_relative_to(masks.resolve()):

@@ -162,10 +162,11 @@ def _apply_voi_table(data: pydicom.Dataset, values: np.ndarray) -> np.ndarray:
 
 
 def range_to_8_bit(values: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, str]:
-    """Map the range of an image to 0..255, and say it.
+    """Map the range of an image to 0..255; return the range in words, too.
 
     A burned-in marker or a dead pixel may be far from all else, and the image would be black or
-    white beside it. So values are cut off that would leave the inner 98 % a fifth of the levels.
+    white beside it. So outliers are clipped if the inner 98 % would get less than a fifth of the
+    levels.
 
     Args:
         values: (rows, columns) numbers of any type.

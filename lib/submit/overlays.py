@@ -16,7 +16,7 @@ from lib.submit.masks import Row
 
 SIDE = 480  # pixels of a drawing
 BEST, MEDIAN, WORST, MISSED, FALSE = 2, 3, 2, 3, 2  # number of examples of each kind
-SUREST, LARGEST, JUST_MASK, JUST_NONE = 3, 3, 3, 3  # of test images
+CONFIDENT, LARGEST, JUST_MASK, JUST_NONE = 3, 3, 3, 3  # of test images
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,13 @@ def choose_test_examples(rows: Sequence[Row]) -> list[Example]:
         rows: of the submission.
 
     Returns:
-        The surest and the largest masks, and the images closest to the boundary between a mask and
-        none, on both sides; each image once.
+        The most confident and the largest masks, and the images closest to the boundary between a
+        mask and none, on both sides; each image once.
     """
     by_closeness = sort_by_closeness(rows)
     masked = [row for row in by_closeness if row.area]
     kinds = (
-        ("surest", masked[::-1], SUREST),
+        ("most confident", masked[::-1], CONFIDENT),
         ("largest", sorted(masked, key=lambda row: -row.area), LARGEST),
         ("just a mask", masked, JUST_MASK),
         ("just none", [row for row in by_closeness if not row.area], JUST_NONE),

@@ -18,7 +18,7 @@ class Proportion:
 
     @property
     def fraction(self) -> float:
-        """In 0..1; NaN without images."""
+        """The fraction of the images that count, in 0..1; NaN without images."""
         return self.count / self.total if self.total else math.nan
 
     def __str__(self) -> str:
@@ -90,6 +90,6 @@ def _differ(first: Proportion, second: Proportion) -> bool:
 
 
 def standard_error(first: Proportion, second: Proportion) -> float:
-    """Return that of the difference of two fractions which estimate the same rate."""
+    """Return the standard error of the difference of two fractions, by their pooled rate."""
     pooled = (first.count + second.count) / (first.total + second.total)
     return math.sqrt(pooled * (1 - pooled) * (1 / first.total + 1 / second.total))

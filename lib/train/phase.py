@@ -120,7 +120,7 @@ class PhaseTraining:
             self._start_ema()
         row: Row = {"phase": self.index, "epoch": epoch}
         row["lr"] = learning_rate(self.phase, epoch, scores)
-        row |= {f"train_{name}": value for name, value in self._train(epoch, scores).items()}
+        row |= {f"train_{name}": value for name, value in self.train_batches(epoch, scores).items()}
         train_end = time.perf_counter()
         metrics = self._validate(self.evaluated_model, f"epoch {epoch}")
         row |= metrics | {"score": self._score(metrics, row["train_loss"])}
@@ -172,7 +172,7 @@ class PhaseTraining:
         hidden = distributed.progress_disabled()
         return tqdm(self.train_loader, leave=False, disable=hidden, desc=f"epoch {epoch}")
 
-    def _train(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
+    def train_batches(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
         """Train on the images of an epoch; return the mean of each loss over batches.
 
         With several processes, losses and gradients of a batch are the sum over processes, each

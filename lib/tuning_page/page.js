@@ -17,7 +17,7 @@ const { format: whole } = new Intl.NumberFormat("en");
 const content = JSON.parse(element("data").textContent);
 const { frame, rules, best, standardError } = content;
 let counts, areas, reached; // see counts.js
-let allEmpty; // Dice of no mask at all
+let allEmpty; // Dice of the all-empty baseline
 let lowest; // score of the palest colour
 let rule = { ...content.start };
 let masks; // of the rule

@@ -27,7 +27,7 @@ class TestReading:
         assert read.path("weights/a.pt").read_bytes() == b"weights"
 
     def test_a_missing_or_unfinished_one_names_the_stage(self, work: Work) -> None:
-        with pytest.raises(InputError, match="probs/a/fold0 is not there; run 03_infer.py"):
+        with pytest.raises(InputError, match="probs/a/fold0 does not exist; run 03_infer.py"):
             artifacts.read(work.probs("a", 0))
         artifacts.begin(work.cache(64), {})
         with pytest.raises(InputError, match="cache/64 is unfinished; run 01_pre.* --sizes 64"):

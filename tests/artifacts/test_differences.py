@@ -67,7 +67,7 @@ def test_what_another_difference_implies_is_left_out() -> None:
     searched = {"rule": "triplet", "choose": "plateau", "params": None}
     stated = {"rule": "params", "choose": None, "params": {"top": 0.5, "fill_holes": False}}
     line = describe_differences(searched, stated)
-    assert line == "--rule triplet; asked for: a stated rule"
+    assert line == "--rule triplet; asked for: the rule of --params"
     params = {"params": {"top": 0.7, "fill_holes": False}}
     assert describe_differences(stated, stated | params) == "top 0.5; asked for: top 0.7"
 

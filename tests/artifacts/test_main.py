@@ -52,11 +52,11 @@ def test_it_names_what_interrupted_commands_left(
     (work.root / "replaced.txt").touch()
     verify(work.root)
     lines = dict(line.split(" ", 1) for line in capsys.readouterr().out.splitlines()[:-1])
-    command = f"go on by 04_ensemble.py --members a --name e --work {work.root}"
-    assert f"{command} --replace, or remove it" in lines["ensembles/e.partial"]
-    assert f"{command}, or remove it" in lines["ensembles/new.partial"]
+    command = f"run 04_ensemble.py --members a --name e --work {work.root}"
+    assert f"{command} --replace to continue, or remove it" in lines["ensembles/e.partial"]
+    assert f"{command} to continue, or remove it" in lines["ensembles/new.partial"]
     assert lines["runs/a/fold0.removed"].endswith("if interrupted, remove it")
-    assert "REPLACE=1 bash run_all.sh, or remove it" in lines["replaced.txt"]
+    assert "REPLACE=1 bash run_all.sh to continue, or remove it" in lines["replaced.txt"]
 
 
 def test_it_refuses_a_path_that_is_not_a_folder(verify) -> None:

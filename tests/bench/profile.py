@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> None:
     ):
         tasks = {
             "published": train.published_steps(training),
-            "stage 02": lambda: training._train(0, []),
+            "stage 02": lambda: training.train_batches(0, []),
         }
         times = best_times(2, *tasks.values(), finish=partial(workloads.synchronize, device))
         print(f"{workloads.describe_device(device)}; {len(training.batches)} batches of {BATCH}\n")

@@ -353,7 +353,7 @@ def table() -> Iterator[str]:
         InputError: if there is none yet.
     """
     if not ROWS.exists():
-        raise InputError(f"{ROWS} is not there; make its rows with --raw DIR --weights DIR")
+        raise InputError(f"{ROWS} does not exist; make its rows with --raw DIR --weights DIR")
     columns = ("variant", "fold 0 Dice", "fold 0 AUC", "test Dice (95 %)", "seeds", "positive Dice",
                "AUC", "sens.", "spec.", f"more than {START} (95 %)", "images", "s")  # fmt: skip
     dice = pd.read_csv(ROWS.with_name(DICE))

@@ -63,5 +63,5 @@ def test_phantoms_of_a_killed_call_are_drawn_again_and_finished_ones_kept(tmp_pa
 
 
 def test_a_failed_stage_is_an_error_with_its_last_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="^03_infer.py: .*dataset is not there"):
+    with pytest.raises(InputError, match="^03_infer.py: .*dataset does not exist"):
         recipes.run_stage(tmp_path, "03_infer.py", "--run", "none")

@@ -41,7 +41,7 @@ def fixed_batch_epoch(training: PhaseTraining) -> Callable[[], object]:
 
     def epoch() -> None:
         training.train_loader = [batch] * len(training.batches)
-        training._train(0, [])
+        training.train_batches(0, [])
         training.train_loader = loader
 
     return epoch
@@ -77,7 +77,7 @@ def measure_gpu(
         without_data = fixed_batch_epoch(training)
         memory = workloads.peak_memory(without_data, device)
         flops = batches * batch * count_training(recipe, np.array([True])).flops_per_image
-        tasks = lambda: training._train(0, []), without_data, published_steps(training)
+        tasks = lambda: training.train_batches(0, []), without_data, published_steps(training)
         synchronize = partial(workloads.synchronize, device)
         with_data, stage, published = best_times(rounds, *tasks, finish=synchronize)
     return [

@@ -38,7 +38,7 @@ def test_weights_of_runs_sum_to_one(work: Work, weights: str, expected: list[flo
         ("a b", ["0", "2"], "equal", "fold 2 does not exist.*0, 1"),
         ("a b", ["0", "0"], "equal", "fold 0 is given twice"),
         ("a a", None, "equal", "member a is given twice"),
-        ("a b", ["zero"], "equal", "'zero' is no fold: give numbers"),
+        ("a b", ["zero"], "equal", "'zero' is not a fold: give numbers"),
         ("a b", None, "1", "weights 1 for 2 members; give equal, search, or a number for each"),
         ("a b", None, "1 x", "weights 1 x for 2 members"),
         ("a b", None, "search 1", "weights search 1 for 2"),
@@ -66,7 +66,7 @@ def test_weights_cannot_be_searched_without_out_of_fold_maps(work: Work) -> None
 
 def test_a_member_that_lacks_a_fold_is_refused(work: Work) -> None:
     fakes.make_probs(work, "c", 0, TRUTH)
-    with pytest.raises(InputError, match=r"probs/c/fold1 is not there; run 03_infer\.py"):
+    with pytest.raises(InputError, match=r"probs/c/fold1 does not exist; run 03_infer\.py"):
         load(work, "a", "c")
 
 
@@ -145,14 +145,16 @@ def test_a_gate_without_an_image_head_is_refused(work: Work) -> None:
 
 def test_a_gate_that_lacks_a_fold_of_the_members_is_refused(work: Work) -> None:
     fakes.make_probs(work, "z", 0, TRUTH, classes=noisy_p_positive(0, 1))
-    with pytest.raises(InputError, match=r"probs/z/fold1 is not there, .*; run 03_infer\.py"):
+    with pytest.raises(InputError, match=r"probs/z/fold1 does not exist, .*; run 03_infer\.py"):
         load_gate_runs(work, "z")
 
 
 def test_a_finished_ensemble_does_not_serve_a_gate_without_its_maps(work: Work) -> None:
     members = load(work, "a")
     remove(work.probs("x", 1).folder)
-    with pytest.raises(InputError, match="x/fold1 is not there, and an ensemble keeps no .*gates"):
+    with pytest.raises(
+        InputError, match="x/fold1 does not exist, and an ensemble keeps no .*gates"
+    ):
         load_gate_runs(work, "x", members=members)
 
 

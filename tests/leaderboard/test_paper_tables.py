@@ -159,7 +159,7 @@ def test_a_run_without_maps_is_named_below_that_line(work: Work) -> None:
     fakes.make_run(work, "niu_vgg16", 0, RECIPE)
     line, note = paper_tables.paper(Leaderboard(work), "niu")
     assert line == "No run of the recipes of this paper, such as niu_se_resnext50."
-    assert note.startswith("- Left out of niu_vgg16: probs/niu_vgg16/fold0 is not there")
+    assert note.startswith("- Left out of niu_vgg16: probs/niu_vgg16/fold0 does not exist")
 
 
 def test_a_paper_with_a_run_has_its_tables(work: Work) -> None:

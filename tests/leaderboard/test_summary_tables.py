@@ -108,6 +108,6 @@ def test_the_test_score_needs_the_ensemble(work: Work, truth: Path) -> None:
     records, (note,) = summary_tables.decision_records(work, Leaderboard(work, truth))
     assert records == []
     assert note == (
-        "Left out: ensembles/final is not there; run 04_ensemble.py --members RUN --name final "
+        "Left out: ensembles/final does not exist; run 04_ensemble.py --members RUN --name final "
         f"--work {work.root}."
     )

@@ -39,7 +39,7 @@ def test_a_run_that_was_trained_again_is_refused(tmp_path) -> None:
         remove(work.probs("b", fold).folder)
     assert len(from_work.load(work, "old-x").networks) == 4
     remove(work.run("a", 1).folder)
-    with pytest.raises(InputError, match="runs/a/fold1 is not there; run 02_train.py"):
+    with pytest.raises(InputError, match="runs/a/fold1 does not exist; run 02_train.py"):
         from_work.load(work, "old-x")
     maps = work.probs("a", 1).folder
     maps.rename(tmp_path / "maps")

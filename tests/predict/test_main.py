@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_read_ends_as_others_do(flags: list[object], tmp_p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing.png"], "nothing.png is not there; give image files or folders"),
+        (["nothing.png"], "nothing.png does not exist; give image files or folders"),
         ([ROOT / "folds"], "no DICOM, PNG or JPG file in"),
     ],
 )

@@ -153,7 +153,7 @@ def test_two_label_files_are_an_error_that_names_both(tmp_path: Path) -> None:
         (["masks/a.png", "x/a.png"], {}, r"beside its .*: masks/a.png .* --masks \S*/masks,"),
         (["a b;c.dcm"], {}, "cannot be a file name"),
         (["train.csv"], {}, "has no images"),
-        (["a.dcm"], {"labels": "no.csv"}, "no.csv is not there"),
+        (["a.dcm"], {"labels": "no.csv"}, "no.csv does not exist"),
         (["a.dcm"], {"work": "work"}, "outside the raw data"),
         (["a.dcm"], {"masks": "no"}, "no is not a folder; --masks"),
         (["a.dcm"], {"masks": "."}, "has the images in it; --masks"),

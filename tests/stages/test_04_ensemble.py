@@ -91,7 +91,7 @@ def test_a_finished_ensemble_needs_the_maps_of_its_members_no_more(work: Work) -
     kept, recipe = load_decision(work, "ab-kept"), load_decision(work, "ab-recipe")
     assert kept.to_json() == recipe.to_json()
     run(work, *flags, "--rule", "gated", "--gate", "gate")
-    assert "probs/b/fold0 is not there; run 03" in refusal(work, *flags, "--folds", "0")
+    assert "probs/b/fold0 does not exist; run 03" in refusal(work, *flags, "--folds", "0")
     assert artifacts.verify(work.root) == []
 
 
@@ -139,7 +139,7 @@ def test_replace_remakes_the_decision_alone_unless_the_ensemble_differs(work: Wo
         (["--rule", "gated", "--gate", "b", "--gate-fit", "stack"], "--gate-fit mean"),
         (["--rule", "gated"], "no member has an image head in fold 1"),
         (["--params", "top=.3", "bottom=.7"], "bottom 0.7 is above top 0.3"),
-        (["--params-from", "nowhere"], "nowhere is no folder"),
+        (["--params-from", "nowhere"], "nowhere is not a folder"),
         (["--tag", "a/b"], "cannot be a name"),
     ],
 )

@@ -46,7 +46,7 @@ def test_test_images_are_chosen_by_margin_and_area_once_each() -> None:
     empty = [row(f"e{n}", 0, -n / 10) for n in range(1, 6)]
     examples = overlays.choose_test_examples([*masks, *empty, row("lost", 0, None)])
     assert [(example.kind, example.image_id) for example in examples] == [
-        ("surest", "m10"), ("surest", "m9"), ("surest", "m8"),
+        ("most confident", "m10"), ("most confident", "m9"), ("most confident", "m8"),
         ("largest", "m1"), ("largest", "m2"), ("largest", "m4"),
         ("just a mask", "m3"), ("just a mask", "m5"), ("just a mask", "m6"),
         ("just none", "e1"), ("just none", "e2"), ("just none", "e3"),
