@@ -22,7 +22,7 @@ CLASS_THRESHOLD = 0.5
 ONE_PROCESS_MAX = 500  # images: at 10 ms each they are done before other processes have started
 
 
-class LabelledImage(NamedTuple):
+class MapWithTruth(NamedTuple):
     """An image with its truth and a run's predictions.
 
     Attributes:
@@ -126,10 +126,10 @@ class RunMetrics:
         return float(np.mean(rates))
 
 
-def oof_images(run: Run, dataset: Dataset) -> list[LabelledImage]:
+def oof_images(run: Run, dataset: Dataset) -> list[MapWithTruth]:
     """Return the validation images of the run's folds; none if it was trained on all data."""
     return [
-        LabelledImage(
+        MapWithTruth(
             name,
             dataset.patients[name],
             [dataset.truth[name]],
@@ -142,7 +142,7 @@ def oof_images(run: Run, dataset: Dataset) -> list[LabelledImage]:
     ]
 
 
-def test_images(run: Run, dataset: Dataset, truth: Truth) -> list[LabelledImage]:
+def test_images(run: Run, dataset: Dataset, truth: Truth) -> list[MapWithTruth]:
     """Return the test images of the truth, with the maps of all folds of the run."""
     folders = [fold_run.probs.location.folder for fold_run in run.fold_runs]
     return truth_images(folders, run.p_positive, dataset, truth)
@@ -150,10 +150,10 @@ def test_images(run: Run, dataset: Dataset, truth: Truth) -> list[LabelledImage]
 
 def truth_images(
     folders: Sequence[Path], p_positive: Mapping[str, float], dataset: Dataset, truth: Truth
-) -> list[LabelledImage]:
+) -> list[MapWithTruth]:
     """Return the test images of the truth, with their maps in folders of probs/ or ensembles/."""
     return [
-        LabelledImage(
+        MapWithTruth(
             name,
             dataset.test_patients[name],
             codes,
@@ -182,7 +182,7 @@ def read_truth(path: Path, dataset: Dataset) -> tuple[Truth, int]:
     return truth, len(codes) - len(truth)
 
 
-def evaluate_run(run: Run, images: Sequence[LabelledImage], size: int) -> RunMetrics:
+def evaluate_run(run: Run, images: Sequence[MapWithTruth], size: int) -> RunMetrics:
     """Apply the run's rule to every image, with and without its minimum area.
 
     Args:
@@ -208,7 +208,7 @@ def evaluate_run(run: Run, images: Sequence[LabelledImage], size: int) -> RunMet
 
 
 def count_areas(
-    images: Sequence[LabelledImage], rules: Sequence[DecisionRule], size: int, label: str
+    images: Sequence[MapWithTruth], rules: Sequence[DecisionRule], size: int, label: str
 ) -> np.ndarray:
     """Return |P|, |T| and |P and T| in pixels of every image under each rule: (N, rules, 3)."""
     count = partial(_count_areas, variants=rules, size=size)
@@ -217,7 +217,7 @@ def count_areas(
 
 
 def _count_areas(
-    image: LabelledImage, variants: Sequence[DecisionRule], size: int
+    image: MapWithTruth, variants: Sequence[DecisionRule], size: int
 ) -> list[tuple[int, ...]]:
     """Return |P|, |T| and |P and T| in pixels under each variant of the rule."""
     (values,) = blend(image.map_paths, np.ones((1, len(image.map_paths))), size)

@@ -10,7 +10,7 @@ from lib.drawing import PANEL, Panel, draw_grid, draw_masks
 from lib.errors import InputError
 from lib.layout import image_file
 from lib.leaderboard import evaluate
-from lib.leaderboard.evaluate import LabelledImage
+from lib.leaderboard.evaluate import MapWithTruth
 from lib.leaderboard.leaderboard import Leaderboard
 from lib.leaderboard.runs import Run
 from lib.prob_maps import blend
@@ -18,7 +18,7 @@ from lib.prob_maps import blend
 N_CASES = 4
 NOTE = "Orange: predicted, at the published rule of the run's recipe. Blue line: the truth."
 
-ImagesByRun = Sequence[tuple[Run, Mapping[str, LabelledImage]]]
+ImagesByRun = Sequence[tuple[Run, Mapping[str, MapWithTruth]]]
 
 
 def draw(leaderboard: Leaderboard, requested: Sequence[str]) -> bytes:
@@ -58,7 +58,7 @@ def draw(leaderboard: Leaderboard, requested: Sequence[str]) -> bytes:
     return draw_grid([first, *untitled], note)
 
 
-def _images(leaderboard: Leaderboard, run: Run) -> list[LabelledImage]:
+def _images(leaderboard: Leaderboard, run: Run) -> list[MapWithTruth]:
     if leaderboard.truth is None:
         return evaluate.oof_images(run, leaderboard.dataset)
     return evaluate.test_images(run, leaderboard.dataset, leaderboard.truth)
@@ -98,7 +98,7 @@ def _draw_case(name: str, cache: Artifact, images_by_run: ImagesByRun, size: int
     return panels
 
 
-def _predict(run: Run, image: LabelledImage, size: int) -> np.ndarray:
+def _predict(run: Run, image: MapWithTruth, size: int) -> np.ndarray:
     """Return the mask at the run's rule, (size, size) bool."""
     (values,) = blend(image.map_paths, np.ones((1, len(image.map_paths))), size)
     return run.rule.in_frame(size).apply(values, image.p_positive)

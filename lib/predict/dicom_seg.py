@@ -15,7 +15,7 @@ from pydicom.uid import generate_uid
 from lib.errors import InputError
 from lib.files import write_aside
 from lib.predict.outputs import SEGMENTATIONS, WRITTEN, Prediction, output_file
-from lib.predict.system import DISCLAIMER, System
+from lib.predict.system import DISCLAIMER, TrainedSystem
 from lib.prepare.header import one_line
 
 SERIES_NUMBER = 7000  # far from those of a study
@@ -34,7 +34,7 @@ def require_package() -> None:
         )
 
 
-def write(out: Path, prediction: Prediction, system: System) -> str:
+def write(out: Path, prediction: Prediction, system: TrainedSystem) -> str:
     """Write the Segmentation object of a DICOM image with a mask.
 
     It has no segment without pixels, so an empty mask has no object.
@@ -64,7 +64,7 @@ def write(out: Path, prediction: Prediction, system: System) -> str:
     return WRITTEN
 
 
-def _segmentation(source: pydicom.Dataset, mask: np.ndarray, system: System) -> Any:
+def _segmentation(source: pydicom.Dataset, mask: np.ndarray, system: TrainedSystem) -> Any:
     """Return the object of a (rows, columns) bool mask: one binary segment."""
     import highdicom as hd  # optional
 

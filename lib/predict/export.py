@@ -7,14 +7,14 @@ from pathlib import Path
 from lib import templates
 from lib.errors import InputError
 from lib.files import sha256, write_aside, write_bytes, write_json
-from lib.predict.system import CONFIG_FILE, DISCLAIMER, System
+from lib.predict.system import CONFIG_FILE, DISCLAIMER, TrainedSystem
 from lib.provenance import LIBRARIES
 
 README_FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("export_readme.md.jinja")
 
 
-def export(system: System, folder: Path, onnx: bool = False) -> None:
+def export(system: TrainedSystem, folder: Path, onnx: bool = False) -> None:
     """Write config.json, README.md and the checkpoints of a system.
 
     The config is written last: a folder without it is unfinished, and the same call goes on.
@@ -69,6 +69,6 @@ def _check_files(folder: Path, expected: set[str]) -> None:
         )
 
 
-def _readme(system: System, has_onnx: bool) -> str:
+def _readme(system: TrainedSystem, has_onnx: bool) -> str:
     page = templates.load(TEMPLATE)
     return page.render(system=system, disclaimer=DISCLAIMER, has_onnx=has_onnx)

@@ -15,13 +15,13 @@ from lib.ensemble.members import EQUAL, MEMBERS_COLUMNS, MEMBERS_FILE, SEARCH, l
 from lib.ensemble.options import STACK, DecisionOptions
 from lib.errors import InputError
 from lib.layout import FLIP, Fold, Work, fold_name
-from lib.predict.system import GateRuns, Network, System
+from lib.predict.system import GateRuns, TrainedNetwork, TrainedSystem
 from lib.recipes import serialize
 
 SCORES = ("images", "oof_dice", "cross_fitted_dice", "cross_fitted_reason", "ci95")
 
 
-def load(work: Work, name: str) -> System:
+def load(work: Work, name: str) -> TrainedSystem:
     """Return the system of WORK/decisions/<name>.
 
     Every input that is still under WORK must be the one that the decision was made from.
@@ -52,7 +52,7 @@ def load(work: Work, name: str) -> System:
             networks += [_network(work, run, fold, 0, 0, paths) for fold in folds]
     used = [n for n in networks if n.map_weight or n.p_weight or n.run in decision.gate]
     all_empty = {"all_empty_dice": decision.all_empty_dice if decision.confusion else None}
-    return System(
+    return TrainedSystem(
         name=name,
         frame_px=ensemble.config["rle_size"],
         rule_name=decision.rule_name,
@@ -66,7 +66,7 @@ def load(work: Work, name: str) -> System:
 
 def _network(
     work: Work, name: str, fold: Fold, map_weight: float, p_weight: float, paths: dict[str, Path]
-) -> Network:
+) -> TrainedNetwork:
     """Open one fold of a run, and add the files of its checkpoints to `paths`."""
     run_name, tta = layout.split_tta(name)
     if work.probs(name, fold).folder.exists():  # may be deleted once they are averaged
@@ -83,7 +83,7 @@ def _network(
             f"{run.location} has no weights; train it again with {run.location.command}"
         )
     flip = (tta or recipe.tta) == FLIP
-    return Network(name, fold, flip, recipe, checkpoints, map_weight, p_weight)
+    return TrainedNetwork(name, fold, flip, recipe, checkpoints, map_weight, p_weight)
 
 
 def _gate(work: Work, decision: Decision, ensemble: Artifact, folds: Iterable[Fold]) -> GateRuns:

@@ -9,14 +9,14 @@ from lib import templates
 from lib.files import write_bytes
 from lib.predict.files import Failed
 from lib.predict.outputs import MASKS, OVERLAYS, PREDICTIONS, THUMBNAILS, output_file
-from lib.predict.system import DISCLAIMER, System
+from lib.predict.system import DISCLAIMER, TrainedSystem
 
 TEMPLATE = Path(__file__).with_name("gallery.html.jinja")
 GALLERY = "index.html"
 
 
 def write(
-    out: Path, system: System, records: Sequence[Mapping[str, Any]], failed: Sequence[Failed]
+    out: Path, system: TrainedSystem, records: Sequence[Mapping[str, Any]], failed: Sequence[Failed]
 ) -> None:
     """Write the page.
 

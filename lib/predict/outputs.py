@@ -20,7 +20,7 @@ from lib.drawing import PREDICTED, tint
 from lib.errors import InputError
 from lib.files import Journal, write_bytes, write_json
 from lib.predict.files import JOURNAL_FILE, Decoded, ImageFile
-from lib.predict.system import CONFIG_FILE, System
+from lib.predict.system import CONFIG_FILE, TrainedSystem
 
 LOCK_FILE, PREDICTIONS = ".lock", "predictions.csv"
 THUMBNAIL_SIDE = 320  # pixels; twice that of the gallery, for phones
@@ -158,7 +158,7 @@ def draw(gray: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return canvas
 
 
-def begin(out: Path, system: System) -> BaseFileLock:
+def begin(out: Path, system: TrainedSystem) -> BaseFileLock:
     """Make the folder of the outputs, or check that it has those of the same system, and lock it.
 
     Raises:

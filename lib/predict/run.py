@@ -22,7 +22,7 @@ from lib.models import SegmentationNetwork
 from lib.predict import dicom_seg, files, outputs
 from lib.predict.files import JOURNAL_FILE, Decoded, Failed, ImageFile
 from lib.predict.outputs import Prediction, is_current
-from lib.predict.system import Network, System
+from lib.predict.system import TrainedNetwork, TrainedSystem
 
 Maps = list[np.ndarray]  # the 8-bit map of each network, (size, size)
 Inferred = tuple[Decoded, Maps, list[float | None]]  # and p(positive) by each network
@@ -39,7 +39,7 @@ class PredictionJob:
     """
 
     images: Sequence[ImageFile]
-    system: System
+    system: TrainedSystem
     out: Path
     device: torch.device
     batch: int | None = None
@@ -51,7 +51,7 @@ class PredictionJob:
         """Images that are decoded before the networks run: a batch of the smallest input."""
         return self.batch or max(self.batch_of(network) for network in self.system.networks)
 
-    def batch_of(self, network: Network) -> int:
+    def batch_of(self, network: TrainedNetwork) -> int:
         """Return the images at a time of a network, as stage 03 has them."""
         return self.batch or default_batch(network.size, self.device)
 
@@ -148,7 +148,7 @@ def _chunks(items: Iterator[Decoded], length: int) -> Iterator[list[Decoded]]:
 
 def _infer_batch(
     job: PredictionJob,
-    network: Network,
+    network: TrainedNetwork,
     models: Sequence[SegmentationNetwork],
     grays: np.ndarray,
 ) -> tuple[np.ndarray, list[Any]]:

@@ -28,7 +28,7 @@ REMAKE = "make the folder again with python -m lib.predict export"
 
 
 @dataclass(frozen=True)
-class Network:
+class TrainedNetwork:
     """One fold of a run: checkpoints whose probabilities are averaged.
 
     Attributes:
@@ -79,7 +79,7 @@ class GateRuns:
 
 
 @dataclass(frozen=True)
-class System:
+class TrainedSystem:
     """The networks of a decision, their weights, and its rule.
 
     Attributes:
@@ -97,7 +97,7 @@ class System:
     frame_px: int
     rule_name: str
     rule: DecisionRule
-    networks: tuple[Network, ...]
+    networks: tuple[TrainedNetwork, ...]
     gate: GateRuns | None
     scores: Mapping[str, Any] = field(compare=False)
     paths: Mapping[str, Path] = field(compare=False, repr=False)
@@ -210,7 +210,7 @@ class System:
         return f"Cross-fitted Dice {scores['cross_fitted_dice']:.4f}{interval} {on}; {baseline}."
 
 
-def load(folder: Path) -> System:
+def load(folder: Path) -> TrainedSystem:
     """Open a folder that `python -m lib.predict export` wrote, and check its weights.
 
     Raises:
@@ -239,15 +239,15 @@ def load(folder: Path) -> System:
     return system
 
 
-def _from_json(content: Mapping[str, Any], folder: Path) -> System:
+def _from_json(content: Mapping[str, Any], folder: Path) -> TrainedSystem:
     networks = [
-        Network(**entry | {"recipe": serialize.from_dict(entry["recipe"])})
+        TrainedNetwork(**entry | {"recipe": serialize.from_dict(entry["recipe"])})
         for entry in content["networks"]
     ]
     gate, stack = content["gate"], None
     if gate and gate["stack"]:
         stack = LogisticGate(gate["stack"]["intercept"], tuple(gate["stack"]["weights"]))
-    return System(
+    return TrainedSystem(
         name=content["name"],
         frame_px=content["frame_px"],
         rule_name=content["rule"]["name"],

@@ -20,7 +20,7 @@ from lib.layout import Work
 from lib.predict import files, outputs, run
 from lib.predict.files import ImageFile
 from lib.predict.run import PredictionJob
-from lib.predict.system import Network, System
+from lib.predict.system import TrainedNetwork, TrainedSystem
 from tests.bench import workloads
 from tests.bench.harness import Row, best_times, parse_args, print_table
 
@@ -28,18 +28,20 @@ FRAME = 1024  # side of the phantoms, in pixels
 SIZES = (256, 512)  # of the network's input
 
 
-def make_system(work: Work, size: int) -> System:
+def make_system(work: Work, size: int) -> TrainedSystem:
     """Return a system of one network with random weights, and empty masks, as most images have."""
     recipe = workloads.one_phase("r34_512", size, 1)
     source = workloads.make_random_run(work, recipe)
     path = source.path("weights/phase0_epoch000.pt")
-    network = Network("bench", layout.ALL_DATA, True, recipe, {"x.pt": sha256(path)}, 1.0, 1.0)
+    network = TrainedNetwork(
+        "bench", layout.ALL_DATA, True, recipe, {"x.pt": sha256(path)}, 1.0, 1.0
+    )
     rule = ThresholdRule(top=0.99, bottom=0.99)
     scores = {"oof_dice": None}
-    return System("bench", FRAME, "params", rule, (network,), None, scores, {"x.pt": path})
+    return TrainedSystem("bench", FRAME, "params", rule, (network,), None, scores, {"x.pt": path})
 
 
-def infer_as_stage(work: Work, system: System, device: torch.device) -> None:
+def infer_as_stage(work: Work, system: TrainedSystem, device: torch.device) -> None:
     """Infer every test image from the cache, as stage 03 does."""
     source = artifacts.read(work.run("bench", layout.ALL_DATA))
     with workloads.inference_job(work, system.networks[0].recipe, source, device) as job:
@@ -47,7 +49,11 @@ def infer_as_stage(work: Work, system: System, device: torch.device) -> None:
 
 
 def predict_files(
-    images: Sequence[ImageFile], system: System, folder: Path, numbers: count, device: torch.device
+    images: Sequence[ImageFile],
+    system: TrainedSystem,
+    folder: Path,
+    numbers: count,
+    device: torch.device,
 ) -> None:
     """Predict the files of these images, into a new folder at each call."""
     out = folder / f"out{next(numbers)}"

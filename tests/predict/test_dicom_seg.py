@@ -14,10 +14,10 @@ from lib.errors import InputError
 from lib.predict import dicom_seg, files
 from lib.predict.files import Decoded, ImageFile
 from lib.predict.outputs import WRITTEN, Prediction
-from lib.predict.system import System
+from lib.predict.system import TrainedSystem
 from tests.raw_folders import noise, write_dicom
 
-SYSTEM = System("final-x", 16, "params", ThresholdRule(), (), None, {}, {})
+SYSTEM = TrainedSystem("final-x", 16, "params", ThresholdRule(), (), None, {}, {})
 has_highdicom = pytest.mark.skipif(not find_spec("highdicom"), reason="highdicom is not installed")
 
 

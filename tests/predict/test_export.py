@@ -10,14 +10,14 @@ from lib.errors import InputError
 from lib.layout import Work
 from lib.predict import from_work, outputs, run, system
 from lib.predict.export import export
-from lib.predict.system import System
+from lib.predict.system import TrainedSystem
 from tests.predict import builders
 from tests.predict.builders import decide_by
 from tests.tiny_runs import CPU
 
 
 @pytest.fixture
-def source(trained: Work) -> System:
+def source(trained: Work) -> TrainedSystem:
     """A system with two runs, a stacked gate and a rule that was searched."""
     if not trained.decision("export-x").folder.exists():
         decide_by(trained, "export", rule="gated", gate=["b"], gate_fit="stack")
@@ -25,7 +25,7 @@ def source(trained: Work) -> System:
 
 
 def test_the_folder_holds_the_same_system_and_nothing_of_work(
-    trained: Work, source: System, tmp_path: Path
+    trained: Work, source: TrainedSystem, tmp_path: Path
 ) -> None:
     export(source, tmp_path / "model")
     loaded = system.load((tmp_path / "model").rename(tmp_path / "moved"))
@@ -40,7 +40,7 @@ def test_the_folder_holds_the_same_system_and_nothing_of_work(
         assert outcome.predicted == (0 if number else len(files))  # goes on with the other's
 
 
-def test_the_files_are_those_that_prediction_needs(source: System, tmp_path: Path) -> None:
+def test_the_files_are_those_that_prediction_needs(source: TrainedSystem, tmp_path: Path) -> None:
     export(source, tmp_path / "model")
     files = {
         path.relative_to(tmp_path / "model").as_posix()
@@ -53,7 +53,9 @@ def test_the_files_are_those_that_prediction_needs(source: System, tmp_path: Pat
     assert "weights/a/fold1/phase0_epoch001.pt" in names
 
 
-def test_the_readme_says_how_to_run_it_and_what_it_scored(source: System, tmp_path: Path) -> None:
+def test_the_readme_says_how_to_run_it_and_what_it_scored(
+    source: TrainedSystem, tmp_path: Path
+) -> None:
     export(source, tmp_path / "model")
     text = (tmp_path / "model/README.md").read_text()
     score = f"Cross-fitted Dice {source.scores['cross_fitted_dice']:.4f} (95 % interval "
@@ -62,7 +64,7 @@ def test_the_readme_says_how_to_run_it_and_what_it_scored(source: System, tmp_pa
     assert "onnx" not in text
 
 
-def test_an_interrupted_export_is_continued(source: System, tmp_path: Path) -> None:
+def test_an_interrupted_export_is_continued(source: TrainedSystem, tmp_path: Path) -> None:
     model = tmp_path / "model"
     export(source, model)
     kept, damaged = (model / f"weights/a/fold{fold}/phase0_epoch000.pt" for fold in (0, 1))
@@ -76,7 +78,7 @@ def test_an_interrupted_export_is_continued(source: System, tmp_path: Path) -> N
     assert kept.stat().st_mtime_ns == time
 
 
-def test_a_folder_with_other_files_is_refused(source: System, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(source: TrainedSystem, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"\(notes.txt\); give a new folder"):
         export(source, tmp_path)
@@ -100,7 +102,7 @@ def test_a_folder_with_other_files_is_refused(source: System, tmp_path: Path) ->
         (lambda model: shutil.rmtree(model / "weights/b"), "epoch000.pt is missing or damaged"),
     ],
 )
-def test_damage_is_found(source: System, tmp_path: Path, change, message: str) -> None:
+def test_damage_is_found(source: TrainedSystem, tmp_path: Path, change, message: str) -> None:
     export(source, tmp_path / "model")
     change(tmp_path / "model")
     with pytest.raises(InputError, match=message):

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 from lib.decision.rules import ThresholdRule
 from lib.predict import gallery, outputs
 from lib.predict.files import Failed, ImageFile
-from lib.predict.system import System
+from lib.predict.system import TrainedSystem
 
 SCORES: dict[str, Any] = {"oof_dice": None}
-SYSTEM = System("final-x", 1024, "params", ThresholdRule(min_area=99), (), None, SCORES, {})
+SYSTEM = TrainedSystem("final-x", 1024, "params", ThresholdRule(min_area=99), (), None, SCORES, {})
 
 
 def record(name: str, p: float, area: int = 0) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from lib.files import Journal
 from lib.predict import outputs
 from lib.predict.files import Decoded, ImageFile
 from lib.predict.outputs import JOURNAL_FILE, Prediction, measure, to_image
-from lib.predict.system import System
+from lib.predict.system import TrainedSystem
 
 
 def box(shape: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_the_files_of_an_image(tmp_path: Path) -> None:
     assert thumbnail.shape == (160, 320, 3)
 
 
-SYSTEM = System("one", 16, "params", ThresholdRule(), (), None, {}, {})
+SYSTEM = TrainedSystem("one", 16, "params", ThresholdRule(), (), None, {}, {})
 
 
 def test_the_folder_is_kept_for_one_system_and_one_process(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from lib.decision.rules import ThresholdRule
 from lib.decision.tuning import LogisticGate
-from lib.predict.system import GateRuns, Network, System
+from lib.predict.system import GateRuns, TrainedNetwork, TrainedSystem
 from tests.tiny_runs import TINY
 
 HEADLESS = replace(TINY, network=replace(TINY.network, image_head=False))
@@ -18,12 +18,12 @@ SCORES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def network(run: str, fold: int = 0, p_weight: float = 1.0, recipe=TINY) -> Network:
-    return Network(run, fold, True, recipe, {}, 0.5, p_weight)
+def network(run: str, fold: int = 0, p_weight: float = 1.0, recipe=TINY) -> TrainedNetwork:
+    return TrainedNetwork(run, fold, True, recipe, {}, 0.5, p_weight)
 
 
-def make_system(*networks: Network, gate: GateRuns | None = None) -> System:
-    return System("x", 16, "params", ThresholdRule(), networks, gate, SCORES, {})
+def make_system(*networks: TrainedNetwork, gate: GateRuns | None = None) -> TrainedSystem:
+    return TrainedSystem("x", 16, "params", ThresholdRule(), networks, gate, SCORES, {})
 
 
 def test_p_positive_is_the_weighted_mean_of_networks_with_a_head() -> None:
