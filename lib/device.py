@@ -36,12 +36,17 @@ def select_device(name: str) -> torch.device:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
             raise RuntimeError("networks run on a CPU or with CUDA")
-        torch.ones(1, device=device).add(1)  # a GPU that this torch was not built for fails here
+        compute_on(device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0][:100]
         cure = "cpu" if given == "auto" else "auto or cpu"
         raise InputError(f"--device {given} cannot be used ({reason}); try {cure}") from None
     return device
+
+
+def compute_on(device: torch.device) -> None:
+    """Compute a number: a GPU that this torch was not built for fails here."""
+    torch.ones(1, device=device).add(1)
 
 
 def use_device(device: torch.device) -> None:

@@ -73,13 +73,12 @@ def run_each(
     Raises:
         InputError: if processes failed; the others have gone on to their ends.
     """
-    if len(devices) > 1:
-        jobs = list(jobs)
-        devices = devices[: len(jobs)]
-    if len(devices) <= 1:
+    if len(devices) == 1:
         for job in jobs:
             function(job)
         return
+    jobs = list(jobs)
+    devices = devices[: max(1, len(jobs))]
     free: queue.SimpleQueue[torch.device] = queue.SimpleQueue()
     for device in devices:
         free.put(device)

@@ -43,6 +43,15 @@ def publish(job: FakeJob) -> None:
     job.draft.finish()
 
 
+def publish_refusal(job: FakeJob) -> None:
+    """Publish a fold with the answer to a second process that wants to make it."""
+    try:
+        artifacts.begin(job.draft.location, job.draft.config)
+    except InputError as error:
+        job.draft.path("made.txt").write_text(str(error))
+    job.draft.finish()
+
+
 def write_pid_and_wait(job: FakeJob) -> None:
     job.draft.path("pid").write_text(str(os.getpid()))
     time.sleep(60)

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lib import artifacts, fold_processes
-from lib.device import select_device
+from lib import artifacts, device, fold_processes
 from lib.errors import InputError
 from lib.layout import Work
 from lib.train.trainer import train_and_publish
-from tests.fake_jobs import begin_jobs, publish
+from tests.fake_jobs import begin_jobs, publish, publish_refusal
 from tests.processes import is_alive, wait_until
 from tests.tiny_runs import CPU, make_work, training_job
 
@@ -74,6 +73,26 @@ def test_a_fold_takes_the_first_free_device_and_its_part_of_the_cores(
     assert all(line.endswith(f" with {threads} threads") for line in made)
 
 
+def test_a_fold_that_is_made_beside_others_is_refused_to_a_second_process(tmp_path: Path) -> None:
+    fold_processes.run_each(publish_refusal, begin_jobs(tmp_path, 2), [CPU, CPU])
+    for fold in range(2):
+        made = (Work(tmp_path).run("fake", fold).folder / "made.txt").read_text()
+        assert f"runs/fake/fold{fold} is being made by process {os.getpid()} " in made
+
+
+def test_the_last_fold_of_several_has_its_lines_in_the_log_too(tmp_path: Path) -> None:
+    (tmp_path / "how").write_text("failed")
+    jobs = begin_jobs(tmp_path, 2)
+    with pytest.raises(InputError):
+        fold_processes.run_each(publish, jobs, [CPU, CPU])
+    (tmp_path / "how").unlink()
+    jobs[0].draft.lock.release()
+    jobs[1].draft.lock.release()
+    fold_processes.run_each(publish, begin_jobs(tmp_path, 2), [CPU, CPU])
+    log = (tmp_path / "logs/runs/fake/fold1.txt").read_text()
+    assert len([line for line in log.splitlines() if line.endswith(" on cpu")]) == 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_the_processes_end_with_their_parent(tmp_path: Path, number: signal.Signals) -> None:
     code = (
@@ -108,6 +127,6 @@ def test_every_gpu_gets_a_fold(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setattr(torch, "ones", lambda *args, **kwargs: torch.zeros(1))
-    chosen = fold_processes.choose_devices(select_device(flag), flag, parallel, folds)
+    monkeypatch.setattr(device, "compute_on", lambda device: None)
+    chosen = fold_processes.choose_devices(device.select_device(flag), flag, parallel, folds)
     assert " ".join(map(str, chosen)) == devices

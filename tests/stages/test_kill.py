@@ -113,9 +113,9 @@ def interrupt(
         assert "the same command" in pipeline.output
 
 
-def assert_same_end(raw: Path, work: Path, uninterrupted: Path) -> None:
+def assert_same_end(raw: Path, work: Path, uninterrupted: Path, parallel: int = 1) -> None:
     """Run the pipeline to its end, and compare every file with the uninterrupted run."""
-    Pipeline(raw, work).finish()
+    Pipeline(raw, work, parallel).finish()
     assert hash_files(work) == hash_files(uninterrupted)
     leftovers = [path for path in work.rglob("*") if path.suffix in (".partial", ".lock", ".tmp")]
     assert leftovers == []
@@ -124,10 +124,13 @@ def assert_same_end(raw: Path, work: Path, uninterrupted: Path) -> None:
 def test_one_kill_in_every_stage_changes_no_byte_with_both_folds_side_by_side(
     raw: Path, tmp_path: Path, uninterrupted: tuple[Path, Mapping]
 ) -> None:
+    """Folds run side by side in stages 02 and 03, which also get the signals that can be caught."""
     rng = random.Random(1)
-    for stage in STAGES:
-        interrupt(raw, tmp_path, uninterrupted[1], stage, signal.SIGKILL, rng, parallel=2)
-    assert_same_end(raw, tmp_path, uninterrupted[0])
+    signals = [(stage, signal.SIGKILL) for stage in STAGES]
+    signals[2:2] = [("02_train", signal.SIGINT), ("03_infer", signal.SIGTERM)]
+    for stage, number in signals:
+        interrupt(raw, tmp_path, uninterrupted[1], stage, number, rng, parallel=2)
+    assert_same_end(raw, tmp_path, uninterrupted[0], parallel=2)
 
 
 @pytest.mark.slow
