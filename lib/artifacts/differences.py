@@ -41,6 +41,9 @@ def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str 
     """
     old_values, new_values = dict(_flatten(old)), dict(_flatten(new))
     keys = {key for key, _ in old_values.items() ^ new_values.items()}
+    # A null on one side and no key on the other tell nothing beside a real difference.
+    has_value = {key for key in keys if {old_values.get(key), new_values.get(key)} - {*UNSET}}
+    keys = has_value or keys
     existing, requested = [], []
     for key in sorted(keys):
         top = key.partition(".")[0]

@@ -281,9 +281,7 @@ def cost_table(recipes: Sequence[Recipe], n_images: int, n_positive: int) -> Ite
         flops += cost.flops
         largest = max(recipe.phases, key=lambda phase: phase.crop or phase.size)
         return (
-            f"`{recipe.name}`", str(largest.crop or largest.size),
-            f"{largest.batch} x {largest.accumulate}" if largest.accumulate > 1 else
-            str(largest.batch),
+            f"`{recipe.name}`", str(largest.crop or largest.size), str(largest.batch),
             f"{cost.parameters / 1e6:.1f} M", f"{cost.presentations:,}", f"{cost.steps:,}",
             f"{cost.flops / 1e15:.1f}", f"{cost.memory_bytes / GIB:.1f} GiB",
         )  # fmt: skip

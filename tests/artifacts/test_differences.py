@@ -87,3 +87,11 @@ def test_all_differences_are_listed() -> None:
 
 def test_equal_configs_have_no_difference_whatever_their_order() -> None:
     assert describe_differences(OLD, dict(reversed(OLD.items()))) is None
+
+
+def test_a_null_on_one_side_alone_is_named_only_if_nothing_else_differs() -> None:
+    triplet = {"params": {"top": 0.7, "class_min": None}}
+    assert describe_differences(triplet, {"params": {"top": 0.6}}) == "top 0.7; asked for: top 0.6"
+    line = describe_differences({"params": {"class_min": None}}, {"params": {}})
+    assert line
+    assert "class_min" in line
