@@ -182,6 +182,9 @@ def run_name(variant: str, seed: int) -> str:
 def fit_budget(recipe: Recipe, positive: np.ndarray, presentations: int) -> Recipe:
     """Return a recipe with all its numbers of epochs scaled to a number of presented images.
 
+    A moving average covers the same part of the training: without that, one over 500 steps would
+    hold mostly the first weights of a training of 600.
+
     Args:
         recipe: to scale; the phases keep their parts of the presentations.
         positive: (n,) bool, True for training images with a pneumothorax.
@@ -192,6 +195,13 @@ def fit_budget(recipe: Recipe, positive: np.ndarray, presentations: int) -> Reci
         return sum(images_in_epoch(phase, epoch, positive) for epoch in range(phase.epochs))
 
     factor = presentations / sum(map(presented, recipe.phases))
+    recipe = replace(recipe, phases=tuple(
+        replace(
+            phase,
+            ema=phase.ema and replace(phase.ema, decay=phase.ema.decay ** (1 / factor)),
+        )
+        for phase in recipe.phases
+    ))  # fmt: skip
     phases = [with_epochs(phase, max(1, round(phase.epochs * factor))) for phase in recipe.phases]
     others = sum(map(presented, phases[:-1]))
     lengths = range(1, 4 * phases[-1].epochs)

@@ -34,6 +34,14 @@ def test_all_variants_have_their_budget_and_can_be_made_by_flags(variant: silver
     assert replace(made, **names) == recipe
 
 
+def test_a_moving_average_covers_the_same_part_of_a_shorter_training() -> None:
+    small = silver.SMALL
+    whole, half = presented(small), presented(small) // 2
+    (average,) = {phase.ema for phase in silver.fit_budget(small, POSITIVE, half).phases}
+    assert small.phases[0].ema == recipes.Ema(decay=0.998)
+    assert average.decay == pytest.approx(0.998 ** (whole / half))
+
+
 def test_variants_have_runs_of_their_own_and_members_that_exist() -> None:
     names = {silver.run_name(variant.name, 0) for variant in silver.VARIANTS}
     assert len(names) == len(silver.VARIANTS) == len(silver.BY_NAME)
