@@ -70,7 +70,7 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     for path, reason in (
         (saved(tmp_path, GOOD, "odd.csv.gz"), "cannot be read as CSV"),
         (tmp_path, "cannot be read as CSV: Is a directory"),
-        (tmp_path / "none.csv", "is not there"),
+        (tmp_path / "none.csv", "does not exist"),
     ):
         assert f"{path} {reason}" in refusal(lambda path=path: csv_files.read_rles(path))
 

@@ -83,7 +83,7 @@ def read(location: ArtifactPath) -> Artifact:
             names the stage to run.
     """
     if not location.folder.exists():
-        state = "is unfinished" if location.partial.exists() else "is not there"
+        state = "is unfinished" if location.partial.exists() else "does not exist"
         raise InputError(f"{location} {state}; run {location.command}")
     manifest, fault = manifests.check(location, location.folder)
     if fault:

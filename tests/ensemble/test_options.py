@@ -287,7 +287,9 @@ def test_a_submission_names_its_decision(work: Work) -> None:
 def test_what_is_no_decision_is_refused(work: Work) -> None:
     with pytest.raises(InputError, match="nowhere is not a folder; .*decisions/NAME-TAG"):
         parse(work, ["a"], params_from=Path("nowhere"))
-    with pytest.raises(InputError, match="is of kind dataset, no decision; .*decisions/NAME-TAG"):
+    with pytest.raises(
+        InputError, match="is of kind dataset, not a decision; .*decisions/NAME-TAG"
+    ):
         parse(work, ["a"], params_from=work.dataset.folder)
     with pytest.raises(InputError, match="is no artifact; .*decisions/NAME-TAG"):
         parse(work, ["a"], params_from=work.root)

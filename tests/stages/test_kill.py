@@ -60,7 +60,7 @@ class Pipeline:
         for _ in self.lines():
             pass
         self.process.wait()
-        assert time.monotonic() - signalled < 10
+        assert time.monotonic() - signalled < 60  # it does not hang
 
     def finish(self) -> dict[str, float]:
         """Wait for exit code 0; return the start of each stage and the end, in seconds."""

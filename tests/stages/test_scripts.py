@@ -73,7 +73,7 @@ def test_a_replacement_that_was_begun_is_named(work: Work, raw: Path) -> None:
     partial.mkdir()
     output = run(*commands(raw, work.root)[1]).stdout
     partial.rmdir()
-    assert "up to date: runs/tiny/fold0; one to replace it is begun, and --replace" in output
+    assert "up to date: runs/tiny/fold0; a new one is unfinished, and --replace" in output
 
 
 def test_the_leaderboard_has_the_costs_that_the_stages_record(work: Work) -> None:

@@ -16,7 +16,7 @@ HALF, GATED = ThresholdRule(), ThresholdRule(class_min=0.5)
     [
         (Decision("triplet", HALF, "plateau"), "“triplet”, fitted .*in the middle"),
         (Decision("duplet", HALF, "best"), "“duplet”, fitted .*where the score peaks"),
-        (Decision("params", HALF), "stated, not fitted"),
+        (Decision("params", HALF), "by flags, not fitted"),
         (Decision("see", HALF), "published rule “see”, not fitted"),
     ],
 )
