@@ -288,10 +288,10 @@ def test_what_is_no_decision_is_refused(work: Work) -> None:
     with pytest.raises(InputError, match="nowhere is not a folder; .*decisions/NAME-TAG"):
         parse(work, ["a"], params_from=Path("nowhere"))
     with pytest.raises(
-        InputError, match="is of kind dataset, not a decision; .*decisions/NAME-TAG"
+        InputError, match="kind dataset, not a decision; .*decisions/NAME-TAG"
     ):
         parse(work, ["a"], params_from=work.dataset.folder)
-    with pytest.raises(InputError, match="is no artifact; .*decisions/NAME-TAG"):
+    with pytest.raises(InputError, match="is not an artifact; .*decisions/NAME-TAG"):
         parse(work, ["a"], params_from=work.root)
     file = make_decision(work, SEE) / DECISION_FILE
     file.write_bytes(file.read_bytes().replace(b"0", b"1"))
