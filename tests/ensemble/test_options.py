@@ -287,9 +287,7 @@ def test_a_submission_names_its_decision(work: Work) -> None:
 def test_what_is_no_decision_is_refused(work: Work) -> None:
     with pytest.raises(InputError, match="nowhere is not a folder; .*decisions/NAME-TAG"):
         parse(work, ["a"], params_from=Path("nowhere"))
-    with pytest.raises(
-        InputError, match="kind dataset, not a decision; .*decisions/NAME-TAG"
-    ):
+    with pytest.raises(InputError, match="kind dataset, not a decision; .*decisions/NAME-TAG"):
         parse(work, ["a"], params_from=work.dataset.folder)
     with pytest.raises(InputError, match="is not an artifact; .*decisions/NAME-TAG"):
         parse(work, ["a"], params_from=work.root)
