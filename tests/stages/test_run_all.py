@@ -132,7 +132,7 @@ def test_a_system_brings_its_recipes_weights_gates_and_rule(
     assert len(trained) == 8
     assert "--gate x5_cls_se50_768 x5_cls_se50_1024 x5_cls_effb3 --gate-fit stack" in all_calls[-2]
     assert all(("--parallel 2" in call) == (call[:2] in ("02", "03")) for call in all_calls)
-    assert "--rule expected --tag expected" in calls("a folder", SYSTEM="ours")[-2]
+    assert "--rule auto --tag auto" in calls("a folder", SYSTEM="ours")[-2]
     assert (
         "--name n --rule triplet --tag t"
         in calls("a folder", SYSTEM="baseline", NAME="n", RULE="triplet", TAG="t")[-2]
