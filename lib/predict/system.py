@@ -170,10 +170,12 @@ class TrainedSystem:
 
     def p_pneumothorax(self, map_8bit: np.ndarray, p_positive: float | None) -> float:
         """Return the probability to report, by `p_source`."""
-        pixels, inside = histograms.count(map_8bit, None)
-        image = Histograms(np.array([""]), pixels[None], inside[None])
-        p_empty = self.rule.p_empty(image, None if p_positive is None else np.array([p_positive]))
-        if p_empty is not None:
+        if self.rule.is_calibrated:
+            pixels, inside = histograms.count(map_8bit, None)
+            image = Histograms(np.array([""]), pixels[None], inside[None])
+            p = None if p_positive is None else np.array([p_positive])
+            p_empty = self.rule.p_empty(image, p)
+            assert p_empty is not None
             return 1 - float(p_empty[0])
         return float(map_8bit.max()) / LEVELS if p_positive is None else p_positive
 

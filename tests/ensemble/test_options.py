@@ -234,9 +234,9 @@ def test_the_rule_of_a_decision_is_fixed(work: Work, rule: DecisionRule) -> None
 @pytest.mark.parametrize(
     ("rule", "size", "message"),
     [
-        (SEE, 8, "frame of 8 px, .* 16 px; .*--params"),
+        (SEE, 8, "its rule counts pixels of a frame of 8 px, .* 16 px; .*--params"),
         (SEE, None, "older version.*04_.*--replace"),
-        (EXPECTED, 8, "frame of 8 px, .* 16 px; .*--params"),
+        (EXPECTED, 8, "its rule counts pixels of a frame of 8 px, .* 16 px; .*--params"),
     ],
 )
 def test_a_decision_with_pixels_of_another_frame_is_refused(

@@ -120,7 +120,7 @@ def test_sums_for_colour_input_are_refused(tmp_path: Path) -> None:
     recipe, file = with_channels(3), tmp_path / "encoder.pt"
     model = build_model(recipe)
     weights.save(file, model.encoder.state_dict())
-    with pytest.raises(InputError, match=f"has 3 .*; give --encoder-weights {file}"):
+    with pytest.raises(InputError, match=f"this one has 3 .*; give --encoder-weights {file}"):
         weights.init_encoder(model, recipe, f"sum:{file}")
 
 
