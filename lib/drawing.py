@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PREDICTED = (230, 130, 0)  # RGB; orange and blue differ for colour-blind readers too
+PREDICTED = (230, 130, 0)  # RGB; orange and blue: apart with a colour vision deficiency too
 TRUE = (90, 200, 250)
 OPACITY = 0.45
 
