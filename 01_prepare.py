@@ -12,11 +12,11 @@ from lib import cli
 cli.stop_on_signals()  # now: the imports below take a second
 
 import argparse
-import os
 from pathlib import Path
 
 from lib import artifacts, layout, recipes
 from lib import dataset as datasets
+from lib.parallel import count_cores
 from lib.prepare import cache, discover, folds
 from lib.prepare.dataset import build_dataset
 from lib.prepare.plan import make_plan
@@ -56,7 +56,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--allow-missing", action="store_true", help="leave out ids without a file")
     parser.add_argument("--allow-unreadable", action="store_true",
         help="leave out test images that cannot be read, as training images are")  # fmt: skip
-    parser.add_argument("--workers", type=count, default=os.cpu_count(), help="processes")
+    parser.add_argument("--workers", type=count, default=count_cores(),
+        help="processes (default: one for each core)")  # fmt: skip
     return parser.parse_args()
 
 

@@ -22,6 +22,10 @@
 #              REPLACE  1: make the results of all stages again, 01 and 02 too; to make only one
 #                       again, run that stage's command with --replace
 set -euo pipefail
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+    echo "run_all.sh needs bash 4.4 or newer, and this is $BASH_VERSION" >&2
+    exit 2
+fi
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib/environment.sh"
 
 work=${WORK:-work}

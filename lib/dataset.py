@@ -92,12 +92,12 @@ class Dataset:
         """Return the requested folds; without a request, all of the split.
 
         Raises:
-            InputError: if one does not exist.
+            InputError: if one does not exist, or is given twice.
         """
-        folds: list[Fold] = [layout.parse_fold(fold) for fold in requested or ()]
-        for fold in folds or [0]:
+        folds = layout.parse_folds(requested or ())
+        for fold in folds:
             self.check_fold(fold)
-        return folds or list(sorted(set(self.folds.values())))
+        return folds or list(self._existing_folds())
 
     def check_fold(self, fold: Fold) -> None:
         """Refuse a fold that the split does not have.
@@ -105,15 +105,19 @@ class Dataset:
         Raises:
             InputError: naming the folds that exist.
         """
+        existing = self._existing_folds()
+        if fold != ALL_DATA and fold not in existing:
+            listed = ", ".join(map(str, existing))
+            raise InputError(f"fold {fold} does not exist; the split has folds {listed}")
+
+    def _existing_folds(self) -> list[int]:
         existing = sorted(set(self.folds.values()))
         if not existing:
             raise InputError(
                 "the dataset has no labels, so there are no folds to train or validate; give them "
                 "to 01_prepare.py: --labels CSV"
             )
-        if fold != ALL_DATA and fold not in existing:
-            listed = ", ".join(map(str, existing))
-            raise InputError(f"fold {fold} does not exist; the split has folds {listed}")
+        return existing
 
     def _read(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
         return csv_files.read(self.artifact.path(name), columns)

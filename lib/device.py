@@ -25,7 +25,7 @@ def select_device(name: str) -> torch.device:
             each process of torchrun gets another GPU.
 
     Raises:
-        InputError: if there is no such device.
+        InputError: if it is another kind of device, or torch sees no GPU.
     """
     given = name
     if name == "auto":
@@ -36,23 +36,30 @@ def select_device(name: str) -> torch.device:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
             raise RuntimeError("networks run on a CPU or with CUDA")
-        compute_on(device)
-    except (RuntimeError, AssertionError) as error:
+        gpus = torch.cuda.device_count()
+        if device.type == "cuda" and device.index >= gpus:
+            raise RuntimeError(f"torch sees {gpus} GPUs, from cuda:0")
+    except RuntimeError as error:
         reason = str(error).splitlines()[0][:100]
-        cure = "cpu" if given == "auto" else "auto or cpu"
-        raise InputError(f"--device {given} cannot be used ({reason}); try {cure}") from None
+        raise InputError(f"--device {given} cannot be used ({reason}); try auto or cpu") from None
     return device
 
 
-def compute_on(device: torch.device) -> None:
-    """Compute a number: a GPU that this torch was not built for fails here."""
-    torch.ones(1, device=device).add(1)
-
-
 def use_device(device: torch.device) -> None:
-    """Make a device the default of this process."""
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
+    """Make a device the default of this process, and compute a number on it.
+
+    A process that only waits for others does not call it: it would take memory of the GPU.
+
+    Raises:
+        InputError: if the GPU is busy, or of a kind that this torch was not built for.
+    """
+    try:
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        torch.ones(1, device=device).add(1)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0][:100]
+        raise InputError(f"{device} cannot be used ({reason}); try --device cpu") from None
     keep_freed_memory(device)
 
 

@@ -1,11 +1,10 @@
 """Several processes on one task, as torchrun starts them: ranks, shards, and collectives.
 
-In a single process, every function does nothing or returns its argument. All processes must have
+In a single process the collectives return their argument. All processes must have
 the same WORK folder: each reads it, and the main one (rank 0) writes the common files.
 """
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from datetime import timedelta
@@ -19,6 +18,7 @@ from lib import artifacts
 from lib import device as machine
 from lib.artifacts import Draft, Request
 from lib.errors import InputError
+from lib.parallel import count_cores
 
 T = TypeVar("T")
 TIMEOUT = timedelta(hours=1)  # of a collective: the main process may have weights to download
@@ -41,10 +41,10 @@ def is_main() -> bool:
     return rank() == 0
 
 
-def share_of_cores(limit: int) -> int:
+def cores_per_process(limit: int) -> int:
     """Return the cores for each process of this machine: at least 1, at most `limit`."""
     processes = int(os.environ.get(PROCESSES, "1"))
-    return max(1, min(limit, (os.cpu_count() or 1) // processes))
+    return max(1, min(limit, count_cores() // processes))
 
 
 def progress_disabled() -> bool | None:
@@ -64,7 +64,8 @@ def process_group(device: str, parallel: int | None = None) -> Iterator[torch.de
         The device of this process.
 
     Raises:
-        InputError: if there is no such device, or another process was lost.
+        InputError: if there is no such device, or another process was lost. A process that is alone
+            has not used its device yet: see `fold_processes.run_each`.
     """
     if not os.environ.get("WORLD_SIZE", "1").isdecimal():
         raise InputError(f"WORLD_SIZE is {os.environ['WORLD_SIZE']}: start the stage with torchrun")
@@ -79,10 +80,10 @@ def process_group(device: str, parallel: int | None = None) -> Iterator[torch.de
             "one of them out"
         )
     selected = machine.select_device(device)
-    machine.use_device(selected)
     if alone:
         yield selected
         return
+    machine.use_device(selected)
     backend = "cpu:gloo,cuda:nccl" if selected.type == "cuda" else "gloo"
     try:
         distributed.init_process_group(backend, timeout=TIMEOUT)
@@ -125,29 +126,24 @@ def run_on_main(function: Callable[[], T]) -> T:
 
 
 @contextmanager
-def begin_artifacts(requests: Sequence[Request], replace: bool) -> Iterator[Iterator[Draft | None]]:
-    """Begin artifacts that all processes fill, one after the other; see `artifacts.begin_all`.
+def begin_artifacts(requests: Sequence[Request], replace: bool) -> Iterator[list[Draft | None]]:
+    """Begin the artifacts of a command, in all of its processes; see `artifacts.begin_all`.
 
     Yields:
-        The drafts in turn, the same in all processes; None, after a line that says so, for those
-        that are up to date. At the end, those that have no work yet are removed.
+        The drafts, the same in all processes; None, after a line that says so, for those that are
+        up to date. At the end, those that have no work yet are removed; but see `Draft.close`.
     """
     drafts = run_on_main(lambda: artifacts.begin_all(requests, replace))
-
-    def in_turn() -> Iterator[Draft | None]:
-        for (location, *_), draft in zip(requests, drafts, strict=True):
-            if draft:
-                draft.started = time.time()
-            else:
-                begun = "; a new one is unfinished, and --replace continues it"
-                print(f"up to date: {location}{begun * location.partial.exists()}")
-            yield draft
-
+    for (location, *_), draft in zip(requests, drafts, strict=True):
+        if not draft:
+            begun = "; a new one is unfinished, and --replace continues it"
+            print(f"up to date: {location}{begun * location.partial.exists()}")
     try:
-        yield in_turn()
+        yield drafts
     finally:
+        left = [draft for draft in drafts if draft and draft.folder.exists()]
         for draft in filter(None, drafts if is_main() else []):
-            draft.close()
+            draft.close(others_finished=len(left) < len(drafts))
 
 
 def finish_artifact(draft: Draft, device: torch.device, **details: Any) -> None:

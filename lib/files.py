@@ -67,7 +67,7 @@ class Journal:
         """Return all records, in their order.
 
         Raises:
-            InputError: if a line before the last is damaged.
+            InputError: if a complete line is damaged. An incomplete last line is removed.
         """
         if not self.path.exists():
             return []

@@ -67,40 +67,78 @@ def run_each(
 
     Args:
         function: importable in another process.
-        jobs: with one device, each is drawn after the one before has ended.
+        jobs: a fold each.
         devices: one for each process; with a single one, all is done in this process.
 
     Raises:
-        InputError: if processes failed; the others have gone on to their ends.
+        InputError: if jobs failed; the others have gone on to their ends.
     """
-    if len(devices) == 1:
-        for job in jobs:
-            function(job)
-        return
     jobs = list(jobs)
-    devices = devices[: max(1, len(jobs))]
+    if len(devices) > 1:
+        failures = _run_side_by_side(function, jobs, devices)
+    else:
+        use_device(devices[0])
+        failures = _run_in_turn(function, jobs)
+    if failures:
+        raise InputError(f"{'; '.join(failures)}; run the same command again for what is missing")
+
+
+def _run_in_turn(function: Callable[[AnyJob], None], jobs: Sequence[AnyJob]) -> list[str]:
+    """Run jobs one after the other in this process; return those that failed, and why.
+
+    Raises:
+        InputError: of a job that is the only one, or that torchrun's processes share.
+    """
+    failures = []
+    for job in jobs:
+        job.draft.started = time.time()
+        try:
+            function(job)
+        except InputError as error:
+            if len(jobs) == 1 or distributed.world_size() > 1:
+                raise
+            failures.append(f"{job.draft.location} failed: {error}")
+            print(failures[-1], file=sys.stderr, flush=True)
+    return failures
+
+
+def _run_side_by_side(
+    function: Callable[[AnyJob], None], jobs: Sequence[AnyJob], devices: Sequence[torch.device]
+) -> list[str]:
+    """Run each job in a process, on the next free device; return those that failed, and why.
+
+    A device on which one failed gets no other, as long as there are others: it may be broken.
+    """
+    slots = list(devices[: max(1, len(jobs))])
+    n_processes, lock = len(slots), threading.Lock()
     free: queue.SimpleQueue[torch.device] = queue.SimpleQueue()
-    for device in devices:
+    for device in slots:
         free.put(device)
 
     def run(job: AnyJob) -> str:
-        device = free.get()
+        device, failure = free.get(), "an error of this program"
         try:
-            return _run_in_process(function, replace(job, device=device), len(devices))  # type: ignore[type-var]
+            failure = _run_in_process(function, replace(job, device=device), n_processes)  # type: ignore[type-var]
+        except OSError as error:
+            failure = f"{job.draft.location} failed: {error}"
         finally:
-            free.put(device)
+            with lock:
+                if failure and any(other != device for other in slots):
+                    slots.remove(device)
+                else:
+                    free.put(device)
+        return failure
 
-    with ThreadPoolExecutor(len(devices)) as pool:
-        failures = list(filter(None, pool.map(run, jobs)))
-    if failures:
-        raise InputError(
-            f"{'; '.join(failures)}; all others are finished; run the same command again for the "
-            "rest"
-        )
+    with ThreadPoolExecutor(n_processes) as pool:
+        return list(filter(None, pool.map(run, jobs)))
 
 
 def _run_in_process(function: Callable[[Any], None], job: Job, n_processes: int) -> str:
-    """Run one job in a new process; return what failed, or nothing."""
+    """Run one job in a new process; return what failed, or nothing.
+
+    Raises:
+        OSError: if the log cannot be written; the process is ended.
+    """
     location = job.draft.location
     log_path = location.root / "logs" / f"{location.name}.txt"
     log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,15 +146,20 @@ def _run_in_process(function: Callable[[Any], None], job: Job, n_processes: int)
     context = multiprocessing.get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(writer, function, job, n_processes))
-    process.start()
-    writer.close()  # the process has its own: the pipe ends when it does
     with log_path.open("ab") as log, open(reader.fileno(), "rb", closefd=False) as lines:
-        log.write(f"== {time.strftime('%Y-%m-%d %H:%M:%S')} on {job.device}\n".encode())
-        for line in lines:
-            log.write(line)
-            log.flush()
-            print(line.decode(errors="replace"), end="", flush=True)
-    process.join()
+        process.start()
+        try:
+            writer.close()  # the process has its own: the pipe ends when it does
+            log.write(f"== {time.strftime('%Y-%m-%d %H:%M:%S')} on {job.device}\n".encode())
+            for line in lines:
+                log.write(line)
+                log.flush()
+                print(line.decode(errors="replace"), end="", flush=True)
+        except OSError:
+            process.terminate()
+            raise
+        finally:
+            process.join()
     code = process.exitcode or 0
     if code == 0:
         return ""
@@ -133,7 +176,7 @@ def _work(writer: Connection, function: Callable[[Any], None], job: Job, n_proce
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.environ[distributed.PROCESSES] = str(n_processes)
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(distributed.share_of_cores(torch.get_num_threads()))
+        torch.set_num_threads(distributed.cores_per_process(torch.get_num_threads()))
 
     def work() -> None:
         # The parent gets it too, and ends this process.

@@ -147,14 +147,14 @@ class Work:
         """Return the requested folds; without a request, all in runs/<run>/, unfinished ones too.
 
         Raises:
-            InputError: if there is no such run, or a request is not a fold.
+            InputError: if there is no such run, or a request is not a fold, or is given twice.
         """
         if requested:
-            return [parse_fold(fold) for fold in requested]
+            return parse_folds(requested)
         folder = self.run(run, 0).folder.parent
         names = sorted({path.name.removesuffix(UNFINISHED) for path in _match_folders(folder, "*")})
         if not names:
-            raise InputError(f"{folder} does not exist or empty; run 02_train.py")
+            raise InputError(f"{folder} does not exist or is empty; run 02_train.py")
         return [parse_fold(name.removeprefix("fold")) for name in names]
 
     def ensemble(self, name: str) -> ArtifactPath:
@@ -240,6 +240,19 @@ def parse_fold(text: str) -> Fold:
     if not re.fullmatch(r"\d{1,6}", text):
         raise InputError(f"{text[:60]!r} is not a fold: give numbers such as 0 1, or {ALL_DATA}")
     return int(text)
+
+
+def parse_folds(texts: Sequence[str]) -> list[Fold]:
+    """Return the folds that a flag names.
+
+    Raises:
+        InputError: if a text is not a fold, or a fold is given twice.
+    """
+    folds = [parse_fold(text) for text in texts]
+    for fold in folds:
+        if folds.count(fold) > 1:
+            raise InputError(f"fold {fold} is given twice; give it once")
+    return folds
 
 
 def fold_name(fold: Fold) -> str:

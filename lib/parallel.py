@@ -24,6 +24,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def count_cores() -> int:
+    """Return the number of cores that this process may use: all, or those that Slurm gives it."""
+    if hasattr(os, "sched_getaffinity"):  # Linux has it
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def map_in_processes(
     function: Callable[[Item], Result],
     items: Sequence[Item],
@@ -41,7 +48,7 @@ def map_in_processes(
     Raises:
         InputError: if a process was killed.
     """
-    limit = workers or min(os.cpu_count() or 1, MAX_PROCESSES)
+    limit = workers or min(count_cores(), MAX_PROCESSES)
     processes = min(limit, -(-len(items) // CHUNK_SIZE))
     if processes <= 1:
         yield from _show_progress(map(function, items), len(items), label)

@@ -13,7 +13,7 @@ from lib import cli, layout, recipes
 from lib.ensemble.members import Member
 from lib.ensemble.options import RULES, TRIPLET, check_plan
 from lib.errors import InputError
-from lib.layout import ALL_DATA, Fold, parse_fold
+from lib.layout import ALL_DATA, Fold, parse_folds
 from lib.recipes import systems
 from lib.recipes.demo_variant import DEMO_SUFFIX
 from lib.recipes.systems import System
@@ -46,8 +46,8 @@ def plan_lines(settings: Mapping[str, str], has_data: bool) -> Iterator[str]:
     name, tag = settings.get("NAME") or system.name, settings.get("TAG") or rule
     for word in (name, tag, f"{name}-{tag}"):
         layout.check_name(word)
-    folds = _words(settings, "FOLDS", "" if has_data else "0 1")
-    parsed = [parse_fold(fold) for fold in folds]
+    folds = (settings.get("FOLDS") or ("" if has_data else "0 1")).split()
+    parsed = parse_folds(folds)
     members, gates = (
         list(_planned(part, parsed or [0])) for part in (system.members, system.gates)
     )
@@ -116,13 +116,17 @@ def _planned(names: Sequence[str], folds: Sequence[Fold]) -> Iterator[Member]:
 
 
 def _check_encoder_weights(source: str, names: Sequence[str]) -> None:
-    """Refuse weights that a recipe will not find."""
+    """Refuse weights that a recipe will not take: all but those that have to be downloaded."""
     if not source:
         return
-    from lib.models.weights import encoder_file, encoder_fingerprint  # late: torch takes seconds
+    from lib.models import build_model  # late: torch takes seconds
+    from lib.models.weights import encoder_file, encoder_fingerprint, init_encoder
 
     for recipe in map(recipes.get, names):
-        encoder_fingerprint(encoder_file(source, recipe.network.encoder))
+        model, file = build_model(recipe), encoder_file(source, recipe.network.encoder)
+        encoder_fingerprint(file)
+        if file != "imagenet" or model.encoder is None:
+            init_encoder(model, recipe, file)
 
 
 def check_flags(words: Sequence[str]) -> None:

@@ -41,6 +41,7 @@ def make_dataset(
     folds: int = 2,
     size: int = FRAME,
     patients: Mapping[str, str] | None = None,
+    first_fold: int = 0,
 ) -> Artifact:
     """WORK/dataset with folds dealt in turn; an empty `truth` is a dataset without labels."""
     truth = masks(12, size) if truth is None else truth
@@ -50,7 +51,12 @@ def make_dataset(
     assert draft
     image_rows = [(name, "train") for name in names] + [(name, "test") for name in test]
     fold_rows = [
-        (name, number % folds, (patients or {}).get(name, ""), int(codes[name] != rle.EMPTY))
+        (
+            name,
+            first_fold + number % folds,
+            (patients or {}).get(name, ""),
+            int(codes[name] != rle.EMPTY),
+        )
         for number, name in enumerate(names)
     ]
     for file, columns, rows in (

@@ -169,7 +169,7 @@ def test_a_gpu_has_its_number_because_torch_wants_one(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(device, "compute_on", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     assert device.select_device(name) == torch.device("cuda:0")
     monkeypatch.setenv("LOCAL_RANK", "3")

@@ -13,7 +13,7 @@ from lib import artifacts, device, fold_processes
 from lib.errors import InputError
 from lib.layout import Work
 from lib.train.trainer import train_and_publish
-from tests.fake_jobs import begin_jobs, publish, publish_refusal
+from tests.fake_jobs import begin_jobs, publish, publish_after_fold_2, publish_refusal
 from tests.processes import is_alive, wait_until
 from tests.tiny_runs import CPU, make_work, training_job
 
@@ -60,17 +60,51 @@ def test_a_failed_fold_is_named_with_its_log_and_the_others_finish(
     assert finished == [0, 2]
 
 
+META = torch.device("meta")  # a second device that every machine has
+
+
+def made_by(work: Path, fold: int) -> tuple[str, int]:
+    """Return the device that a fold was made on, and the number of threads."""
+    device, threads = (Work(work).run("fake", fold).folder / "made.txt").read_text().split()
+    return device, int(threads)
+
+
 def test_a_fold_takes_the_first_free_device_and_its_part_of_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    devices = [CPU, torch.device("meta")]
-    fold_processes.run_each(publish, begin_jobs(tmp_path, 3), devices)
-    made = [(Work(tmp_path).run("fake", fold).folder / "made.txt").read_text() for fold in range(3)]
-    threads = max(1, (os.cpu_count() or 1) // 2)
-    assert sorted(line.split()[0] for line in made) == ["0", "1", "2"]
-    assert {line.split()[2] for line in made} == {"cpu", "meta"}
-    assert all(line.endswith(f" with {threads} threads") for line in made)
+    # Fold 0 ends after fold 2, which can only have taken the device of fold 1.
+    fold_processes.run_each(publish_after_fold_2, begin_jobs(tmp_path, 3), [CPU, META])
+    made = [made_by(tmp_path, fold) for fold in range(3)]
+    assert made[1] == made[2]
+    assert made[0][0] != made[1][0]
+    assert {threads for _, threads in made} == {max(1, len(os.sched_getaffinity(0)) // 2)}
+
+
+def test_a_device_on_which_a_fold_failed_gets_no_other(tmp_path: Path) -> None:
+    (tmp_path / "how").write_text("failed")
+    with pytest.raises(InputError, match="fold1 failed"):
+        fold_processes.run_each(publish, begin_jobs(tmp_path, 5), [CPU, META])
+    assert len({made_by(tmp_path, fold) for fold in (0, 2, 3, 4)}) == 1
+
+
+def test_folds_of_one_device_go_on_after_one_that_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "how").write_text("failed")
+    with pytest.raises(InputError, match="runs/fake/fold1 failed: the loss is nan"):
+        fold_processes.run_each(publish, begin_jobs(tmp_path, 3), [CPU])
+    finished = [fold for fold in range(3) if Work(tmp_path).run("fake", fold).folder.exists()]
+    assert finished == [0, 2]
+    assert "runs/fake/fold1" in capsys.readouterr().err
+
+
+def test_a_fold_without_a_log_fails_and_the_others_finish(tmp_path: Path) -> None:
+    (tmp_path / "logs/runs/fake/fold1.txt").mkdir(parents=True)
+    with pytest.raises(InputError, match="runs/fake/fold1 failed: .*fold1.txt"):
+        fold_processes.run_each(publish, begin_jobs(tmp_path, 3), [CPU, CPU])
+    finished = [fold for fold in range(3) if Work(tmp_path).run("fake", fold).folder.exists()]
+    assert finished == [0, 2]
 
 
 def test_a_fold_that_is_made_beside_others_is_refused_to_a_second_process(tmp_path: Path) -> None:
@@ -127,6 +161,5 @@ def test_every_gpu_gets_a_fold(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setattr(device, "compute_on", lambda device: None)
     chosen = fold_processes.choose_devices(device.select_device(flag), flag, parallel, folds)
     assert " ".join(map(str, chosen)) == devices

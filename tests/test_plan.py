@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from lib import recipes
 from lib.errors import InputError
+from lib.models import build_model
 from lib.plan import check_flags, plan_lines
 
 
@@ -32,6 +35,7 @@ def test_the_defaults_are_those_of_the_demo_or_of_real_data() -> None:
         ({"RECIPES": "x5_seg_se50", "RULE": "recipe"}, "no member has an image head"),
         ({"SYSTEM": "sneddy_v1", "RULE": "x5"}, "no member has an image head"),
         ({"SYSTEM": "x5", "RECIPES": "demo"}, "leave out RECIPES"),
+        ({"FOLDS": "0 1 00"}, "fold 0 is given twice"),
     ],
     ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else None,
 )
@@ -44,12 +48,24 @@ def test_all_data_needs_a_published_rule() -> None:
     assert plan(FOLDS="all-data", RULE="sneddy_v1")["folds"] == "all-data"
 
 
-def test_a_folder_of_weights_must_have_the_encoder_of_each_recipe(tmp_path: Path) -> None:
-    (tmp_path / "resnet34.pt").touch()
+def test_weights_must_fit_the_encoder_of_each_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "resnet34.pt"
+    torch.save(build_model(recipes.get("r34_512")).encoder.state_dict(), file)
     settings = {"ENCODER_WEIGHTS": str(tmp_path), "RECIPES": "r34_512 amirassov_r34_768"}
     assert plan(**settings)["recipes"] == settings["RECIPES"]
-    with pytest.raises(InputError, match="resnet50.pt is no file"):
+    with pytest.raises(InputError, match="resnet50.pt is not a file"):
         plan(ENCODER_WEIGHTS=str(tmp_path), RECIPES="r34_512 see_fpn_r50")
+    with pytest.raises(InputError, match=f"{file} .*resnet34, not resnet50"):
+        plan(ENCODER_WEIGHTS=str(file), RECIPES="r34_512 see_fpn_r50")
+
+
+@pytest.mark.parametrize("source", ["imagenet", "folder"])
+def test_weights_are_refused_for_a_network_without_an_encoder(source: str, tmp_path: Path) -> None:
+    (tmp_path / "resnet34.pt").touch()
+    weights = str(tmp_path) if source == "folder" else source
+    with pytest.raises(InputError, match="classic_unet has no encoder"):
+        plan(ENCODER_WEIGHTS=weights, RECIPES="zhang_unet")
+    assert plan(ENCODER_WEIGHTS="none", RECIPES="zhang_unet")["recipes"] == "zhang_unet"
 
 
 @pytest.mark.parametrize("value", ["yes", "true", "2"])

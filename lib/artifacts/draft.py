@@ -25,6 +25,7 @@ from lib.provenance import collect
 
 # What an artifact is begun with: location, config and inputs, as in `begin`.
 Request = tuple[ArtifactPath, Mapping[str, Any], Iterable[Artifact]]
+ALL_BEGUN = "all_begun"  # key of config.json: see begin_all
 
 
 @dataclass
@@ -58,10 +59,15 @@ class Draft:
         """Return the path of a file to write, with the functions of `lib.files`."""
         return self.folder / name
 
-    def close(self) -> None:
-        """Give up the draft: free the lock, and remove the folder if it has no work yet."""
+    def close(self, others_finished: bool = False) -> None:
+        """Give up the draft: free the lock, and remove the folder if it has no work yet.
+
+        Args:
+            others_finished: the command has finished others. Under `replaces` the folder stays: it
+                tells the same command later that it need not make those again.
+        """
         if self.lock.is_held:  # else it is finished, and the folder may be another process's
-            if not _has_work(self.folder):
+            if not _has_work(self.folder) and not (self.replaces and others_finished):
                 remove(self.folder)
             self.lock.release()
             for name in PurePath(self.location.name).parents[:-1]:
@@ -140,15 +146,15 @@ def begin(
 def begin_all(requests: Sequence[Request], replace: bool = False) -> list[Draft | None]:
     """Begin the artifacts of one command; see `begin`.
 
-    If the command was interrupted under `replace`, it keeps those that it has finished. All were
-    begun if the last one is there, or any has work; then those without a folder are finished.
+    If the command was interrupted under `replace`, it keeps those that it has finished: those
+    without an unfinished folder, where another one says that all were begun.
 
     Raises:
         InputError: as `begin`; the drafts that were begun before are given up.
     """
     planned = [_new_draft(request, replace) for request in requests]
-    begun = [plan for plan in planned if replace and _goes_on(plan)]
-    interrupted = any(plan is planned[-1] or _has_work(plan.folder) for plan in begun)
+    continued = [plan for plan in planned if replace and _goes_on(plan)]
+    interrupted = any(_all_begun(plan.folder) or _has_work(plan.folder) for plan in continued)
     drafts = []
     with ExitStack() as stack:
         for request, plan in zip(requests, planned, strict=True):
@@ -157,6 +163,9 @@ def begin_all(requests: Sequence[Request], replace: bool = False) -> list[Draft 
             if draft:
                 stack.callback(draft.close)
             drafts.append(draft)
+        for draft in filter(None, drafts):
+            if replace and not _has_work(draft.folder):
+                _write_config(draft, all_begun=True)
         stack.pop_all()
     return drafts
 
@@ -179,7 +188,7 @@ def _is_complete(draft: Draft) -> bool:
     if not folder.exists():
         if folder.is_symlink():
             raise InputError(
-                f"{draft.location} is a link to nothing; bring back what it led to, or --replace"
+                f"{draft.location} is a link to nothing; restore its target, or give --replace"
             )
         return False
     artifact = read(draft.location)
@@ -192,8 +201,8 @@ def _open_partial(draft: Draft) -> None:
     location = draft.location
     if _has_work(location.partial):
         try:
-            begun = json.loads((location.partial / CONFIG).read_bytes())
-            config, inputs = dict(begun["config"]), dict(begun["inputs"])
+            content = json.loads((location.partial / CONFIG).read_bytes())
+            config, inputs = dict(content["config"]), dict(content["inputs"])
         except (ValueError, KeyError, TypeError):
             raise InputError(
                 f"{location}{layout.UNFINISHED}/{CONFIG} is damaged; "
@@ -202,14 +211,26 @@ def _open_partial(draft: Draft) -> None:
         _check_same(draft, config, inputs)
     else:
         remove(location.partial)
-        begun = _begun(draft) | {"made": {"command": shlex.join(sys.argv)}}
-        write_json(location.partial / CONFIG, begun)
+        _write_config(draft)
 
 
-def _begun(draft: Draft) -> dict[str, Any]:
-    """Return the content of config.json, without the command that began it."""
-    begun = {"config": draft.config, "inputs": draft.inputs}
-    return begun | ({"replaces": True} if draft.replaces else {})
+def _write_config(draft: Draft, all_begun: bool = False) -> None:
+    """Write config.json, which says what the folder will be, and the command that began it."""
+    content = _identity(draft) | {"made": {"command": shlex.join(sys.argv)}}
+    write_json(draft.folder / CONFIG, content | ({ALL_BEGUN: True} if all_begun else {}))
+
+
+def _identity(draft: Draft) -> dict[str, Any]:
+    """Return what config.json must have for the same command to continue the folder."""
+    identity = {"config": draft.config, "inputs": draft.inputs}
+    return identity | ({"replaces": True} if draft.replaces else {})
+
+
+def _all_begun(partial: Path) -> bool:
+    """Return True if the command began all its artifacts after it began this one."""
+    with suppress(OSError, ValueError, TypeError):
+        return ALL_BEGUN in json.loads((partial / CONFIG).read_bytes())
+    return False
 
 
 def _goes_on(draft: Draft) -> bool:
@@ -225,8 +246,9 @@ def _goes_on(draft: Draft) -> bool:
         same_inputs = draft.inputs.items() <= manifest["inputs"].items()
         return bool(manifest["config"] == draft.config) and same_inputs
     with suppress(OSError, ValueError, TypeError):
-        begun = json.loads((partial / CONFIG).read_bytes())
-        return {key: begun[key] for key in begun if key != "made"} == _begun(draft)
+        content = json.loads((partial / CONFIG).read_bytes())
+        others = ("made", ALL_BEGUN)
+        return {key: content[key] for key in content if key not in others} == _identity(draft)
     return False
 
 

@@ -15,7 +15,17 @@ from lib.artifacts import Artifact
 from lib.dataset import Dataset
 from lib.decision.rules import ThresholdRule
 from lib.errors import InputError
-from lib.layout import ALL_DATA, CLASSES, ArtifactPath, Fold, Work, fold_name, map_file, parse_fold
+from lib.layout import (
+    ALL_DATA,
+    CLASSES,
+    ArtifactPath,
+    Fold,
+    Work,
+    fold_name,
+    map_file,
+    parse_fold,
+    parse_folds,
+)  # fmt: skip
 from lib.prob_maps import read_map
 
 EQUAL, SEARCH = "equal", "search"  # values of --weights
@@ -89,10 +99,11 @@ def load_members(
         InputError: if maps are missing, are of other images than the dataset has in that fold, or
             cannot be the frame's; if the weights are not valid, or cannot be searched.
     """
-    _check_unique("member", runs)
+    for run in runs:
+        if runs.count(run) > 1:
+            raise InputError(f"member {run} is given twice; give it once")
     weight_of = _parse_weights(weights, runs)
-    chosen_folds = [parse_fold(fold) for fold in folds] if folds else _folds_of(work, runs[0])
-    _check_unique("fold", chosen_folds)
+    chosen_folds = parse_folds(folds) if folds else _folds_of(work, runs[0])
     _check_all_data(work, runs, chosen_folds)
     members = []
     for run in runs:
@@ -273,12 +284,6 @@ def _infer_command(work: Work, run: str, folds: Sequence[Fold] = ()) -> str:
     """Return the command that makes the maps of a member; of all trained folds by default."""
     words = shlex.split(work.probs(run, ALL_DATA).command)
     return layout.set_flags(words, {"--folds": folds})
-
-
-def _check_unique(kind: str, names: Sequence[Fold]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{kind} {name} is given twice; give it once")
 
 
 def _check_all_data(work: Work, runs: Sequence[str], folds: Sequence[Fold]) -> None:

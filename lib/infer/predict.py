@@ -42,7 +42,8 @@ class InferenceJob:
         test: ImageIds that get test maps.
         flip: average the maps of an image and of its mirror image.
         batch: images at a time.
-        workers: threads that read and write images; None: a thread for each core of this process.
+        workers: threads that read and write images; None: one for each core of this process, at
+            most 16.
     """
 
     draft: Draft
@@ -63,8 +64,8 @@ def default_batch(size: int, device: torch.device) -> int:
 
 
 def default_threads() -> int:
-    """Return the number of threads that read and write images: one for each core."""
-    return distributed.share_of_cores(MAX_THREADS)
+    """Return the number of threads that read and write images: one for each core, at most 16."""
+    return distributed.cores_per_process(MAX_THREADS)
 
 
 def out_of_fold(run: Artifact, data: Dataset) -> list[str]:

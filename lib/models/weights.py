@@ -85,8 +85,8 @@ def encoder_fingerprint(source: str) -> str:
     file = Path(source.removeprefix(SUM))
     if not file.is_file():
         raise InputError(
-            f"--encoder-weights {file} is no file; give imagenet, none, a file, or a folder with "
-            "<encoder>.pt"
+            f"--encoder-weights {file} is not a file; give imagenet, none, a file, or a folder "
+            "with <encoder>.pt"
         )
     return f"{SUM if source.startswith(SUM) else ''}sha256 {sha256(file)}"
 

@@ -108,15 +108,17 @@ def print_cost(args: argparse.Namespace) -> None:
         chosen = list(recipes.RECIPES.values())
 
     # Imported here, because torch takes seconds.
-    from lib.device import select_device
+    from lib import device as machine
     from lib.train.cost import cost_table, describe_cost
 
     if len(chosen) > 1:
         lines = cost_table(chosen, n_images, n_positive)
     else:
-        device = select_device("auto")
-        gpu = device if device.type == "cuda" else None
-        flops_per_s = args.tflop_per_s and args.tflop_per_s * 1e12
+        gpu, flops_per_s = None, args.tflop_per_s and args.tflop_per_s * 1e12
+        if not flops_per_s and not args.images_per_s:
+            device = machine.select_device("auto")
+            machine.use_device(device)
+            gpu = device if device.type == "cuda" else None
         lines = describe_cost(chosen[0], n_images, n_positive, gpu, args.images_per_s, flops_per_s)
     for line in lines:
         print(line, flush=True)

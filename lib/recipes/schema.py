@@ -257,7 +257,8 @@ class Recipe:
         name: in lower case; the name of its run.
         source: the paper, write-up or code that describes it.
         summary: one line about it.
-        phases: in order; each starts from the best weights of the one before.
+        phases: in order; each starts from the first weights that the one before keeps.
+            See `Keep`.
         augmentation: a key of AUGMENTATIONS in lib/train/augment.py.
         select: the metric that ranks checkpoints. dice and positive_dice are computed at
             `select_rule`; tuned_dice is the Dice at the best triplet of the validation images, for

@@ -97,7 +97,7 @@ def default_workers(device: torch.device) -> int:
     """Return the number of processes that load images: a GPU's part of the cores, 0 on a CPU."""
     if device.type == "cpu":
         return 0
-    return distributed.share_of_cores(MAX_WORKERS)
+    return distributed.cores_per_process(MAX_WORKERS)
 
 
 def loader_options(workers: int | None, device: torch.device) -> dict[str, Any]:

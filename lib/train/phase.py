@@ -122,7 +122,7 @@ class PhaseTraining:
         row["lr"] = learning_rate(self.phase, epoch, scores)
         row |= {f"train_{name}": value for name, value in self.train_batches(epoch, scores).items()}
         train_end = time.perf_counter()
-        metrics = self._validate(self.evaluated_model, f"epoch {epoch}")
+        metrics = self._validate(self.evaluated_model, f"epoch {epoch + 1}")
         row |= metrics | {"score": self._score(metrics, row["train_loss"])}
         end = time.perf_counter()
         if distributed.is_main():
@@ -170,7 +170,7 @@ class PhaseTraining:
         self.batches.epoch = epoch
         torch.manual_seed(seed_of(self.job.recipe.seed, self.index, epoch) + distributed.rank())
         hidden = distributed.progress_disabled()
-        return tqdm(self.train_loader, leave=False, disable=hidden, desc=f"epoch {epoch}")
+        return tqdm(self.train_loader, leave=False, disable=hidden, desc=f"epoch {epoch + 1}")
 
     def train_batches(self, epoch: int, scores: Sequence[float]) -> dict[str, float]:
         """Train on the images of an epoch; return the mean of each loss over batches.
@@ -199,7 +199,7 @@ class PhaseTraining:
             sync_bn_stats(self.ema.model)
         distributed.all_reduce(list(sums.values()))
         means = {name: float(value) / batches for name, value in sums.items()}
-        self._check_finite("training", means["loss"], f"epoch {epoch}")
+        self._check_finite("training", means["loss"], f"epoch {epoch + 1}")
         return means
 
     def _losses(
@@ -249,7 +249,7 @@ class PhaseTraining:
     def _check_finite(self, kind: str, loss: float, stage: str) -> None:
         if not math.isfinite(loss):
             raise InputError(
-                f"the {kind} loss is {loss} in phase {self.index} {stage}; the last good "
+                f"the {kind} loss is {loss} in phase {self.index + 1}, {stage}; the last good "
                 f"checkpoints stay in {self.job.draft.folder}; with --set and --name try a lower "
                 f"lr ({self.phase.lr:g}) or a clip ({self.phase.clip})"
             )

@@ -121,8 +121,8 @@ def _train_phase(
     """Train a phase: add a row per epoch to the record, and the row of its average."""
     phase = job.recipe.phases[index]
     if state is None and index > 0:
-        best = checkpoints.kept_rows(job.recipe, record)[0]  # of the phase before
-        weights.load_model(model, job.draft.path(checkpoints.weight_file(best)))
+        first_kept = checkpoints.kept_rows(job.recipe, record)[0]  # of the phase before
+        weights.load_model(model, job.draft.path(checkpoints.weight_file(first_kept)))
     training = PhaseTraining(job, model, index)
     if state is not None:
         training.restore(state)

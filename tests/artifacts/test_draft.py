@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import artifacts
+from lib import artifacts, distributed
 from lib.artifacts import CONFIG, JOURNAL, MANIFEST, STATE
 from lib.errors import InputError
 from lib.files import remove, write_bytes
@@ -140,8 +140,10 @@ class TestKilled:
                 artifacts.begin(location, RECIPE, replace=True).finish()
             finally:
                 os._exit(0)
+        end = time.monotonic() + 60
         with suppress(FileNotFoundError):
             while len(os.listdir(location.folder / "maps")) == 3000:
+                assert time.monotonic() < end, "nothing is removed"
                 time.sleep(0.001)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -231,7 +233,7 @@ class TestLinksAndFiles:
         path = work.cache(64).folder
         path.parent.mkdir()
         path.symlink_to(work.root / "gone" if kind == "dangling" else path)
-        with pytest.raises(InputError, match="cache/64 is a link to nothing; .*or --replace"):
+        with pytest.raises(InputError, match="cache/64 is a link to nothing; .*--replace"):
             artifacts.begin(work.cache(64), {})
         assert not work.cache(64).partial.exists()
 
@@ -401,3 +403,26 @@ class TestOtherConfigOrInputs:
         artifacts.begin(work.run("a", 0), RECIPE)
         draft = artifacts.begin(work.run("a", 0), {"limit": 5})
         assert json.loads((draft.folder / CONFIG).read_text())["config"] == {"limit": 5}
+
+    def test_it_keeps_the_others_if_one_failed_before_it_had_any_work(self, work: Work) -> None:
+        """A GPU was busy, say: the same command makes this fold alone, as often as it takes."""
+        folds = [work.run("a", fold) for fold in range(3)]
+        for location in folds:
+            make(location, content=b"old")
+        requests = [(location, RECIPE, ()) for location in folds]
+        with distributed.begin_artifacts(requests, replace=True) as drafts:
+            for draft in (drafts[0], drafts[2]):
+                write_bytes(draft.path("weights/a.pt"), b"new")
+                draft.finish()
+        new = [artifacts.read(folds[fold]).id for fold in (0, 2)]
+        for _ in range(2):
+            with distributed.begin_artifacts(requests, replace=True) as drafts:
+                assert [draft is None for draft in drafts] == [True, False, True]
+        assert [artifacts.read(folds[fold]).id for fold in (0, 2)] == new
+
+    def test_a_command_that_made_nothing_leaves_nothing(self, work: Work) -> None:
+        requests = [(work.run("a", fold), RECIPE, ()) for fold in range(2)]
+        make(requests[0][0])
+        with distributed.begin_artifacts(requests, replace=True):
+            pass
+        assert [path.name for path in requests[0][0].folder.parent.iterdir()] == ["fold0"]

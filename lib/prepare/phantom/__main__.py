@@ -25,7 +25,9 @@ def main() -> None:
     parser.add_argument("--n-test", type=int, default=80, help="test images (default 80)")
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other patients")
     parser.add_argument("--size", type=int, default=1024, help="side in pixels (default 1024)")
-    parser.add_argument("--workers", type=int, help="processes (default: one a core)")
+    parser.add_argument(
+        "--workers", type=int, help="processes (default: one for each core, at most 8)"
+    )
     args = parser.parse_args()
     if args.out.exists() and any(args.out.iterdir()):
         raise InputError(f"{args.out} is not empty; choose another folder")
