@@ -12,7 +12,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # Checked here, before any module of lib is imported: otherwise a Python that lacks the packages
 # ends in a traceback of its first import. Stages 01, 04 and 05 do without torch.
-for _package in ("numpy", "pandas", "cv2", "pydicom", "skimage", "filelock"):
+for _package in ("numpy", "scipy", "pandas", "cv2", "PIL", "pydicom", "sklearn", "skimage",
+                 "filelock", "matplotlib", "pydantic", "jinja2", "tqdm"):  # fmt: skip
     if find_spec(_package) is None:
         _venv = Path(__file__).parents[1] / ".venv/bin/python"
         print(

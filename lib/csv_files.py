@@ -59,7 +59,7 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def read_header(path: Path) -> list[str]:
-    """Return the column names of a CSV (.gz too); none if it is no CSV in UTF-8."""
+    """Return the column names of a CSV (.gz too); none if it is not a CSV in UTF-8."""
     try:
         return next(_parse_rows(path, _read_text(path)), (1, []))[1]
     except InputError:
@@ -168,7 +168,7 @@ def _read_text(path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        _raise_bad_byte(path, content[: error.start], "what is no UTF-8 text")
+        _raise_bad_byte(path, content[: error.start], "a byte that is not UTF-8")
     if "\0" in text:
         _raise_bad_byte(path, content[: content.index(0)], "a null byte")
     return text

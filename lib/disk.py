@@ -1,4 +1,4 @@
-"""Disk space: the need of a stage is printed beside the free space, before it has filled it."""
+"""Disk space: what a stage needs and what is free, printed before the stage fills the disk."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def report_need(folder: Path, n_bytes: float) -> None:
     free = shutil.disk_usage(folder).free
     need = f"{folder} needs about {n_bytes / MB:,.0f} MB more; {free / MB:,.0f} MB are free"
     if n_bytes > free:
-        raise InputError(f"{need}: make room, then run the same command again")
+        raise InputError(f"{need}: free disk space, then run the same command again")
     tqdm.write(need, file=sys.stdout)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from lib import images
 from lib.errors import InputError
+from lib.layout import command_for
 
 
 def read_map(path: Path, size: int, block: int = 1) -> np.ndarray:
@@ -27,8 +28,9 @@ def read_map(path: Path, size: int, block: int = 1) -> np.ndarray:
     height, width = values.shape
     if height != width or height > size:
         raise InputError(
-            f"{path} is {height}x{width}, which cannot be the {size}x{size} frame's; remake the "
-            "maps with 03_infer.py, or the dataset with 01_prepare.py --rle-size"
+            f"{path} is {height}x{width}, which cannot be the {size}x{size} frame's; remake its "
+            f"folder with {command_for(path)} --replace, or the dataset with 01_prepare.py "
+            "--rle-size"
         )
     if block > 1:
         return images.shrink(to_probabilities(values), size // block)

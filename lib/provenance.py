@@ -21,15 +21,20 @@ def collect(started: float) -> dict[str, Any]:
     Args:
         started: time of the start, in seconds since the epoch.
     """
-    installed = [name for name in LIBRARIES if any(metadata.distributions(name=name))]
     return {
         "command": shlex.join(sys.argv),
         "commit": _read_commit(),
         "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in installed},
+        "libraries": library_versions(),
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - started, 1),
     }
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide results, as far as they are installed."""
+    installed = [name for name in LIBRARIES if any(metadata.distributions(name=name))]
+    return {name: metadata.version(name) for name in installed}
 
 
 def _read_commit() -> str:

@@ -58,7 +58,7 @@ class Score:
         return metrics.dice(*self.areas.T)
 
     @property
-    def found(self) -> np.ndarray:
+    def has_mask(self) -> np.ndarray:
         """(N,) bool, True if a mask is predicted."""
         return self.areas[:, 0] > 0
 
@@ -188,9 +188,9 @@ def _warn(problem: str, image_ids: Sequence[str], shown: int = 5) -> None:
 
 def warn_no_overlap(score: Score) -> None:
     """Say on stderr that both files have masks, and none has a pixel of the other's."""
-    if score.found.any() and score.positive.any() and not score.areas[:, 2].any():
+    if score.has_mask.any() and score.positive.any() and not score.areas[:, 2].any():
         print(
-            f"no predicted pixel is true: {score.found.sum()} images have a predicted mask and "
+            f"no predicted pixel is true: {score.has_mask.sum()} images have a predicted mask and "
             f"{score.positive.sum()} a true one; are both files of one frame and these images?",
             file=sys.stderr,
         )

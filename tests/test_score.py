@@ -36,7 +36,7 @@ def test_the_score_is_the_mean_dice_over_images(files) -> None:
     assert scored.areas.tolist() == [[4, 4, 2], [0, 0, 0], [0, 4, 0], [1, 0, 0]]
     assert (scored.dice, scored.positive_dice) == (0.375, 0.25)
     assert scored.all_empty_dice == 0.5
-    assert scored.found.tolist() == [True, False, False, True]
+    assert scored.has_mask.tolist() == [True, False, False, True]
     assert scored.positive.tolist() == [True, False, True, False]
 
 

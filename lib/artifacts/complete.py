@@ -143,7 +143,7 @@ def describe_outdated(artifact: Artifact) -> str | None:
     if not outdated:
         return None
     return (
-        f"made from the earlier {name}: {', '.join(outdated)}; their commands: "
+        f"made from the earlier {name}: {', '.join(outdated)}; for the commands that remake them: "
         f"{shlex.join(['python', '-m', 'lib.artifacts', 'verify', str(root)])}"
     )
 

@@ -222,6 +222,5 @@ def _as_sample(
     map_8bit: np.ndarray, p_positive: float | None
 ) -> tuple[Histograms, np.ndarray | None]:
     """Return an image and its p(positive) as a sample of one."""
-    pixels, inside = histograms.count(map_8bit, None)
-    image = Histograms(np.array([""]), pixels[None], inside[None])
-    return image, None if p_positive is None else np.array([p_positive])
+    p = None if p_positive is None else np.array([p_positive])
+    return histograms.of_map(map_8bit), p

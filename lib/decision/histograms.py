@@ -16,6 +16,7 @@ from lib import metrics
 from lib.decision.components import ComponentCache
 from lib.errors import InputError
 from lib.files import write_aside
+from lib.layout import command_for
 
 VALUES = 256
 Gate = Callable[[np.ndarray], np.ndarray]  # (N, G) features -> (N,) p(positive)
@@ -89,7 +90,15 @@ def load(path: Path) -> Histograms:
         with np.load(path, allow_pickle=False) as arrays:
             return Histograms(arrays["ids"], arrays["pixels"], arrays["inside"])
     except (ValueError, KeyError, OSError) as error:
-        raise InputError(f"{path} cannot be read ({error}); remake it with --replace") from None
+        raise InputError(
+            f"{path} cannot be read ({error}); remake its folder with {command_for(path)} --replace"
+        ) from None
+
+
+def of_map(map_8bit: np.ndarray) -> "Histograms":
+    """Return a sample of one image without a truth."""
+    pixels, inside = count(map_8bit, None)
+    return Histograms(np.array([""]), pixels[None], inside[None])
 
 
 def count(map_8bit: np.ndarray, truth: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

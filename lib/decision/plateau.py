@@ -2,7 +2,7 @@
 
 The best score of a sample is partly luck, and a slightly different rule may score much worse. The
 plateau holds the pairs of levels within one standard error of the best score. The pair deepest
-inside it has most room for error.
+inside it may be wrong by most and still be on the plateau.
 """
 
 from dataclasses import dataclass

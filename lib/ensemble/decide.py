@@ -52,7 +52,9 @@ def decide(
         members: members of the ensemble.
         gates: runs used for p(positive) only.
     """
-    features = gate_features(ensemble, gates, options) if options.wants_p_positive else None
+    features = (
+        gate_features(ensemble, gates, options.gate_fit) if options.wants_p_positive else None
+    )
     sample = read_sample(ensemble, dataset, features)
     if sample is not None:
         chosen, auto = choose_rule(sample, options)
@@ -82,13 +84,17 @@ def decide(
 
 
 def gate_features(
-    ensemble: Artifact, gates: Sequence[MemberFold], options: DecisionOptions
+    ensemble: Artifact, gates: Sequence[MemberFold], gate_fit: str
 ) -> pd.DataFrame | None:
     """Return the probabilities that p(positive) is made of: a row an image, a column a gate.
 
     An out-of-fold image has the probability by the network that did not train on it, a test image
-    the mean over folds. Without gates the only column is the mean of the members;
-    with `stack` it is one more column.
+    the mean over folds. Without gates the only column is the mean of the members.
+
+    Args:
+        ensemble: with the members' mean.
+        gates: of --gate.
+        gate_fit: of --gate-fit; with STACK the members' mean is one more column.
 
     Returns:
         None if no run has an image head.
@@ -98,7 +104,7 @@ def gate_features(
         columns.setdefault(gate.run, []).append(_to_floats(gate.p_positive))
     features = {run: pd.concat(parts).groupby(level=0).mean() for run, parts in columns.items()}
     of_members = _to_floats(csv_files.read(ensemble.path(CLASSES), ("ImageId", "p")))
-    if not gates or (options.gate_fit == STACK and not of_members.empty):
+    if not gates or (gate_fit == STACK and not of_members.empty):
         features["members"] = of_members
     table = pd.DataFrame(features)
     return None if table.empty else table

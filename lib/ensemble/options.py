@@ -213,11 +213,6 @@ def _read_decision(path: Path, rle_size: int) -> Decision:
     frame_px = decision.rle_size
     if frame_px == rle_size or not decision.rule.counts_pixels:
         return decision
-    if frame_px is None:
-        raise InputError(
-            f"--params-from {path}: {DECISION_FILE} is of an older version, without the frame of "
-            f"its pixels; remake it with {location.command} --replace"
-        )
     raise InputError(
         f"--params-from {path}: its rule counts pixels of a frame of {frame_px} px, and the frame "
         f"of this dataset is {rle_size} px; take a decision of this frame, or give a rule by "
@@ -226,7 +221,7 @@ def _read_decision(path: Path, rle_size: int) -> Decision:
 
 
 def _check_is_decision(path: Path, folder: Path) -> None:
-    """Raise InputError for a folder that is no decision, naming the decision of a submission."""
+    """Raise InputError for a folder that is not a decision, naming the decision of a submission."""
     cure = "give the folder of a decision, such as WORK/decisions/NAME-TAG"
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())

@@ -83,7 +83,7 @@ def out_of_fold(run: Artifact, data: Dataset) -> list[str]:
         raise InputError(
             f"{run.location} was trained on another dataset than {data.artifact.location} is "
             "now: it may have trained on its out-of-fold images; train it again with "
-            "02_train.py --replace"
+            f"{run.location.command} --replace"
         )
     return data.validation_ids(run.config["fold"])
 

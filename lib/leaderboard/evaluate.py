@@ -97,10 +97,10 @@ class RunMetrics:
         return float(metrics.pixel_accuracy(predicted, truth, overlap, self.size).mean())
 
     def sensitivity(self) -> float:
-        return metrics.sensitivity(self.score.found, self.score.positive)
+        return metrics.sensitivity(self.score.has_mask, self.score.positive)
 
     def specificity(self) -> float:
-        return metrics.specificity(self.score.found, self.score.positive)
+        return metrics.specificity(self.score.has_mask, self.score.positive)
 
     def loss(self) -> float:
         return self.run.loss

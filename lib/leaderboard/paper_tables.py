@@ -46,7 +46,8 @@ ABOUT_ABEDALLA = """\
 mirrored image. *Removal*: masks of less than the rule's minimum area are emptied. Our columns
 of Tables 5, 6 and 8 have removal: the paper does not name it there, but gives it for the prediction
 (5.1). It does not say whether Table 6 has flips: our column has them, as do the best of Table 5.
-Our columns of Tables 6, 8 and 11 are on test images, by the command above each table;
+The paper's IoU is of validation images, its Dice of test images. Ours are of validation images
+without --truth, of test images with it; Tables 6, 8 and 11 need it, by the command above each;
 tests/bench/published.md has the commands before it. For Table 8, WORK is round1 or round2, by
 its training set. The truth of round 2's test is not published: without one, an upload (05_submit.py
 --upload) gives the public and the private Dice."""

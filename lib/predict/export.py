@@ -1,14 +1,13 @@
 """Export of a system: a folder of plain files that holds all that prediction needs."""
 
 import shutil
-from importlib import metadata
 from pathlib import Path
 
 from lib import templates
 from lib.errors import InputError
 from lib.files import sha256, write_aside, write_bytes, write_json
 from lib.predict.system import CONFIG_FILE, DISCLAIMER, TrainedSystem
-from lib.provenance import LIBRARIES
+from lib.provenance import library_versions
 
 README_FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("export_readme.md.jinja")
@@ -45,8 +44,7 @@ def export(system: TrainedSystem, folder: Path, onnx: bool = False) -> None:
             if onnx and not (folder / onnx_files[name]).is_file():
                 onnx_export.write(network.recipe, target, folder / onnx_files[name])
     write_bytes(folder / README_FILE, _readme(system, bool(onnx)).encode())
-    versions = {name: metadata.version(name) for name in LIBRARIES}
-    write_json(folder / CONFIG_FILE, system.to_json() | {"libraries": versions})
+    write_json(folder / CONFIG_FILE, system.to_json() | {"libraries": library_versions()})
 
 
 def onnx_file(checkpoint: str) -> str:

@@ -34,7 +34,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Found:
-    """Files to predict, and files of the folders that are no images, both sorted by name."""
+    """Files to predict, and files of the folders that are not images, both sorted by name."""
 
     images: list[ImageFile]
     others: list[str]

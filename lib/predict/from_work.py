@@ -12,7 +12,7 @@ from lib.decision.schema import DECISION_FILE, Decision
 from lib.decision.tuning import stacked_gate
 from lib.ensemble.decide import gate_features, read_sample
 from lib.ensemble.members import EQUAL, MEMBERS_COLUMNS, MEMBERS_FILE, SEARCH, load_members
-from lib.ensemble.options import STACK, DecisionOptions
+from lib.ensemble.options import STACK
 from lib.errors import InputError
 from lib.layout import FLIP, Fold, Work, fold_name
 from lib.predict.system import GateRuns, TrainedNetwork, TrainedSystem
@@ -80,7 +80,7 @@ def _network(
         paths[checkpoint] = run.path(file)
     if not checkpoints:
         raise InputError(
-            f"{run.location} has no weights; train it again with {run.location.command}"
+            f"{run.location} has no weights; train it again with {run.location.command} --replace"
         )
     flip = (tta or recipe.tta) == FLIP
     return TrainedNetwork(name, fold, flip, recipe, checkpoints, map_weight, p_weight)
@@ -92,8 +92,7 @@ def _gate(work: Work, decision: Decision, ensemble: Artifact, folds: Iterable[Fo
         return GateRuns(decision.gate)
     data = dataset.read(work)
     gates = load_members(work, data, decision.gate, [str(fold) for fold in folds], [EQUAL])
-    options = DecisionOptions(decision.rule_name, decision.choose, None, decision.gate, STACK)
-    sample = read_sample(ensemble, data, gate_features(ensemble, gates, options))
+    sample = read_sample(ensemble, data, gate_features(ensemble, gates, STACK))
     assert sample is not None
     assert sample.features is not None
     return GateRuns(decision.gate, stacked_gate(sample.features, sample.histograms.positive))

@@ -12,7 +12,7 @@ import numpy as np
 from lib import images, prob_maps
 from lib.artifacts import manifest
 from lib.decision import histograms, schema
-from lib.decision.histograms import Gate, Histograms
+from lib.decision.histograms import Gate
 from lib.decision.rules import LEVELS, DecisionRule
 from lib.decision.tuning import LogisticGate, mean_gate
 from lib.errors import InputError
@@ -171,10 +171,8 @@ class TrainedSystem:
     def p_pneumothorax(self, map_8bit: np.ndarray, p_positive: float | None) -> float:
         """Return the probability to report, by `p_source`."""
         if self.rule.is_calibrated:
-            pixels, inside = histograms.count(map_8bit, None)
-            image = Histograms(np.array([""]), pixels[None], inside[None])
             p = None if p_positive is None else np.array([p_positive])
-            p_empty = self.rule.p_empty(image, p)
+            p_empty = self.rule.p_empty(histograms.of_map(map_8bit), p)
             assert p_empty is not None
             return 1 - float(p_empty[0])
         return float(map_8bit.max()) / LEVELS if p_positive is None else p_positive

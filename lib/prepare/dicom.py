@@ -90,8 +90,8 @@ def read(path: Path) -> Radiograph:
     except Exception as error:  # decoders raise any exception on damaged bytes
         # Their messages hold addresses of objects, and parts of the file.
         reason = one_line(re.sub("<.*?>", "", str(error)))[:200] or type(error).__name__
-        is_ours = isinstance(error, UnreadableError)
-        raise UnreadableError(reason if is_ours else f"cannot be decoded: {reason}") from error
+        fault = "" if isinstance(error, UnreadableError) else "cannot be decoded: "
+        raise UnreadableError(fault + reason) from error
 
 
 def read_size(path: Path) -> tuple[int, int] | None:

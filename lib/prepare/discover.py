@@ -259,7 +259,10 @@ def _classify_tables(source: RawFolder) -> RawFolder:
 def _check_labels_of_test_images(
     source: RawFolder, path: Path, images: set[str], masked: set[str]
 ) -> None:
-    """Refuse a table of any name that has no mask in a test folder: labels beside a submission."""
+    """Refuse a table whose rows of images in a test folder are all empty.
+
+    It may be labels joined with a sample submission.
+    """
     of_test = {name for name in images if source.in_test_folder(name)}
     if of_test and of_test.isdisjoint(masked):
         raise InputError(

@@ -1,4 +1,7 @@
-"""The label file: a row an annotation, several rows an image; united to one mask an image."""
+"""The label file: one row for each annotation, several rows for some images.
+
+The rows of an image are united to one mask.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +19,7 @@ class Labels(NamedTuple):
     """The labels of a raw folder, from a label file or a folder of masks.
 
     Attributes:
-        rows: ImageId, EncodedPixels and area_px: a row an annotation.
+        rows: ImageId, EncodedPixels and area_px: one row for each annotation.
         frame_size: the side of the RLE frame, in pixels.
         sha256: digest of the source; None without labels.
         note: for the log; "" without one.
@@ -36,7 +39,7 @@ def read(path: Path, frame_size: int) -> pd.DataFrame:
         frame_size: the side of the RLE frame, in pixels.
 
     Returns:
-        ImageId, EncodedPixels and area_px: a row an annotation.
+        ImageId, EncodedPixels and area_px: one row for each annotation.
 
     Raises:
         InputError: if it is not a label file, or a code is wrong: with the line and the ImageId.

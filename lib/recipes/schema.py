@@ -287,8 +287,13 @@ class Recipe:
     def ranks_checkpoints(self) -> bool:
         """True if validation images affect the kept weights, the rates, or the last epoch."""
         return any(
-            (phase.keep.strategy == "best" and phase.keep.count < phase.epochs)
-            or phase.schedule == "plateau"
+            phase.schedule == "plateau"
             or phase.early_stop is not None
-            for phase in self.phases
+            or (phase.keep.strategy == "best" and phase.epochs > used)
+            # The last phase gives all its kept weights to the maps, an earlier one the first.
+            for phase, used in zip(
+                self.phases,
+                [1] * (len(self.phases) - 1) + [self.phases[-1].keep.count],
+                strict=True,
+            )
         )

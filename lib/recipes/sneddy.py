@@ -4,7 +4,9 @@ Parts 0 to 2 at 512 px, again at 1024 px, then the second stage. There are five 
 original's second stage the test images of stage 1 always train; here they are in the folds like all
 others, so that each network misses a fifth of them. If sources differ, the files count: positive
 rates go from .6 to .4 in the README, from .4 to .6 in albunet_public; 2ST-UNet (2) ends all
-networks at a learning rate of 1e-6 with half of the images positive.
+networks at a learning rate of 1e-6 with half of the images positive. The original loads the images
+of 512 px at 1024 px, distorts them there and resizes them last: lib/train/augment.py halves the
+elastic distortion for them.
 """
 
 from dataclasses import replace

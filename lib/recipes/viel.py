@@ -1,11 +1,12 @@
 """Viel and Orhan, Deep Learning for Pneumothorax Segmentation: an ablation of four options.
 
 The paper takes all 2,669 positives and as many negatives, trains on half of these 5,338 images and
-validates on the other half. As there, but with all images of a patient in one half:
+validates on the other half. As there:
 
     python 01_prepare.py --raw RAW --balanced --n-folds 2 --recipes viel_baseline
     python 02_train.py --recipe viel_baseline --folds 0
 
+The paper does not speak of patients; 01's --groups CSV keeps all images of one in the same half.
 tests/bench/published.md has the commands for all 16 and their table. On the whole data set, fold 0
 of the common split validates on all its images (balanced Dice is the paper's column), and each
 epoch draws new negatives. The paper's Lovasz-Softmax (4.1) is the symmetric hinge here, because

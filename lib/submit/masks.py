@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import images, metrics, rle
+from lib import images, layout, metrics, rle
 from lib.decision.rules import DecisionRule
 from lib.errors import InputError
 from lib.layout import map_file
@@ -63,7 +63,8 @@ class ProbMap:
         values = images.read_png(self.path)
         if values.shape != (size, size):
             raise InputError(
-                f"{self.path} is not {size}x{size}, the RLE frame; remake it with 04_ensemble.py"
+                f"{self.path} is not {size}x{size}, the RLE frame; remake its folder with "
+                f"{layout.command_for(self.path)} --replace"
             )
         return values
 

@@ -50,15 +50,15 @@ def choose_examples(oof: Score) -> list[Example]:
         The best, the median and the worst of those found, the largest missed, and the largest
         false alarms.
     """
-    found = _rank(oof, oof.found & oof.positive, -oof.dices)
+    found = _rank(oof, oof.has_mask & oof.positive, -oof.dices)
     middle = found[BEST : len(found) - WORST]
     start = max(0, (len(middle) - MEDIAN) // 2)
     indices_by_kind = {
         "best": found[:BEST],
         "median": middle[start : start + MEDIAN],
         "worst": found[BEST:][-WORST:],
-        "missed": _rank(oof, ~oof.found & oof.positive, -oof.areas[:, 1])[:MISSED],
-        "false alarm": _rank(oof, oof.found & ~oof.positive, -oof.areas[:, 0])[:FALSE],
+        "missed": _rank(oof, ~oof.has_mask & oof.positive, -oof.areas[:, 1])[:MISSED],
+        "false alarm": _rank(oof, oof.has_mask & ~oof.positive, -oof.areas[:, 0])[:FALSE],
     }
     return [
         Example(kind, oof.ids[i], int(oof.areas[i, 0]), int(oof.areas[i, 1]), float(oof.dices[i]))

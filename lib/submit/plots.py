@@ -19,7 +19,7 @@ Bins = Sequence[ReliabilityBin]
 
 def draw_scatter(oof: Score) -> bytes:
     """Return a PNG of predicted against true area, for images with either; 0 px is at the edge."""
-    nonempty = oof.found | oof.positive
+    nonempty = oof.has_mask | oof.positive
     areas = oof.areas[nonempty, :2].astype(float)
     edge = max(areas[areas > 0].min(initial=1e6) / 2, 0.5)  # a logarithmic axis has no 0
     predicted, true = np.where(areas > 0, areas, edge).T

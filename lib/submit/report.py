@@ -78,6 +78,7 @@ def write(draft: Draft, data: ReportData) -> None:
         folds=_scores_by_fold(oof, source.dataset.folds) if oof else [],
         size_classes=lesion_sizes.size_classes(oof) if oof else [],
         scatter=_data_uri(plots.draw_scatter(oof)) if oof else None,
+        has_cache=cache is not None,
         overlays=_pictures(draft, examples),
         test_overlays=_pictures(draft, test_examples),
         closest=by_closeness[:MAX_CLOSEST],
@@ -128,7 +129,7 @@ def _positive_rates(data: ReportData) -> list[tuple[str, Proportion, float]]:
 def _confusions(data: ReportData) -> list[tuple[str, metrics.Confusion]]:
     scores = {"Out of fold": data.oof, "Test": data.test}
     return [
-        (name, metrics.confusion(score.found, score.positive))
+        (name, metrics.confusion(score.has_mask, score.positive))
         for name, score in scores.items()
         if score
     ]

@@ -37,8 +37,9 @@ def describe_origin(decision: Decision) -> str:
         return f"The published rule “{decision.rule_name}”, not fitted, makes a mask of them:"
     if decision.rule.is_calibrated:
         return "Probabilities calibrated on out-of-fold images make a mask of them:"
+    kind = decision.auto.rule if decision.auto else decision.rule_name
     return (
-        f"A rule of the kind “{decision.rule_name}”, fitted on out-of-fold images and taken "
+        f"A rule of the kind “{kind}”, fitted on out-of-fold images and taken "
         f"{PLACES[str(decision.choose)]}, makes a mask of them:"
     )
 

@@ -80,7 +80,7 @@ def summarize(
         expected: the positive rate to expect.
     """
     test_rate = Proportion(sum(row.area > 0 for row in rows), len(rows) - len(without_map))
-    oof_rate = Proportion(int(oof.found.sum()), len(oof.ids)) if oof else None
+    oof_rate = Proportion(int(oof.has_mask.sum()), len(oof.ids)) if oof else None
     return {
         "rows": len(rows),
         "without_map": without_map,

@@ -33,12 +33,17 @@ def check(path: Path, expected: Sequence[Row], size: int) -> None:
     if len(lines) != len(expected):
         raise InputError(f"{path} has {len(lines)} rows; the sample submission has {len(expected)}")
     if len({row.image_id for row in expected}) != len(expected):
-        raise InputError(f"{path} would hold an ImageId twice; remake the sample's table with 01")
+        raise InputError(
+            f"{path} would hold an ImageId twice; remake the dataset with 01_prepare.py --replace"
+        )
     for number, (line, row) in enumerate(zip(lines, expected, strict=True), start=2):
         try:
             _check_row(line, row, size)
         except ValueError as error:
-            raise InputError(f"{path}, line {number}: {error}; it is not finished") from None
+            raise InputError(
+                f"{path}, line {number}: {error}; the submission is not published: "
+                "run the same command again"
+            ) from None
 
 
 def _check_row(line: str, expected: Row, size: int) -> None:
@@ -64,7 +69,7 @@ def read_mask(code: str, size: int) -> np.ndarray:
     if code != "-1":
         numbers = code.split(" ")
         if len(numbers) % 2 or not all(text.isascii() and text.isdigit() for text in numbers):
-            raise ValueError(f"{code[:40]!r} is no list of offset and length")
+            raise ValueError(f"{code[:40]!r} is not a list of offsets and lengths")
         position = 0
         for offset, length in zip(numbers[0::2], numbers[1::2], strict=True):
             start = position + int(offset)

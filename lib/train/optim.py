@@ -15,7 +15,8 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": partial(torch.optim.AdamW, fused=True),
     # As in the code of its authors; torch has no fused one.
     "radam": partial(torch.optim.RAdam, decoupled_weight_decay=True),
-    "sgd": partial(torch.optim.SGD, momentum=0.9),  # fused fails on unfrozen parameters
+    # The fused one fails on parameters that were frozen before.
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
 }
 
 

@@ -290,8 +290,8 @@ def summarize(scores: Sequence[RuleScores]) -> dict[str, Any]:
         "test_seeds": " ".join(f"{test.dice:.4f}" for test in tests),
         "positive_dice": np.mean([test.positive_dice for test in tests]),
         "auc": np.mean([image_auc(each, "test") for each in scores]),
-        "sensitivity": np.mean([test.found[test.positive].mean() for test in tests]),
-        "specificity": np.mean([1 - test.found[~test.positive].mean() for test in tests]),
+        "sensitivity": np.mean([test.has_mask[test.positive].mean() for test in tests]),
+        "specificity": np.mean([1 - test.has_mask[~test.positive].mean() for test in tests]),
     }
     row["test_low"], row["test_high"] = interval(dices, images)
     empty = ~tests[0].positive

@@ -40,8 +40,7 @@ from tests.ensemble.builders import (
 
 def features_of(ensemble: Artifact, gates: tuple[str, ...], gate_fit: str):
     work = Work(ensemble.location.root)
-    options = DecisionOptions("gated", "best", gate=gates, gate_fit=gate_fit)
-    return gate_features(ensemble, load_gate_runs(work, *gates), options)
+    return gate_features(ensemble, load_gate_runs(work, *gates), gate_fit)
 
 
 def test_an_out_of_fold_image_has_the_p_of_its_fold_and_a_test_image_the_mean(work: Work) -> None:

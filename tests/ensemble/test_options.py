@@ -235,12 +235,11 @@ def test_the_rule_of_a_decision_is_fixed(work: Work, rule: DecisionRule) -> None
     ("rule", "size", "message"),
     [
         (SEE, 8, "its rule counts pixels of a frame of 8 px, .* 16 px; .*--params"),
-        (SEE, None, "older version.*04_.*--replace"),
         (EXPECTED, 8, "its rule counts pixels of a frame of 8 px, .* 16 px; .*--params"),
     ],
 )
 def test_a_decision_with_pixels_of_another_frame_is_refused(
-    work: Work, rule: DecisionRule, size: int | None, message: str
+    work: Work, rule: DecisionRule, size: int, message: str
 ) -> None:
     folder = make_decision(work, rule, rle_size=size)
     with pytest.raises(InputError, match=f"--params-from .*d: .*{message}"):

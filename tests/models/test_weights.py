@@ -184,7 +184,7 @@ def test_the_pretrained_mobilenet_fits_smps(shared_data: Path) -> None:
 
 
 def test_an_encoder_file_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InputError, match="imagenett is no file; give imagenet"):
+    with pytest.raises(InputError, match="imagenett is not a file; give imagenet"):
         weights.encoder_fingerprint("imagenett")
 
 

@@ -28,6 +28,15 @@ def test_checkpoints_are_ranked_if_validation_affects_the_weights(
     assert recipe.ranks_checkpoints == ranked
 
 
+def test_the_best_epoch_of_an_earlier_phase_is_ranked_even_if_all_are_kept() -> None:
+    """The next phase starts from it."""
+    first = Phase(size=64, epochs=2, batch=3, lr=1e-2, keep=Keep("best", 2))
+    last = replace(first, keep=Keep("last"))
+    demo, alone = recipes.get("demo"), replace(first, epochs=1)
+    assert replace(demo, phases=(first, last)).ranks_checkpoints
+    assert not replace(demo, phases=(alone, last)).ranks_checkpoints
+
+
 def test_draws_with_replacement_need_a_positive_rate() -> None:
     with pytest.raises(ValueError, match="replacement needs a positive_rate"):
         Phase(size=64, epochs=1, batch=2, lr=1e-2, replacement=True)

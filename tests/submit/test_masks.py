@@ -98,6 +98,6 @@ def test_gates_components_and_holes_count_in_the_score_and_in_the_rows(work: Wor
     assert score is not None
     # a1: 15 px; a2 and b2 are removed by the gate; b1 has small parts only.
     assert score.dice == pytest.approx((16 / 23 + 0 + 1 + 1) / 4)
-    assert score.found.sum() == 1
+    assert score.has_mask.sum() == 1
     # rows 2 to 6 of columns 3 to 5
     assert predicted_codes(source) == dict.fromkeys(TEST_IDS, "50 5 11 5 11 5")
