@@ -8,6 +8,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+SETTINGS = ("ENCODER_WEIGHTS", "FOLDS", "LIMIT", "NAME", "PARALLEL", "RECIPES", "REPLACE", "RULE",
+            "SYSTEM", "TAG", "WORK")  # fmt: skip
+
+
+def settings_of_run_all(**settings: str) -> dict[str, str]:
+    """Return an environment for run_all.sh with these settings, and none of the caller's."""
+    others = {key: value for key, value in os.environ.items() if key not in SETTINGS}
+    return others | settings
+
+
 def run(*words: object, expect: int = 0) -> subprocess.CompletedProcess[str]:
     """Run a script or module of the project, which must end with an exit code."""
     done = subprocess.run(

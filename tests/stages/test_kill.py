@@ -16,6 +16,7 @@ import pytest
 from lib.files import sha256
 from lib.layout import artifact_paths
 from lib.prepare.phantom import write_phantoms
+from tests.stages.commands import settings_of_run_all
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("01_prepare", "02_train", "03_infer", "04_ensemble", "05_submit")
@@ -33,7 +34,7 @@ class Pipeline:
         self.process = subprocess.Popen(
             ["bash", "run_all.sh", str(raw)],
             cwd=ROOT,
-            env=os.environ | settings,
+            env=settings_of_run_all(**settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,15 +1,17 @@
 """Input that run_all.sh refuses before any stage begins."""
 
-import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.stages.commands import ROOT
+from tests.processes import is_alive, wait_until
+from tests.stages.commands import ROOT, settings_of_run_all
 
 
 def error_line(work: Path, *arguments: str, **settings: str) -> str:
@@ -17,7 +19,7 @@ def error_line(work: Path, *arguments: str, **settings: str) -> str:
     done = subprocess.run(
         ["bash", "run_all.sh", *arguments],
         cwd=ROOT,
-        env=os.environ | {"WORK": str(work)} | settings,
+        env=settings_of_run_all(WORK=str(work), **settings),
         capture_output=True,
         text=True,
     )
@@ -35,7 +37,7 @@ def error_line(work: Path, *arguments: str, **settings: str) -> str:
         ("TAG", "-x", "-x"),
         ("RULE", "tripel", "RULE tripel"),
         ("RECIPES", "demo r34_512 demo", "RECIPES has demo twice"),
-        ("FOLDS", "1 0 1", "FOLDS has 1 twice"),
+        ("FOLDS", "1 0 01", "fold 1 is given twice"),
         ("FOLDS", "one", "one"),
         ("RECIPES", "dem", "no recipe 'dem'"),
         ("PARALLEL", "0", "PARALLEL 0"),
@@ -69,7 +71,7 @@ def test_anything_but_one_folder_with_flags_is_refused_with_the_usage(
     assert error_line(tmp_path / "work", *arguments).startswith("usage: bash run_all.sh ")
 
 
-STAGE = """import pathlib, runpy, sys
+STAGE = """import os, pathlib, runpy, sys, time
 words = sys.argv
 if words[1:3] == ["-m", "lib.plan"]:
     sys.argv = words[2:]
@@ -78,25 +80,34 @@ if words[1:3] == ["-m", "lib.plan"]:
 folder = pathlib.Path(__file__).parent
 with (folder / "calls").open("a") as calls:
     print(pathlib.Path(words[1]).name, *words[2:], file=calls)
+if (folder / "waits").exists():
+    (folder / "pid").write_text(str(os.getpid()))
+    time.sleep(60)
 sys.exit(2 if (folder / "refused").exists() and "04_" in words[1] else 0)
 """
 
 
 @pytest.fixture
-def calls(tmp_path: Path) -> Callable[..., list[str]]:
-    """Runs the script with a Python that writes down the commands of the stages."""
+def venv(tmp_path: Path) -> str:
+    """An environment whose Python writes down the commands of the stages."""
     (tmp_path / "stage.py").write_text(STAGE)
     fake = tmp_path / "venv/bin/python"
     fake.parent.mkdir(parents=True)
     fake.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path}/stage.py "$@"\n')
     fake.chmod(0o755)
     shutil.copy(ROOT / "requirements.txt", tmp_path / "venv/complete")
+    (tmp_path / "work").mkdir()
+    return str(tmp_path / "venv")
+
+
+@pytest.fixture
+def calls(tmp_path: Path, venv: str) -> Callable[..., list[str]]:
+    """Runs the script, and returns the commands of the stages."""
     work = tmp_path / "work"
-    work.mkdir()
 
     def run_all(*arguments: str, expect: int = 0, **settings: str) -> list[str]:
         (tmp_path / "calls").write_text("")
-        env = os.environ | {"WORK": str(work), "VENV": str(tmp_path / "venv")} | settings
+        env = settings_of_run_all(WORK=str(work), VENV=venv, **settings)
         done = subprocess.run(
             ["bash", "run_all.sh", *arguments], cwd=ROOT, env=env, capture_output=True, text=True
         )
@@ -157,3 +168,27 @@ def test_replace_makes_all_stages_again_but_each_once(
     replaced = ["--replace" in call for call in calls(REPLACE="1")]
     assert replaced == [False, False, False, True, True]
     assert all("--replace" in call for call in calls(REPLACE="1"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_script_alone_ends_its_stage(
+    tmp_path: Path, venv: str, number: signal.Signals
+) -> None:
+    (tmp_path / "waits").touch()
+    script = subprocess.Popen(
+        ["bash", "run_all.sh"],
+        cwd=ROOT,
+        env=settings_of_run_all(WORK=str(tmp_path / "work"), VENV=venv),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell lets background processes ignore SIGINT, and children inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    pid = tmp_path / "pid"
+    wait_until(lambda: pid.exists() and pid.read_text())
+    script.send_signal(number)
+    _, message = script.communicate(timeout=60)
+    assert script.returncode == 128 + number
+    assert "same command" in message
+    assert not is_alive(pid.read_text())
