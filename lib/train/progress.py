@@ -1,6 +1,7 @@
 """Progress of a training: a printed line per epoch, times, TensorBoard events, curves.png."""
 
 import csv
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -88,7 +89,11 @@ def draw_curves(history: Sequence[Row], path: Path) -> None:
         ),
         "learning rate": ("lr",),
     }  # fmt: skip
-    recorded = {name for row in history for name, value in row.items() if value is not None}
+    # A network without an image head has no AUC: it is nan.
+    recorded = {
+        name for row in history for name, value in row.items()
+        if value is not None and not math.isnan(value)
+    }  # fmt: skip
     panels = {
         title: [name for name in names if name in recorded]
         for title, names in candidates.items()

@@ -46,3 +46,11 @@ def test_the_curves_show_every_figure(drawn: str, tmp_path: Path) -> None:
     history[1] = history[1] | {drawn: 0.9}
     draw_curves(history, tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+
+
+def test_a_figure_without_a_value_has_no_curve(tmp_path: Path) -> None:
+    row = dict.fromkeys(("train_loss", "valid_loss", "valid_dice", "lr"), 0.5)
+    history = [{"phase": 0, "epoch": epoch} | row for epoch in range(2)]
+    draw_curves(history, tmp_path / "a.png")
+    draw_curves([row | {"valid_class_auc": float("nan")} for row in history], tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
