@@ -87,7 +87,8 @@ def _run_in_turn(function: Callable[[AnyJob], None], jobs: Sequence[AnyJob]) -> 
     """Run jobs one after the other in this process; return those that failed, and why.
 
     Raises:
-        InputError: of a job that is the only one, or that torchrun's processes share.
+        InputError: of a job that is the only one, that torchrun's processes share, or that has no
+            work yet: the others would end alike.
     """
     failures = []
     for job in jobs:
@@ -95,7 +96,7 @@ def _run_in_turn(function: Callable[[AnyJob], None], jobs: Sequence[AnyJob]) -> 
         try:
             function(job)
         except InputError as error:
-            if len(jobs) == 1 or distributed.world_size() > 1:
+            if len(jobs) == 1 or distributed.world_size() > 1 or not job.draft.has_work:
                 raise
             failures.append(f"{job.draft.location} failed: {error}")
             print(failures[-1], file=sys.stderr, flush=True)

@@ -170,7 +170,7 @@ def test_the_folds_of_a_run_are_the_existing_or_the_requested_ones(tmp_path: Pat
     work.run("a", "all-data").folder.mkdir()
     assert work.trained_folds("a", None) == ["all-data", 0, 1]
     assert work.trained_folds("a", ["3", "all-data"]) == [3, "all-data"]
-    with pytest.raises(InputError, match="runs/b does not exist or empty; run 02_train"):
+    with pytest.raises(InputError, match="runs/b does not exist .*02_train"):
         work.trained_folds("b", None)
 
 

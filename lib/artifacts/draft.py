@@ -55,6 +55,12 @@ class Draft:
         """Records of the work done so far; removed when the artifact is finished."""
         return Journal(self.folder / JOURNAL)
 
+    @property
+    def has_work(self) -> bool:
+        """True if the folder has more than its config; if not, it may begin anew."""
+        scratch = any(self.path(name).exists() for name in (JOURNAL, STATE))
+        return self.path(CONFIG).exists() and (scratch or bool(manifests.file_names(self.folder)))
+
     def path(self, name: str) -> Path:
         """Return the path of a file to write, with the functions of `lib.files`."""
         return self.folder / name
@@ -67,7 +73,7 @@ class Draft:
                 tells the same command later that it need not make those again.
         """
         if self.lock.is_held:  # else it is finished, and the folder may be another process's
-            if not _has_work(self.folder) and not (self.replaces and others_finished):
+            if not self.has_work and not (self.replaces and others_finished):
                 remove(self.folder)
             self.lock.release()
             for name in PurePath(self.location.name).parents[:-1]:
@@ -154,7 +160,7 @@ def begin_all(requests: Sequence[Request], replace: bool = False) -> list[Draft 
     """
     planned = [_new_draft(request, replace) for request in requests]
     continued = [plan for plan in planned if replace and _goes_on(plan)]
-    interrupted = any(_all_begun(plan.folder) or _has_work(plan.folder) for plan in continued)
+    interrupted = any(_all_begun(plan.folder) or plan.has_work for plan in continued)
     drafts = []
     with ExitStack() as stack:
         for request, plan in zip(requests, planned, strict=True):
@@ -164,7 +170,7 @@ def begin_all(requests: Sequence[Request], replace: bool = False) -> list[Draft 
                 stack.callback(draft.close)
             drafts.append(draft)
         for draft in filter(None, drafts):
-            if replace and not _has_work(draft.folder):
+            if replace and not draft.has_work:
                 _write_config(draft, all_begun=True)
         stack.pop_all()
     return drafts
@@ -199,7 +205,7 @@ def _is_complete(draft: Draft) -> bool:
 def _open_partial(draft: Draft) -> None:
     """Continue in an unfinished folder, or begin one."""
     location = draft.location
-    if _has_work(location.partial):
+    if draft.has_work:
         try:
             content = json.loads((location.partial / CONFIG).read_bytes())
             config, inputs = dict(content["config"]), dict(content["inputs"])
@@ -250,12 +256,6 @@ def _goes_on(draft: Draft) -> bool:
         others = ("made", ALL_BEGUN)
         return {key: content[key] for key in content if key not in others} == _identity(draft)
     return False
-
-
-def _has_work(partial: Path) -> bool:
-    """Return True if an unfinished folder has more than its config; if not, it may begin anew."""
-    scratch = any((partial / name).exists() for name in (JOURNAL, STATE))
-    return (partial / CONFIG).exists() and (scratch or bool(manifests.file_names(partial)))
 
 
 def _publish_if_finished(draft: Draft) -> bool:
