@@ -27,7 +27,7 @@ SEXES = {"F": "female", "M": "male", UNKNOWN: "unknown"}
 CLASSES = {"positive": "pneumothorax", "negative": "none"}
 NO_FILE = "no image file"
 MAX_PANELS, PANELS_PER_ROW = 8, 4  # of masks.png; half a second
-COLOURS = {"positive": "#e68200", "negative": "#1f4e79"}  # as in lib/drawing.py
+COLOURS = {"positive": "#e68200", "negative": "#1f4e79"}  # orange and blue, as in drawing
 TEMPLATE = Path(__file__).with_name("census.md.jinja")
 
 Summary = dict[str, Any]
